@@ -1,4 +1,4 @@
-"""Where the records lie: `data/` and `models/` of a checkout, or `bayescale/_records/` of a wheel."""
+"""Where records lie: `data/` and `models/` of a checkout, `bayescale/_records/` of a wheel."""
 
 from __future__ import annotations
 
