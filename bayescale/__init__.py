@@ -1,0 +1,110 @@
+"""BayeScale: Bayesian scaling laws that predict benchmark scores with credible intervals.
+
+Every public name is loaded when it is first used, so that `import bayescale` is fast and neither
+starts JAX nor sets any of its flags.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bayescale.backtest import Scorecard, backtest, read_split
+    from bayescale.compare import Comparison, compare, waic
+    from bayescale.datasets import list_tables, load_table
+    from bayescale.errors import BayescaleError
+    from bayescale.fit import Fit, fit, load_fit
+    from bayescale.harness import read_harness
+    from bayescale.model import Model, list_models, load_model
+    from bayescale.plots import plot_coverage, plot_fans, plot_loadings, plot_rank, plot_trace
+    from bayescale.predict import Prediction
+    from bayescale.table import Table, read_table
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BayescaleError",
+    "Comparison",
+    "Fit",
+    "Model",
+    "Prediction",
+    "Scorecard",
+    "Table",
+    "__version__",
+    "backtest",
+    "compare",
+    "fit",
+    "list_models",
+    "list_tables",
+    "load_fit",
+    "load_model",
+    "load_table",
+    "plot_coverage",
+    "plot_fans",
+    "plot_loadings",
+    "plot_rank",
+    "plot_trace",
+    "read_harness",
+    "read_split",
+    "read_table",
+    "waic",
+]
+
+_HOME = {
+    "BayescaleError": "errors",
+    "Comparison": "compare",
+    "Fit": "fit",
+    "Model": "model",
+    "Prediction": "predict",
+    "Scorecard": "backtest",
+    "Table": "table",
+    "backtest": "backtest",
+    "compare": "compare",
+    "fit": "fit",
+    "list_models": "model",
+    "list_tables": "datasets",
+    "load_fit": "fit",
+    "load_model": "model",
+    "load_table": "datasets",
+    "plot_coverage": "plots",
+    "plot_fans": "plots",
+    "plot_loadings": "plots",
+    "plot_rank": "plots",
+    "plot_trace": "plots",
+    "read_harness": "harness",
+    "read_split": "backtest",
+    "read_table": "table",
+    "waic": "compare",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'bayescale' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"bayescale.{_HOME[name]}"), name)
+    setattr(sys.modules[__name__], name, value)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """Keeps public functions in place where a submodule has the same name.
+
+    Importing the submodule `bayescale.fit` binds it as an attribute of the package, which would
+    hide the function `bayescale.fit`. That binding is left out; `from bayescale.fit import Fit`
+    does not need it.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in _HOME and isinstance(value, ModuleType):
+            return
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
