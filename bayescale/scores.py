@@ -212,7 +212,8 @@ def cluster_bootstrap(
     Returns
     -------
     tuple of float
-        The statistic and its standard error; the error is NaN when there is only one cluster.
+        The statistic and its standard error; the error is NaN when there is only one
+        cluster, or a value is infinite.
 
     Examples
     --------
@@ -226,7 +227,7 @@ def cluster_bootstrap(
         totals, sizes = totals / sizes, np.ones_like(sizes)
     estimate = float(totals.sum() / sizes.sum())
     k = len(totals)
-    if k < 2:
+    if k < 2 or not np.isfinite(totals).all():
         return estimate, float("nan")
     times_drawn = np.random.default_rng(seed).multinomial(k, np.full(k, 1.0 / k), size=n)
     replicates = (times_drawn @ totals) / (times_drawn @ sizes)

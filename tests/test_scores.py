@@ -16,7 +16,8 @@ finite = st.floats(-5.0, 5.0, allow_nan=False, width=32)
 
 def gaussian_crps(mean: float, sd: float, observed: np.ndarray) -> np.ndarray:
     z = (observed - mean) / sd
-    return sd * (z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi))
+    result: np.ndarray = sd * (z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - np.pi**-0.5)
+    return result
 
 
 def test_crps_of_gaussian_draws_is_the_closed_form() -> None:

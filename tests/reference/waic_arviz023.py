@@ -51,10 +51,11 @@ def arrays() -> dict[str, NDArray[np.float64]]:
     covariance = 0.04 * np.linalg.inv(design.T @ design)
     centre = np.linalg.lstsq(design, y, rcond=None)[0]
     draws = centre + _normal(12, CHAINS, DRAWS, 2) @ np.linalg.cholesky(covariance).T
+    mean: NDArray[np.float64] = np.asarray(draws @ design.T, dtype=np.float64)
     return {
         "eight-schools-pooled": _normal_means(schools, errors, 3.0, seed=10),
         "eight-schools-separate": _normal_means(schools, errors, 100.0, seed=13),
-        "line-with-outlier": _log_density(y, draws @ design.T, np.full(30, 0.2)),
+        "line-with-outlier": _log_density(y, mean, np.full(30, 0.2)),
     }
 
 
