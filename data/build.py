@@ -1,0 +1,340 @@
+"""Rebuild the bundled tables from the public files that their cards name.
+
+    python data/build.py --raw DIR [--out DIR]
+
+DIR holds the folders `sloth`, `open-llm-leaderboard` and `obsscaling` of those files. Prints every
+name that was ambiguous or left without a match; writes runs.csv, scores.csv, benchmarks.csv and
+excluded.csv, the generated end of each card.toml, sloth-2024/protocol.json and NOTICE.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bayescale.table import Table
+
+HERE = Path(__file__).resolve().parent
+MARK = "# ---- written by data/build.py from here on ----\n"
+V1 = ["MMLU", "ARC", "HellaSwag", "Winogrande", "TruthfulQA", "GSM8K"]
+V2 = ["IFEval", "BBH", "MATH Lvl 5", "GPQA", "MUSR", "MMLU-PRO"]
+ITEMS = {
+    "MMLU": 14042,
+    "ARC": 1172,
+    "HellaSwag": 10042,
+    "Winogrande": 1267,
+    "TruthfulQA": 817,
+    "GSM8K": 1319,
+    "IFEval": 541,
+    "BBH": 5761,
+    "MATH Lvl 5": 1324,
+    "GPQA": 1192,
+    "MUSR": 756,
+    "MMLU-PRO": 12032,
+}
+OBSSCALING_NAMES = {"ARC-C": "ARC", "Winograd": "Winogrande"}
+ELSEWHERE = "a merge, or published by another organisation than its base model"
+NO_TOKENS = "training tokens not published"
+
+
+def main() -> None:
+    """Build both tables and the notice."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--raw", default=os.environ.get("BAYESCALE_MIRROR"), help="source folder")
+    parser.add_argument("--out", type=Path, default=HERE, help="where to write (default: data/)")
+    arguments = parser.parse_args()
+    if not arguments.raw:
+        parser.error("give --raw DIR or set BAYESCALE_MIRROR")
+    raw, out = Path(arguments.raw), arguments.out
+    protocol = json.loads((raw / "sloth/protocol.json").read_text(encoding="utf-8"))
+    write(sloth(raw, protocol), out / "sloth-2024")
+    write_protocol(protocol, out / "sloth-2024" / "protocol.json")
+    write(leaderboard(raw, protocol), out / "open-llm-leaderboard")
+    write_notice(out)
+
+
+def benchmarks(chance: dict[str, float], rounded: list[str]) -> pd.DataFrame:
+    """Return the facts of the twelve benchmarks."""
+    return pd.DataFrame(
+        {
+            "benchmark": V1 + V2,
+            "chance": [chance[name] for name in V1 + V2],
+            "ceiling": 1.0,
+            "items": [ITEMS[name] for name in V1 + V2],
+            "resolution": [0.01 if name in rounded else 0.0 for name in V1 + V2],
+            "unit": "accuracy",
+        }
+    )
+
+
+def sloth(raw: Path, protocol: dict[str, Any]) -> Table:
+    """Build the table that the Sloth experiments read."""
+    assert sum(protocol["bbh_items"].values()) == ITEMS["BBH"]
+    assert sum(protocol["musr_items"].values()) == ITEMS["MUSR"]
+    raw_frame = pd.read_csv(raw / "sloth/data_v2.csv")
+    frame = pd.DataFrame(
+        {
+            "run": raw_frame["Model"],
+            "family": raw_frame["Family2"],
+            # Rounded: 6.9 * 1e9 is not the float 6.9e9.
+            "params": (raw_frame["#Params (B)"] * 1e9).round(),
+            "params_convention": "nominal",
+            "tokens": (raw_frame["Pretraining Data Size (T)"] * 1e12).round(),
+            "released": raw_frame["date"],
+            "lineage": raw_frame["Family"],
+            "instruct": raw_frame["Instruct"],
+            "moe": raw_frame["Model"].str.contains(r"-\d+x\d+b"),
+        }
+    ).join(raw_frame[V1 + V2])
+    return Table.from_wide(
+        frame, benchmarks(protocol["lower_bounds"], rounded=V2), "sloth-2024"
+    )
+
+
+def short(hub_name: str) -> str:
+    """Return the lower-cased last part of a hub name, without the suffix of the file format."""
+    return hub_name.split("/")[-1].lower().removesuffix("-hf")
+
+
+def nominal_params(name: str) -> float:
+    """Return the size that a name states, such as 1.1e9 in "bloom-1b1"; NaN when it states none."""
+    found = re.search(r"(?:^|[-_])(\d+(?:[._]\d+)?)(b|m)(\d?)(?:$|[-_])", name)
+    if not found:
+        return float("nan")
+    number = found[1].replace("_", ".") + (f".{found[3]}" if found[3] else "")
+    return round(float(number) * (1e9 if found[2] == "b" else 1e6))
+
+
+def known_inputs(raw: Path) -> pd.DataFrame:
+    """Collect size and tokens by short name: one row for each source that knows the model."""
+    parts = []
+    sources = {
+        "obsscaling/base_llm_benchmark_eval.csv": (
+            "Model",
+            "Model Size (B)",
+            "Pretraining Data Size (T)",
+        ),
+        "sloth/data_v2.csv": ("Model", "#Params (B)", "Pretraining Data Size (T)"),
+        "open-llm-leaderboard/df_full.csv": ("model", "size", "tokens"),
+        "open-llm-leaderboard/df_full_v1.csv": ("model", "size", "tokens"),
+        "open-llm-leaderboard/df_full_v2.csv": ("model", "size", "tokens"),
+    }
+    for file, columns in sources.items():
+        part = pd.read_csv(raw / file)[list(columns)]
+        part.columns = pd.Index(["run", "size", "tokens"])
+        parts.append(part.assign(run=part["run"].map(short), source=file))
+    return pd.concat(parts, ignore_index=True)
+
+
+def scores_v2(raw: Path) -> pd.DataFrame:
+    """Read the raw scores of the second leaderboard, one row per hub name.
+
+    A model that was evaluated more than once keeps the row whose chat template fits its type,
+    then bfloat16, then the latest submission.
+    """
+    frame = pd.read_csv(raw / "open-llm-leaderboard/open-llm-leaderboard_v2_2929.csv.gz")
+    frame["fits"] = frame["Chat Template"] == frame["Type"].str.contains("chat")
+    frame["bfloat16"] = frame["Precision"] == "bfloat16"
+    order = ["fits", "bfloat16", "Submission Date", "eval_name"]
+    frame = frame.sort_values(order, ascending=False, kind="stable")
+    frame["evaluations"] = frame.groupby("fullname")["fullname"].transform("size")
+    frame = frame.drop_duplicates("fullname").rename(columns={"fullname": "hub_name"})
+    frame = frame.rename(columns={f"{name} Raw": f"raw {name}" for name in V2})
+    kept = ["hub_name", "#Params (B)", "Upload To Hub Date", "evaluations", "Precision"]
+    frame = frame[[*kept, *(f"raw {name}" for name in V2)]]
+    return frame.rename(columns={f"raw {name}": name for name in V2})
+
+
+def scores_v1(raw: Path) -> pd.DataFrame:
+    """Read the scores of the first leaderboard, completed by those of the ObsScaling authors."""
+    board = pd.read_csv(raw / "open-llm-leaderboard/old_processed.csv.gz", index_col=0)
+    board.columns = board.columns.str.lower()
+    names = {"mmlu": "MMLU", "arc": "ARC", "hellaswag": "HellaSwag", "winogrande": "Winogrande"}
+    names |= {"truthfulqa": "TruthfulQA", "gsm8k": "GSM8K", "model": "hub_name"}
+    board = board.rename(columns=names)[["hub_name", *V1]]
+    other = pd.read_csv(raw / "obsscaling/base_llm_benchmark_eval.csv")
+    other = other.rename(columns={"Model": "hub_name"} | OBSSCALING_NAMES)[["hub_name", *V1]]
+    return pd.concat([board, other]).drop_duplicates("hub_name")
+
+
+def leaderboard(raw: Path, protocol: dict[str, Any]) -> Table:
+    """Build the table of both leaderboards for models of known tokens, by their own makers."""
+    selection = tomllib.loads((HERE / "open-llm-leaderboard/lines.toml").read_text("utf-8"))
+    known, first, second = known_inputs(raw), scores_v1(raw), scores_v2(raw)
+    print_disagreements(known)
+    both = first.merge(second, on="hub_name", how="outer")
+    both["run"] = both["hub_name"].map(short)
+    print_ambiguous(both, known)
+    rows = [row for line in selection["line"] for row in line_rows(line, both, known)]
+    frame = pd.DataFrame(rows)
+    assert not frame["run"].duplicated().any(), frame[frame["run"].duplicated(keep=False)]
+    no_tokens = frame[frame["tokens"].isna()]
+    excluded = {run: NO_TOKENS for run in no_tokens["run"]}
+    for run, inputs in known.groupby("run"):
+        if run not in set(frame["run"]):
+            reason = NO_TOKENS if inputs["tokens"].isna().all() else ELSEWHERE
+            excluded[run] = selection["left_out"].get(run, reason)
+    frame = frame[frame["tokens"].notna()].sort_values(["lineage", "family", "params", "run"])
+    table = Table.from_wide(
+        frame, benchmarks(protocol["lower_bounds"], rounded=[]), "open-llm-leaderboard"
+    )
+    left = pd.DataFrame(sorted(excluded.items()), columns=["run", "reason"])
+    left = pd.concat([table.excluded, left], ignore_index=True)
+    print(f"\n{len(left)} names of the source tables left out; see excluded.csv")
+    return Table(table.scores, table.runs, table.benchmarks, table.name, left)
+
+
+def line_rows(
+    line: dict[str, Any], both: pd.DataFrame, known: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """Return the runs of one line: scores, true or nominal size, tokens of the base model."""
+    names = both["hub_name"].astype("str")
+    mine = (names.str.split("/").str[0] == line["organisation"]) & names.str.split("/").str[
+        -1
+    ].str.lower().str.fullmatch(line["pattern"])
+    rows = []
+    for _, row in both[mine].iterrows():
+        run = row["run"]
+        base = run.replace(*line["base"]) if "base" in line else run
+        stated = nominal_params(run)
+        sizes = known.loc[known["run"] == run, "size"]
+        nominal = stated if stated == stated else (sizes.iloc[0] * 1e9 if len(sizes) else None)
+        weights = row["#Params (B)"] * 1e9
+        # The leaderboard shows the size in the name where the weights do not tell.
+        measured = weights > 0 and (nominal is None or abs(weights - nominal) > 0.005e9)
+        params = line.get("params", {}).get(run, weights if measured else nominal)
+        uploaded = row["Upload To Hub Date"]
+        rows.append(
+            {
+                "run": run,
+                "family": line["family"],
+                "lineage": line["lineage"],
+                "instruct": line["instruct"],
+                "params": round(params),
+                "params_convention": "weights"
+                if measured and run not in line.get("params", {})
+                else "nominal",
+                "params_active": line.get("params_active", {}).get(run),
+                "moe": "params_active" in line,
+                "tokens": tokens_of(run, base, line, known),
+                "released": uploaded if isinstance(uploaded, str) else "",
+                **{name: row[name] for name in V1 + V2},
+            }
+        )
+    if not rows:
+        print(f'no model matches line "{line["family"]}" ({line["organisation"]})')
+    return rows
+
+
+def tokens_of(run: str, base: str, line: dict[str, Any], known: pd.DataFrame) -> float:
+    """Return training tokens: published figure for the run, source tables, figure for the line."""
+    figure = line.get("tokens_by_run", {}).get(run)
+    for name in (run, base):
+        found = known.loc[(known["run"] == name) & known["tokens"].notna(), "tokens"]
+        if figure is None and len(found):
+            figure = found.iloc[0]
+    figure = line.get("tokens") if figure is None else figure
+    return float("nan") if figure is None else round(figure * 1e12)
+
+
+def print_disagreements(known: pd.DataFrame) -> None:
+    """Print models whose size or tokens differ between the source tables."""
+    print("Source tables that disagree (the first named is used unless lines.toml says better):")
+    for run, rows in known.dropna(subset=["tokens"]).groupby("run"):
+        if rows["tokens"].nunique() > 1 or rows["size"].max() > 1.2 * rows["size"].min():
+            facts = rows.drop_duplicates(["size", "tokens"])
+            words = (facts["source"] + ": " + facts["size"].astype("str") + "B, ")
+            words += facts["tokens"].astype("str") + "T"
+            print(f"  {run}: {'; '.join(words)}")
+
+
+def print_ambiguous(both: pd.DataFrame, known: pd.DataFrame) -> None:
+    """Print short names that several organisations share, repeats, and names without a match."""
+    print("\nShort names that several hub names share (lines.toml picks by organisation):")
+    for run, rows in both[both["run"].isin(known["run"])].groupby("run"):
+        if len(rows) > 1:
+            print(f"  {run}: {', '.join(sorted(rows['hub_name']))}")
+    print("\nHub names evaluated more than once in the second leaderboard, and the row kept:")
+    for row in both[(both["evaluations"] > 1) & both["run"].isin(known["run"])].itertuples():
+        print(f"  {row.hub_name}: {row.evaluations:.0f} rows, kept {row.Precision}")
+    print("\nNames of the source tables without a match in either leaderboard:")
+    missing = sorted(set(known["run"]) - set(both["run"]))
+    print("  " + ", ".join(missing))
+
+
+def write_protocol(protocol: dict[str, Any], path: Path) -> None:
+    """Write the experiments of the Sloth paper: benchmark sets and test families by sizes kept."""
+    sets = dict(zip(("v1", "v2", "all"), protocol["benchmark_sets"], strict=True))
+    families = {
+        name: {keep: protocol["test_families"][keep][index] for keep in ("1", "2")}
+        for index, name in enumerate(sets)
+    }
+    record = {
+        "source": "felipemaiapolo/sloth, sloth/definitions.py (MIT)",
+        "rule": "drop runs that lack a score of the set; of each test group keep the runs of the "
+        "`keep` smallest sizes in its first family for training and test on the others",
+        "sets": sets,
+        "test_families": families,
+    }
+    write_text(path, json.dumps(record, indent=1) + "\n")
+
+
+def write(table: Table, folder: Path) -> None:
+    """Write a table's files and the generated end of its card."""
+    table.to_csv(folder)
+    head = (HERE / folder.name / "card.toml").read_text("utf-8").split(MARK)[0]
+    sizes = table.runs.groupby("family")["params"].nunique()
+    tested = table.scores["benchmark"].value_counts()
+    lines = [
+        MARK,
+        "[counts]",
+        f"runs = {len(table.runs)}",
+        f"families = {len(table.families)}",
+        f"families_with_several_sizes = {int((sizes > 1).sum())}",
+        f"lineages = {table.runs['lineage'].nunique()}",
+        f"scores = {table.n_rows}",
+        f"runs_of_unknown_tokens = {int(table.runs['tokens'].isna().sum())}",
+        f"excluded = {len(table.excluded)}",
+        "",
+        "[counts.by_benchmark]",
+        *(f'"{name}" = {tested[name]}' for name in table.benchmarks.index),
+    ]
+    for reason, count in table.excluded["reason"].value_counts().sort_index().items():
+        lines += ["", "[[exclusion]]", f"reason = {json.dumps(reason)}", f"count = {count}"]
+    write_text(folder / "card.toml", head + "\n".join(lines) + "\n")
+    sizes_text = f"{len(table.runs)} runs, {len(table.families)} families, {table.n_rows} scores"
+    print(f"\n== {folder.name}: {sizes_text}\n")
+
+
+def write_notice(out: Path) -> None:
+    """Write NOTICE from the cards: author, licence, source and changes of each table."""
+    parts = ["Data bundled with BayeScale, made from public files under their own licences.\n"]
+    for path in sorted(out.glob("*/card.toml")):
+        card = tomllib.loads(path.read_text("utf-8"))
+        parts.append(f"{card['name']}\n{'-' * len(card['name'])}\nAuthor: {card['author']}")
+        for source in card["source"]:
+            parts.append(
+                f"Source: {source['repository']} at {source['commit']} ({source['files']}); "
+                f"licence {source['licence']}; {source['copyright']}; {source['paper']}"
+            )
+        parts.append(f"Licence: {card['licence']}\nChanges: {' '.join(card['changes'].split())}\n")
+    write_text(out / "NOTICE", "\n".join(parts))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in one step, so that a stop leaves no half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+if __name__ == "__main__":
+    main()
