@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ import pandas as pd
 
 from bayescale import validation as check
 from bayescale.errors import TableError
+from bayescale.files import atomic_path
 from bayescale.validation import Source, fail
 
 MOE_REASON = "mixture of experts without params_active: its training compute is unknown"
@@ -118,7 +118,7 @@ class Table:
         fail(problems)
         assert benchmarks is not None  # a scores frame without a benchmark column has failed
 
-        excluded = _no_exclusions() if excluded is None else excluded[["run", "reason"]]
+        excluded = _no_exclusions() if excluded is None else excluded
         dropped = runs[check.MOE_COLUMN] & runs["params_active"].isna()
         if dropped.any():
             new = pd.DataFrame({"run": runs.loc[dropped, "run"], "reason": MOE_REASON})
@@ -194,9 +194,7 @@ class Table:
                         f"{hint}; rename it or take it out"
                     )
                 )
-        if not chosen:
-            problems.append(source.problem("no column holds scores of a benchmark"))
-        fail(problems)
+        fail(problems or ([] if chosen else [source.problem("no column of benchmark scores")]))
         parts = []
         for column in chosen:
             part = pd.DataFrame({"run": frame["run"], "benchmark": column, "score": frame[column]})
@@ -304,13 +302,13 @@ class Table:
                 f"cannot add {other.name} to {self.name}: both have run {check.quoted(clash)}; "
                 "rename the new ones"
             )
-        for benchmark in other.scores["benchmark"].unique():
-            if benchmark not in self.benchmarks.index:
-                problems.append(
-                    f'cannot add {other.name} to {self.name}: unknown benchmark "{benchmark}"'
-                    f"{check.suggest(benchmark, self.benchmarks.index)}; "
-                    f"known: {check.quoted(self.benchmarks.index, most=15)}"
-                )
+        problems += [
+            f'cannot add {other.name} to {self.name}: unknown benchmark "{benchmark}"'
+            f"{check.suggest(benchmark, self.benchmarks.index)}; "
+            f"known: {check.quoted(self.benchmarks.index, most=15)}"
+            for benchmark in other.scores["benchmark"].unique()
+            if benchmark not in self.benchmarks.index
+        ]
         fail(problems)
         runs = pd.concat([self.runs, other.runs])
         scores = pd.concat([self.scores, other.scores])
@@ -345,7 +343,6 @@ class Table:
     def to_csv(self, folder: str | Path) -> None:
         """Write `runs.csv`, `scores.csv`, `benchmarks.csv` (and `excluded.csv`) into a folder."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         frames = {
             "runs": self.runs.reset_index(),
             "scores": self.scores,
@@ -395,14 +392,8 @@ def _ordered(scores: pd.DataFrame, runs: pd.DataFrame, benchmarks: pd.DataFrame)
 
 
 def _write(path: Path, frame: pd.DataFrame) -> None:
-    temporary = path.with_name(path.name + ".part")
-    try:
+    with atomic_path(path) as temporary:
         if path.suffix == ".csv":
             frame.to_csv(temporary, index=False, lineterminator="\n")
         else:
             frame.to_parquet(temporary, index=False)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise TableError(f"cannot write {path}: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)

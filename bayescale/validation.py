@@ -235,9 +235,7 @@ def _to_bools(frame: pd.DataFrame, column: str, source: Source) -> list[str]:
     ]
 
 
-def _schema_problems(
-    schema: pa.DataFrameSchema, frame: pd.DataFrame, source: Source
-) -> list[str]:
+def _schema_problems(schema: pa.DataFrameSchema, frame: pd.DataFrame, source: Source) -> list[str]:
     """Check the columns that are there, and word each failed check with its rows."""
     if frame.empty:
         return [source.problem("the table is empty: it has a header but no rows")]
@@ -279,12 +277,8 @@ NOT_EMPTY = _check(lambda s: s != "", "is empty")
 IN_UNIT = _check(lambda s: (s >= 0) & (s <= 1), "is outside [0, 1]")
 
 
-BILLIONS = _check(
-    lambda s: (s <= 0) | (s >= LEAST_COUNT), "looks like billions: multiply by 1e9"
-)
-TRILLIONS = _check(
-    lambda s: (s <= 0) | (s >= 100), "looks like trillions: multiply by 1e12"
-)
+BILLIONS = _check(lambda s: (s <= 0) | (s >= LEAST_COUNT), "looks like billions: multiply by 1e9")
+TRILLIONS = _check(lambda s: (s <= 0) | (s >= 100), "looks like trillions: multiply by 1e12")
 TOKEN_BILLIONS = _check(
     lambda s: (s < 100) | (s >= LEAST_COUNT), "looks like billions: multiply by 1e9"
 )
@@ -296,9 +290,7 @@ RUNS_SCHEMA = pa.DataFrameSchema(
         # Empty and unreadable params are reported where the column is read.
         "params": pa.Column(float, [FINITE, POSITIVE, BILLIONS], nullable=True),
         "params_active": pa.Column(float, [FINITE, POSITIVE, BILLIONS], nullable=True),
-        "tokens": pa.Column(
-            float, [FINITE, POSITIVE, TRILLIONS, TOKEN_BILLIONS], nullable=True
-        ),
+        "tokens": pa.Column(float, [FINITE, POSITIVE, TRILLIONS, TOKEN_BILLIONS], nullable=True),
         "flops": pa.Column(float, [FINITE, POSITIVE], nullable=True),
         "released": pa.Column(str, _check(_iso_date, "is not a date such as 2024-06-15")),
     }

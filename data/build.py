@@ -19,6 +19,7 @@ from typing import Any
 
 import pandas as pd
 
+from bayescale.files import atomic_path
 from bayescale.table import Table
 
 HERE = Path(__file__).resolve().parent
@@ -40,7 +41,25 @@ ITEMS = {
     "MMLU-PRO": 12032,
 }
 OBSSCALING_NAMES = {"ARC-C": "ARC", "Winograd": "Winogrande"}
+MIT = """\
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
+associated documentation files (the "Software"), to deal in the Software without restriction,
+including without limitation the rights to use, copy, modify, merge, publish, distribute,
+sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is
+furnished to do so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or
+substantial portions of the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT
+NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
+NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM,
+DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT
+OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+"""
 ELSEWHERE = "a merge, or published by another organisation than its base model"
+# In the order of preference.
+PRECISIONS = ["bfloat16", "float16", "8bit", "4bit"]
 NO_TOKENS = "training tokens not published"
 
 
@@ -60,15 +79,15 @@ def main() -> None:
     write_notice(out)
 
 
-def benchmarks(chance: dict[str, float], rounded: list[str]) -> pd.DataFrame:
-    """Return the facts of the twelve benchmarks."""
+def benchmarks(chance: dict[str, float], rounding: dict[str, float]) -> pd.DataFrame:
+    """Return the facts of the twelve benchmarks; `rounding` holds steps other than none."""
     return pd.DataFrame(
         {
             "benchmark": V1 + V2,
             "chance": [chance[name] for name in V1 + V2],
             "ceiling": 1.0,
             "items": [ITEMS[name] for name in V1 + V2],
-            "resolution": [0.01 if name in rounded else 0.0 for name in V1 + V2],
+            "resolution": [rounding.get(name, 0.0) for name in V1 + V2],
             "unit": "accuracy",
         }
     )
@@ -93,9 +112,8 @@ def sloth(raw: Path, protocol: dict[str, Any]) -> Table:
             "moe": raw_frame["Model"].str.contains(r"-\d+x\d+b"),
         }
     ).join(raw_frame[V1 + V2])
-    return Table.from_wide(
-        frame, benchmarks(protocol["lower_bounds"], rounded=V2), "sloth-2024"
-    )
+    facts = benchmarks(protocol["lower_bounds"], dict.fromkeys(V2, 0.01))
+    return Table.from_wide(frame, facts, "sloth-2024")
 
 
 def short(hub_name: str) -> str:
@@ -153,15 +171,24 @@ def scores_v2(raw: Path) -> pd.DataFrame:
 
 
 def scores_v1(raw: Path) -> pd.DataFrame:
-    """Read the scores of the first leaderboard, completed by those of the ObsScaling authors."""
-    board = pd.read_csv(raw / "open-llm-leaderboard/old_processed.csv.gz", index_col=0)
-    board.columns = board.columns.str.lower()
-    names = {"mmlu": "MMLU", "arc": "ARC", "hellaswag": "HellaSwag", "winogrande": "Winogrande"}
-    names |= {"truthfulqa": "TruthfulQA", "gsm8k": "GSM8K", "model": "hub_name"}
-    board = board.rename(columns=names)[["hub_name", *V1]]
+    """Read the scores of the first leaderboard, completed by those of the ObsScaling authors.
+
+    A model that was evaluated more than once keeps the finest precision (a quantised row of
+    Falcon-180B loses 13 points on GSM8K), then the latest submission.
+    """
+    board = pd.read_csv(raw / "sloth/open-llm-leaderboard_old.csv")
+    board = board[(board["Weight type"] == "Original") & board["Precision"].isin(PRECISIONS)]
+    board["rank"] = board["Precision"].map(PRECISIONS.index)
+    board["submitted"] = board["date"].str[:10]
+    # "Winogrande" and the others share their names with ours; the unit is percent.
+    board[V1] = (board[V1] / 100).round(6)
+    board = board.rename(columns={"Model": "hub_name"})
+    board = board.sort_values("submitted", ascending=False).sort_values("rank", kind="stable")
     other = pd.read_csv(raw / "obsscaling/base_llm_benchmark_eval.csv")
-    other = other.rename(columns={"Model": "hub_name"} | OBSSCALING_NAMES)[["hub_name", *V1]]
-    return pd.concat([board, other]).drop_duplicates("hub_name")
+    other = other.rename(columns={"Model": "hub_name"} | OBSSCALING_NAMES)
+    kept = ["hub_name", "submitted", *V1]
+    frame = pd.concat([board[kept], other.assign(submitted=None)[kept]])
+    return frame.drop_duplicates("hub_name")
 
 
 def leaderboard(raw: Path, protocol: dict[str, Any]) -> Table:
@@ -173,18 +200,18 @@ def leaderboard(raw: Path, protocol: dict[str, Any]) -> Table:
     both["run"] = both["hub_name"].map(short)
     print_ambiguous(both, known)
     rows = [row for line in selection["line"] for row in line_rows(line, both, known)]
-    frame = pd.DataFrame(rows)
+    frame = same_size_same_weights(pd.DataFrame(rows))
     assert not frame["run"].duplicated().any(), frame[frame["run"].duplicated(keep=False)]
     no_tokens = frame[frame["tokens"].isna()]
-    excluded = {run: NO_TOKENS for run in no_tokens["run"]}
+    excluded = dict.fromkeys(no_tokens["run"], NO_TOKENS)
     for run, inputs in known.groupby("run"):
         if run not in set(frame["run"]):
             reason = NO_TOKENS if inputs["tokens"].isna().all() else ELSEWHERE
             excluded[run] = selection["left_out"].get(run, reason)
     frame = frame[frame["tokens"].notna()].sort_values(["lineage", "family", "params", "run"])
-    table = Table.from_wide(
-        frame, benchmarks(protocol["lower_bounds"], rounded=[]), "open-llm-leaderboard"
-    )
+    # The first leaderboard shows percent with two decimals.
+    facts = benchmarks(protocol["lower_bounds"], dict.fromkeys(V1, 0.0001))
+    table = Table.from_wide(frame, facts, "open-llm-leaderboard")
     left = pd.DataFrame(sorted(excluded.items()), columns=["run", "reason"])
     left = pd.concat([table.excluded, left], ignore_index=True)
     print(f"\n{len(left)} names of the source tables left out; see excluded.csv")
@@ -210,7 +237,7 @@ def line_rows(
         # The leaderboard shows the size in the name where the weights do not tell.
         measured = weights > 0 and (nominal is None or abs(weights - nominal) > 0.005e9)
         params = line.get("params", {}).get(run, weights if measured else nominal)
-        uploaded = row["Upload To Hub Date"]
+        dates = [row["Upload To Hub Date"], row["submitted"]]
         rows.append(
             {
                 "run": run,
@@ -224,13 +251,25 @@ def line_rows(
                 "params_active": line.get("params_active", {}).get(run),
                 "moe": "params_active" in line,
                 "tokens": tokens_of(run, base, line, known),
-                "released": uploaded if isinstance(uploaded, str) else "",
+                "released": next((date for date in dates if isinstance(date, str)), ""),
                 **{name: row[name] for name in V1 + V2},
             }
         )
     if not rows:
         print(f'no model matches line "{line["family"]}" ({line["organisation"]})')
     return rows
+
+
+def same_size_same_weights(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give a run of nominal size the true size of its lineage's run of the same stated size."""
+    frame = frame.assign(stated=frame["run"].map(nominal_params))
+    known = frame[frame["params_convention"] == "weights"]
+    true = known.groupby(["lineage", "stated"])["params"].median().rename("true")
+    frame = frame.join(true, on=["lineage", "stated"])
+    better = (frame["params_convention"] == "nominal") & frame["true"].notna()
+    frame["params"] = frame["params"].mask(better, frame["true"])
+    frame["params_convention"] = frame["params_convention"].mask(better, "weights")
+    return frame.drop(columns=["stated", "true"])
 
 
 def tokens_of(run: str, base: str, line: dict[str, Any], known: pd.DataFrame) -> float:
@@ -250,7 +289,7 @@ def print_disagreements(known: pd.DataFrame) -> None:
     for run, rows in known.dropna(subset=["tokens"]).groupby("run"):
         if rows["tokens"].nunique() > 1 or rows["size"].max() > 1.2 * rows["size"].min():
             facts = rows.drop_duplicates(["size", "tokens"])
-            words = (facts["source"] + ": " + facts["size"].astype("str") + "B, ")
+            words = facts["source"] + ": " + facts["size"].astype("str") + "B, "
             words += facts["tokens"].astype("str") + "T"
             print(f"  {run}: {'; '.join(words)}")
 
@@ -319,21 +358,20 @@ def write_notice(out: Path) -> None:
     for path in sorted(out.glob("*/card.toml")):
         card = tomllib.loads(path.read_text("utf-8"))
         parts.append(f"{card['name']}\n{'-' * len(card['name'])}\nAuthor: {card['author']}")
-        for source in card["source"]:
-            parts.append(
-                f"Source: {source['repository']} at {source['commit']} ({source['files']}); "
-                f"licence {source['licence']}; {source['copyright']}; {source['paper']}"
-            )
+        parts += [
+            f"Source: {source['repository']} at {source['commit']} ({source['files']}); "
+            f"licence {source['licence']}; {source['copyright']}; {source['paper']}"
+            for source in card["source"]
+        ]
         parts.append(f"Licence: {card['licence']}\nChanges: {' '.join(card['changes'].split())}\n")
+    parts += ["The Apache License 2.0 is BayeScale's own, in LICENSE. The MIT License:\n", MIT]
     write_text(out / "NOTICE", "\n".join(parts))
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file in one step, so that a stop leaves no half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
