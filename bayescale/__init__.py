@@ -12,8 +12,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bayescale.backtest import Scorecard, backtest, read_split
-    from bayescale.compare import Comparison, compare, waic
+    from bayescale.backtest import Scorecard, backtest
+    from bayescale.compare import Comparison, compare
     from bayescale.datasets import list_tables, load_table
     from bayescale.errors import BayescaleError
     from bayescale.fit import Fit, fit, load_fit
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from bayescale.model import Model, list_models, load_model
     from bayescale.plots import plot_coverage, plot_fans, plot_loadings, plot_rank, plot_trace
     from bayescale.predict import Prediction
-    from bayescale.table import Table, read_table
+    from bayescale.splits import read_split
+    from bayescale.table import Table
+    from bayescale.tablefiles import read_table
+    from bayescale.waic import waic
 
 __version__ = "0.1.0"
 
@@ -75,9 +78,9 @@ _HOME = {
     "plot_rank": "plots",
     "plot_trace": "plots",
     "read_harness": "harness",
-    "read_split": "backtest",
-    "read_table": "table",
-    "waic": "compare",
+    "read_split": "splits",
+    "read_table": "tablefiles",
+    "waic": "waic",
 }
 
 

@@ -129,10 +129,6 @@ def _devices(warnings: list[str]) -> tuple[str, ...]:
             f"the other: JAX started before the host device count was set, or XLA_FLAGS sets it "
             f"({HOST_DEVICES}=4 lets four chains run side by side)"
         )
-    if jax.config.jax_enable_x64:
-        warnings.append(
-            "64-bit floats are on for all of JAX in this process; BayeScale does not need that"
-        )
     return devices
 
 

@@ -70,5 +70,6 @@ def check_writable(path: str | os.PathLike[str]) -> None:
             pass
     except OSError as error:
         raise BayescaleError(
-            f"cannot write to {target}: {error.strerror or error}; choose a folder that you may write to"
+            f"cannot write to {target}: {error.strerror or error}; "
+            "choose a folder that you may write to"
         ) from error

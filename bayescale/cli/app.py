@@ -1,0 +1,52 @@
+"""The commands by name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bayescale import __version__
+from bayescale.cli import backtest, compare, data, demo, doctor, fit, models, plot, predict
+from bayescale.cli.group import Group, examples
+
+app = typer.Typer(
+    cls=Group,
+    help="Bayesian scaling laws: predict benchmark scores with credible intervals.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    epilog=examples(
+        "bayescale demo",
+        "bayescale fit skills --out skills.nc",
+        "bayescale predict skills.nc --family qwen2 --params 72B --tokens 7T",
+    ),
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"bayescale {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
+app.command("fit", epilog=fit.EXAMPLES)(fit.fit)
+app.command("summary", epilog=fit.SUMMARY_EXAMPLES)(fit.summary)
+app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
+app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
+app.command("backtest", epilog=backtest.EXAMPLES)(backtest.backtest)
+app.command("models", epilog=models.EXAMPLES)(models.models)
+app.command("priors", epilog=models.PRIORS_EXAMPLES)(models.priors)
+app.add_typer(data.app, name="data")
+app.add_typer(plot.app, name="plot")
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)

@@ -1,0 +1,72 @@
+"""`bayescale backtest`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bayescale.cli.group import examples
+from bayescale.cli.options import (
+    LEADERBOARD,
+    Added,
+    Chains,
+    Draws,
+    Quiet,
+    Seed,
+    TableName,
+    Warmup,
+)
+from bayescale.cli.output import save_json
+from bayescale.cli.tables import open_table
+from bayescale.files import check_writable
+from bayescale.runtime import prepare_process
+
+EXAMPLES = examples(
+    "bayescale backtest skills compute --split split.csv",
+    "bayescale backtest skills --table my_scores.csv --split split.csv --json card.json",
+)
+
+
+def backtest(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="One or more models.")],
+    split: Annotated[
+        Path,
+        typer.Option(
+            help="A CSV with columns run, role (train, test, drop), maybe fold, benchmark."
+        ),
+    ],
+    table: TableName = LEADERBOARD,
+    add: Added = None,
+    seed: Seed = 0,
+    chains: Chains = 4,
+    warmup: Warmup = None,
+    draws: Draws = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", help='Write the scorecards to this file ("-": print).')
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Hold rows out, fit, and score the predictions: one fit a fold, compiled once."""
+    to_stdout = json is not None and str(json) == "-"
+    if json is not None and not to_stdout:
+        check_writable(json)
+    prepare_process(chains)
+    data = open_table(table, add)
+
+    import bayescale as bs
+
+    folds = bs.read_split(split, data)
+    lengths = {"warmup": warmup, "draws": draws}
+    given = {name: value for name, value in lengths.items() if value is not None}
+    cards = []
+    for model in models:
+        card = bs.backtest(
+            model, data, folds, seed=seed, chains=chains, progress=not quiet, **given
+        )
+        cards.append(card.to_dict())
+        typer.echo(str(card), err=to_stdout)
+    result = cards[0] if len(cards) == 1 else cards
+    if json is not None:
+        save_json(result, json)

@@ -1,0 +1,68 @@
+"""`bayescale compare`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bayescale.cli.group import examples
+from bayescale.cli.options import CsvOut, Json
+from bayescale.cli.output import save_csv, show_json
+from bayescale.errors import CompareError
+from bayescale.files import check_writable
+from bayescale.runtime import prepare_process
+
+EXAMPLES = examples(
+    "bayescale compare skills.nc compute.nc",
+    "bayescale compare skills.nc observational.nc compute.nc --json",
+    "bayescale compare skills.nc compute.nc --backtest card.json",
+)
+
+
+def compare(
+    fits: Annotated[list[Path], typer.Argument(metavar="FIT...", help="Two or more fit files.")],
+    as_json: Json = False,
+    csv: CsvOut = None,
+    backtest: Annotated[
+        list[Path] | None,
+        typer.Option("--backtest", help="JSON of `bayescale backtest`, to be cited."),
+    ] = None,
+) -> None:
+    """Compare fits of the same table: WAIC, PSIS-LOO, stacking weights, and doubts in words."""
+    if csv is not None:
+        check_writable(csv)
+    names = [path.stem for path in fits]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise CompareError(
+            f"two fits have the file name {', '.join(twice)}: rename one, so that they can be told "
+            "apart"
+        )
+    prepare_process(1)
+    import bayescale as bs
+
+    loaded = {name: bs.load_fit(path) for name, path in zip(names, fits, strict=True)}
+    result = bs.compare(
+        loaded, backtests=[card for path in backtest or () for card in _cards(path)]
+    )
+    if csv is not None:
+        save_csv(result.frame, csv)
+    if as_json:
+        show_json({"comparison": result.frame, "doubts": list(result.doubts)})
+        return
+    typer.echo(str(result))
+
+
+def _cards(path: Path) -> list[dict[str, Any]]:
+    """Read one scorecard, or the list that a backtest of several models writes."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CompareError(f"{path}: cannot be read as JSON: {error}") from None
+    cards: list[dict[str, Any]] = found if isinstance(found, list) else [found]
+    if not all(isinstance(card, dict) and "crps" in card for card in cards):
+        raise CompareError(f"{path}: not a scorecard; write one with bayescale backtest --json")
+    return cards

@@ -1,0 +1,270 @@
+"""The command line: help with examples, plain errors, pure JSON, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import typer
+from typer.main import get_command
+from typer.testing import CliRunner, Result
+
+import bayescale
+from bayescale.cli import output
+from bayescale.cli.app import app
+from bayescale.cli.group import Group
+from bayescale.errors import BayescaleError
+
+COMMANDS = [
+    ["demo"],
+    ["fit"],
+    ["summary"],
+    ["predict"],
+    ["compare"],
+    ["backtest"],
+    ["models"],
+    ["priors"],
+    ["data", "list"],
+    ["data", "show"],
+    ["data", "import"],
+    ["data", "check"],
+    ["plot", "fans"],
+    ["plot", "coverage"],
+    ["plot", "loadings"],
+    ["plot", "trace"],
+    ["plot", "rank"],
+    ["doctor"],
+]
+
+
+@pytest.fixture(autouse=True)
+def _same_environment_after() -> Iterator[None]:
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def run(*args: object, cli: typer.Typer = app) -> Result:
+    return CliRunner().invoke(cli, [str(arg) for arg in args], prog_name="bayescale")
+
+
+def words(text: str) -> str:
+    """Text without the frames and line breaks that depend on the width of the terminal."""
+    return " ".join(re.sub(r"[│╭╮╰╯─]", " ", text).split())
+
+
+@pytest.fixture
+def scores_csv(tmp_path: Path) -> Path:
+    path = tmp_path / "scores.csv"
+    path.write_text(
+        "run,family,params,tokens,MMLU,GSM8K\n"
+        "a-1b,a,1e9,1e12,0.30,0.05\n"
+        "a-7b,a,7e9,1e12,0.45,0.20\n"
+        "b-3b,b,3e9,2e12,0.40,\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_has_an_example_that_is_a_real_call(command: list[str]) -> None:
+    result = run(*command, "--help")
+    assert result.exit_code == 0
+    shown = words(result.output)
+    assert f"Examples: bayescale {' '.join(command)}" in shown
+    for option in re.findall(r" (--[a-z-]+)", shown.split("Examples:")[1]):
+        assert option in shown.split("Examples:")[0], f"the example uses an unknown {option}"
+
+
+def test_every_command_is_in_the_list_above() -> None:
+    found = []
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        children = getattr(command, "commands", None)
+        found += [[name, child] for child in children] if children else [[name]]
+    assert sorted(found) == sorted(COMMANDS)
+
+
+def test_version() -> None:
+    result = run("--version")
+    assert result.exit_code == 0
+    assert result.stdout.strip() == f"bayescale {bayescale.__version__}"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["nonsense"],
+        ["fit"],
+        ["fit", "skills", "--chains", "0"],
+        ["fit", "skills", "--seed", "-1"],
+        ["predict", "x.nc"],
+        ["predict", "x.nc", "--params", "7Q"],
+        ["predict", "x.nc", "--params", "7B", "--interval", "90"],
+        ["predict", "x.nc", "--params", "7B", "--kind", "median"],
+        ["predict", "x.nc", "--params", "7B", "--run", "a"],
+        ["predict", "x.nc", "--rows", "r.csv", "--run", "a"],
+        ["backtest", "skills"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_with_2_and_writes_nothing_to_stdout(args: list[str]) -> None:
+    result = run(*args)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Error" in result.stderr
+
+
+def test_a_bad_count_is_repeated_in_the_error() -> None:
+    assert "'7Q' is not a count" in words(run("predict", "x.nc", "--params", "7Q").stderr)
+
+
+def test_errors_of_the_user_exit_with_1_without_a_traceback(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.csv"
+    for args in (
+        ["data", "check", missing],
+        ["data", "show", "no-such-table"],
+        ["fit", "skills", "--table", missing, "--out", tmp_path / "x.nc"],
+    ):
+        result = run(*args)
+        assert result.exit_code == 1
+        assert result.stdout == ""
+        assert result.stderr.startswith("Error: ")
+        assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def failing_app(error: BaseException) -> typer.Typer:
+    cli = typer.Typer(cls=Group, pretty_exceptions_enable=False)
+
+    @cli.command()
+    def fail() -> None:
+        raise error
+
+    @cli.command()
+    def other() -> None: ...
+
+    return cli
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (BayescaleError("no family 'x'"), 1, "Error: no family 'x'"),
+        (PermissionError(13, "Permission denied", "out.nc"), 1, "Error: [Errno 13]"),
+        (KeyboardInterrupt(), 130, "Stopped"),
+    ],
+)
+def test_how_a_command_ends(error: BaseException, code: int, text: str) -> None:
+    result = run("fail", cli=failing_app(error))
+    assert result.exit_code == code
+    assert result.stderr.startswith(text)
+    assert result.stdout == ""
+
+
+def test_an_error_of_ours_is_not_hidden() -> None:
+    result = run("fail", cli=failing_app(ZeroDivisionError()))
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+def test_a_fit_file_is_not_replaced_unasked(tmp_path: Path) -> None:
+    out = tmp_path / "skills.nc"
+    out.write_text("precious")
+    result = run("fit", "skills", "--out", out)
+    assert result.exit_code == 1
+    assert "--yes-overwrite" in result.stderr
+    assert out.read_text() == "precious"
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for args in (
+        ["fit", "skills", "--out", tmp_path / "file" / "x.nc"],
+        ["predict", "x.nc", "--params", "7B", "--csv", tmp_path / "file" / "x.csv"],
+        ["plot", "fans", "x.nc", "--out", tmp_path],
+        ["demo", "--out", tmp_path / "file"],
+    ):
+        result = run(*args)
+        assert result.exit_code == 1
+        assert "cannot write to" in result.stderr
+
+
+def test_fits_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
+    result = run("compare", tmp_path / "a" / "x.nc", tmp_path / "b" / "x.nc")
+    assert result.exit_code == 1
+    assert "rename one" in result.stderr
+
+
+def test_data_check_accepts_a_good_file(scores_csv: Path) -> None:
+    result = run("data", "check", scores_csv)
+    assert result.exit_code == 0
+    assert "5 scores of 3 runs in 2 families on 2 benchmarks" in result.stdout
+
+
+def test_data_check_names_file_and_column(scores_csv: Path) -> None:
+    scores_csv.write_text(scores_csv.read_text().replace("0.45", "45.0"))
+    result = run("data", "check", scores_csv)
+    assert result.exit_code == 1
+    assert str(scores_csv) in result.stderr
+    assert "MMLU" in result.stderr
+
+
+def test_data_show_prints_pure_json(scores_csv: Path) -> None:
+    result = run("data", "show", scores_csv, "--json")
+    facts = json.loads(result.stdout)
+    assert (facts["scores"], facts["runs"]) == (5, 3)
+    assert [row["scores"] for row in facts["benchmarks"]] == [3, 2]
+    assert facts["benchmarks"][0]["items"] is None
+    sizes = {row["family"]: row["sizes"] for row in facts["families"]}
+    assert sizes == {"a": 2, "b": 1}
+
+
+def test_bundled_tables_are_listed() -> None:
+    rows = json.loads(run("data", "list", "--json").stdout)
+    assert [row["name"] for row in rows] == bayescale.list_tables()
+    assert all(row["claim"] and row["licence"] for row in rows)
+
+
+def test_bundled_models_are_listed() -> None:
+    rows = json.loads(run("models", "--json").stdout)
+    assert [row["model"] for row in rows] == list(bayescale.list_models())
+
+
+def test_doctor_tells_versions_devices_and_records() -> None:
+    found = json.loads(run("doctor", "--json").stdout)
+    assert found["bayescale"] == bayescale.__version__
+    assert found["versions"]["jax"] != "missing"
+    assert found["devices"]
+    assert found["tables"] == bayescale.list_tables()
+    assert sorted(found["models"]) == sorted(bayescale.list_models())
+    assert "devices" in run("doctor").stdout
+
+
+def test_doctor_says_when_the_cache_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAYESCALE_CACHE", "off")
+    found = json.loads(run("doctor", "--json").stdout)
+    assert found["cache"] == "off"
+    assert any("cache is off" in warning for warning in found["warnings"])
+
+
+def test_json_knows_no_nan() -> None:
+    frame = pd.DataFrame({"score": [0.5, float("nan")]})
+    value = {"frame": frame, "x": float("inf"), "y": frame["score"].to_numpy(), "z": (1, "a")}
+    assert output.plain(value) == {
+        "frame": [{"score": 0.5}, {"score": None}],
+        "x": None,
+        "y": [0.5, None],
+        "z": [1, "a"],
+    }
+
+
+def test_a_frame_is_shown_with_counts_the_short_way(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.DataFrame({"run": ["org/[red]x"], "params": [7e9], "median": [0.51234]})
+    output.show_frame(frame)
+    shown = capsys.readouterr().out
+    for cell in ("org/[red]x", "7B", "0.512"):
+        assert cell in shown

@@ -1,0 +1,59 @@
+"""A file is written whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bayescale.errors import BayescaleError
+from bayescale.files import atomic_path, check_writable
+
+
+def test_the_file_and_its_folder_come_into_being(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "scores.csv"
+    with atomic_path(target) as temporary:
+        assert temporary.suffix == ".csv"
+        temporary.write_text("whole")
+        assert not target.exists()
+    assert target.read_text() == "whole"
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_after_an_interrupt_the_old_file_stands(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "fit.nc"
+    target.write_text("old")
+
+    def write_half() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_new_file_has_the_rights_of_any_other(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    with atomic_path(tmp_path / "ours") as temporary:
+        temporary.write_text("x")
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(BayescaleError, match="it is a folder"):
+        check_writable(tmp_path)
+
+
+def test_a_file_in_the_way_of_the_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    with pytest.raises(BayescaleError, match=r"cannot write to .*taken/fit\.nc"):
+        check_writable(tmp_path / "taken" / "fit.nc")
+
+
+def test_a_check_leaves_nothing_behind(tmp_path: Path) -> None:
+    check_writable(tmp_path / "fit.nc")
+    assert list(tmp_path.iterdir()) == []
