@@ -159,9 +159,9 @@ def _shown(predicted: pd.DataFrame) -> pd.DataFrame:
     ]
     large = (predicted["params"] >= SHOWN_PARAMS) & ~predicted["instruct"]
     chosen = predicted.assign(cell=cells + star)[large & predicted["benchmark"].isin(SHOWN)]
-    wide = chosen.pivot(index=["params", "run"], columns="benchmark", values="cell")
-    wide = wide.sort_index().reset_index().rename(columns={"run": "held-out model"})
-    return wide.reindex(columns=["held-out model", "params", *SHOWN]).fillna("")
+    wide = chosen.pivot(index=["params", "run"], columns="benchmark", values="cell").fillna("")
+    wide = wide.reindex(columns=list(SHOWN), fill_value="").reset_index()
+    return wide.rename(columns={"run": "held-out model"})[["held-out model", "params", *SHOWN]]
 
 
 def _headline(predicted: pd.DataFrame) -> str:

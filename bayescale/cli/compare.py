@@ -62,7 +62,7 @@ def _cards(path: Path) -> list[dict[str, Any]]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CompareError(f"{path}: cannot be read as JSON: {error}") from None
-    cards: list[dict[str, Any]] = found if isinstance(found, list) else [found]
+    cards: list[Any] = found if isinstance(found, list) else [found]
     if not all(isinstance(card, dict) and "crps" in card for card in cards):
         raise CompareError(f"{path}: not a scorecard; write one with bayescale backtest --json")
     return cards
