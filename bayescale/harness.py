@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from bayescale.validation import quoted
 
 @dataclass(frozen=True)
 class Task:
-    """How a harness task becomes a benchmark: the mean of the metrics, tried in this order."""
+    """How a harness task becomes a benchmark: the mean of its metrics."""
 
     benchmark: str
     metrics: tuple[str, ...]
@@ -87,7 +88,12 @@ def read_harness(
     Raises
     ------
     TableError
-        The file is not such a result, or a task in it is not known.
+        The file is not such a result, or holds no score of a known task.
+
+    Warns
+    -----
+    UserWarning
+        The file holds other tasks too; the warning names them.
 
     Examples
     --------
@@ -102,9 +108,10 @@ def read_harness(
     }
     unknown = [name for name in results if not _is_known(name)]
     if unknown:
-        raise TableError(
-            f"{path}: unknown task {quoted(unknown)}; known tasks are {', '.join(sorted(TASKS))} "
-            "and their parts; take the others out of the file's results"
+        warnings.warn(
+            f"{path}: left out {quoted(unknown)}: not a task of the leaderboards; "
+            f"known are {', '.join(sorted(TASKS))} and their parts",
+            stacklevel=2,
         )
     rows, unread = [], []
     for name, task in TASKS.items():
@@ -114,7 +121,7 @@ def read_harness(
         elif name in results:
             unread.append(f'"{name}" has none of {", ".join(task.metrics)}')
     if unread:
-        raise TableError(f"{path}: a task lacks the metric of the leaderboards: {unread}")
+        raise TableError(f"{path}: no score in the leaderboards' metric: {'; '.join(unread)}")
     if not rows:
         raise TableError(f"{path}: no score of a known task; known are {', '.join(sorted(TASKS))}")
     run = run or record.get("model_name") or record.get("config", {}).get("model") or path.stem
@@ -134,7 +141,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _is_known(name: str) -> bool:
-    return name in TASKS or name in HEADINGS or name.startswith(PART_PREFIXES)
+    part = name.startswith(PART_PREFIXES) and not name.startswith("mmlu_pro")
+    return part or name in TASKS or name in HEADINGS
 
 
 def _score(

@@ -14,7 +14,6 @@ from bayescale.files import atomic_path
 from bayescale.validation import Source, fail
 
 MOE_REASON = "mixture of experts without params_active: its training compute is unknown"
-STDERR_SUFFIX = "_stderr"
 IN_MEMORY = Source()
 
 
@@ -170,38 +169,18 @@ class Table:
         1
         """
         frame = _with_column(frame, "run")
-        run_names = ("run", *check.RUN_COLUMNS, check.MOE_COLUMN)
         known = None
         if benchmarks is not None:
             known = list(_with_column(benchmarks, "benchmark")["benchmark"])
-        others = [str(column) for column in frame.columns if column not in run_names]
-        missing = check.missing_columns(frame, check.RUN_REQUIRED, source)
-        chosen, problems = [], list(missing)
-        for column in others:
-            hint = check.suggest(column, [*run_names, *(known or [])])
-            if known is not None and column in known:
-                chosen.append(column)
-            elif column.endswith(STDERR_SUFFIX) and column.removesuffix(STDERR_SUFFIX) in others:
-                continue
-            elif known is None and pd.api.types.is_numeric_dtype(frame[column]) and not hint:
-                chosen.append(column)
-            elif any(f'did you mean "{column}"' in problem for problem in missing):
-                continue  # already named as the likely misspelling of a missing column
-            elif hint or pd.api.types.is_numeric_dtype(frame[column]):
-                problems.append(
-                    source.problem(
-                        f'column "{column}" is neither a column of runs nor a known benchmark'
-                        f"{hint}; rename it or take it out"
-                    )
-                )
-        fail(problems or ([] if chosen else [source.problem("no column of benchmark scores")]))
+        chosen, problems = check.score_columns(frame, known, source)
+        fail(problems)
         parts = []
         for column in chosen:
             part = pd.DataFrame({"run": frame["run"], "benchmark": column, "score": frame[column]})
-            spread = column + STDERR_SUFFIX
+            spread = column + check.STDERR_SUFFIX
             part["stderr"] = frame[spread] if spread in frame.columns else float("nan")
             parts.append(part)
-        runs = frame[[column for column in run_names if column in frame.columns]]
+        runs = frame[[column for column in check.RUN_INPUTS if column in frame.columns]]
         return cls.from_long(pd.concat(parts), runs, benchmarks, name, source=source)
 
     @property
@@ -221,7 +200,7 @@ class Table:
     def to_wide(self) -> pd.DataFrame:
         """Return one row per run: the run columns, then one column of scores per benchmark."""
         wide = self.runs
-        for value, suffix in (("score", ""), ("stderr", STDERR_SUFFIX)):
+        for value, suffix in (("score", ""), ("stderr", check.STDERR_SUFFIX)):
             part = self.scores.pivot(index="run", columns="benchmark", values=value)
             part = part.reindex(index=self.runs.index, columns=self.benchmarks.index)
             if value == "stderr":
@@ -360,7 +339,12 @@ class Table:
         benchmarks = self.benchmarks[~self.benchmarks.index.isin(tested.benchmark)].reset_index()
         frame = pd.concat([self.to_frame(), runs, benchmarks], ignore_index=True)
         # pandas keeps `attrs` in the file's metadata.
-        frame.attrs = {"name": self.name, "excluded": self.excluded.to_dict("records")}
+        frame.attrs = {
+            "name": self.name,
+            "runs": list(self.runs.index),
+            "benchmarks": list(self.benchmarks.index),
+            "excluded": self.excluded.to_dict("records"),
+        }
         _write(Path(path), frame)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -79,23 +80,31 @@ def _read_frame(path: Path) -> tuple[pd.DataFrame, Source]:
         if path.suffix.lower() in (".parquet", ".pq"):
             frame, source = pd.read_parquet(path), Source(str(path), "row")
         else:
-            frame = pd.read_csv(
-                path,
-                dtype=dict.fromkeys(TEXT_COLUMNS, "str"),
-                encoding="utf-8-sig",
-                skip_blank_lines=False,
-                skipinitialspace=True,
-            )
+            frame = _read_csv(path)
             frame.index += 2
             frame, source = frame.dropna(how="all"), Source(str(path), "line")
     except pd.errors.EmptyDataError:
         raise TableError(f"{path}: the file is empty") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
         raise TableError(f"{path}: cannot be read as a table: {error}") from error
     frame.columns = frame.columns.astype("str").str.strip()
     if frame.empty:
         raise TableError(f"{path}: the table is empty: it has a header but no rows")
     return frame, source
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        # Where lines have more fields than the header, pandas shifts or drops columns.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return pd.read_csv(
+            path,
+            dtype=dict.fromkeys(TEXT_COLUMNS, "str"),
+            index_col=False,
+            encoding="utf-8-sig",
+            skip_blank_lines=False,
+            skipinitialspace=True,
+        )
 
 
 def _from_joined(
@@ -133,4 +142,7 @@ def _distinct(
                     f"({source.row}s {', '.join(str(label) for label in mine.index[:5])})"
                 )
             )
-    return rows.drop_duplicates(key)[[key, *columns]], problems
+    # Our own Parquet files keep the order of runs and benchmarks.
+    order = {name: place for place, name in enumerate(frame.attrs.get(f"{key}s", []))}
+    found = rows.drop_duplicates(key)[[key, *columns]]
+    return found.sort_values(key, key=lambda s: s.map(order), kind="stable"), problems

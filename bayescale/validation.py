@@ -35,6 +35,8 @@ BENCHMARK_DEFAULTS: dict[str, float | str] = {
 }
 BENCHMARK_NUMBERS = ("chance", "ceiling", "items", "resolution")
 MOE_COLUMN = "moe"
+RUN_INPUTS = ("run", *RUN_COLUMNS, MOE_COLUMN)
+STDERR_SUFFIX = "_stderr"
 # Smaller than any trained network, larger than any count in billions or trillions.
 LEAST_COUNT = 1e5
 TRUE_WORDS = frozenset({"true", "yes", "1", "1.0"})
@@ -64,10 +66,10 @@ def fail(problems: Sequence[str]) -> None:
         raise TableError(f"{len(unique)} problems in the table:\n{lines}")
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return ' (did you mean "x"?)' for the known name nearest to a misspelt one, or ''."""
     by_lower = {word.lower(): word for word in known}
-    near = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.7)
+    near = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=cutoff)
     return f' (did you mean "{by_lower[near[0]]}"?)' if near else ""
 
 
@@ -78,16 +80,14 @@ def quoted(names: Iterable[object], most: int = ROWS_NAMED) -> str:
     return ", ".join(every[:most]) + more
 
 
-def where(frame: pd.DataFrame, labels: Sequence[object], source: Source) -> str:
-    """Name the first few rows by line or row number, with their run and benchmark."""
+def where(frame: pd.DataFrame, bad: pd.Series, source: Source) -> str:
+    """Name the first few rows of a mask by line or row number, with their run and benchmark."""
+    rows = frame[bad]
     words = []
-    for label in labels[:ROWS_NAMED]:
-        row = frame.loc[label]
-        # A wide line becomes several score rows with one label: the line number says enough.
-        row = row.iloc[0] if isinstance(row, pd.DataFrame) else row
+    for label, row in rows.head(ROWS_NAMED).iterrows():
         names = [f'{key} "{row[key]}"' for key in ("run", "benchmark") if key in frame.columns]
         words.append(f"{source.row} {label}" + (f" ({', '.join(names)})" if names else ""))
-    more = f" and {len(labels) - ROWS_NAMED} more" if len(labels) > ROWS_NAMED else ""
+    more = f" and {len(rows) - ROWS_NAMED} more" if len(rows) > ROWS_NAMED else ""
     return ", ".join(words) + more
 
 
@@ -105,6 +105,41 @@ def missing_columns(frame: pd.DataFrame, required: Iterable[str], source: Source
             )
         )
     return problems
+
+
+def score_columns(
+    frame: pd.DataFrame, known: list[str] | None, source: Source
+) -> tuple[list[str], list[str]]:
+    """Find the columns of a wide frame that hold scores, and the columns that nothing explains.
+
+    A column of text that resembles no known name is a note and is let be.
+    """
+    missing = missing_columns(frame, RUN_REQUIRED, source)
+    others = [str(column) for column in frame.columns if column not in RUN_INPUTS]
+    chosen, problems = [], list(missing)
+    for column in others:
+        numeric = pd.api.types.is_numeric_dtype(frame[column])
+        # Strict for text, or a column "notes" would pass for a misspelt "tokens".
+        cutoff = 0.6 if numeric and known is not None else 0.8
+        hint = suggest(column, [*RUN_INPUTS, *(known or [])], cutoff)
+        if known is not None and column in known:
+            chosen.append(column)
+        elif column.endswith(STDERR_SUFFIX) and column.removesuffix(STDERR_SUFFIX) in others:
+            continue
+        elif known is None and numeric and not hint:
+            chosen.append(column)
+        elif any(f'did you mean "{column}"' in problem for problem in missing):
+            continue
+        elif hint or numeric:
+            problems.append(
+                source.problem(
+                    f'column "{column}" is neither a column of runs nor a known benchmark{hint}; '
+                    "rename it or take it out"
+                )
+            )
+    if not chosen and not problems:
+        problems.append(source.problem("no column of benchmark scores"))
+    return chosen, problems
 
 
 def clean_runs(frame: pd.DataFrame, source: Source) -> tuple[pd.DataFrame, list[str]]:
@@ -205,10 +240,10 @@ def _to_numbers(
     frame[column] = numbers
     problems = []
     if needed and empty.any():
-        rows = where(frame, list(frame.index[empty]), source)
+        rows = where(frame, empty, source)
         problems.append(source.problem(f'column "{column}": is empty: {rows}'))
     if bad.any():
-        rows = where(frame, list(frame.index[bad]), source)
+        rows = where(frame, bad, source)
         problems.append(
             source.problem(
                 f'column "{column}": {quoted(given[bad])} is not a number; write plain numbers '
@@ -230,7 +265,7 @@ def _to_bools(frame: pd.DataFrame, column: str, source: Source) -> list[str]:
     return [
         source.problem(
             f'column "{column}": {quoted(words[bad])} is neither true nor false: '
-            f"{where(frame, list(frame.index[bad]), source)}"
+            f"{where(frame, bad, source)}"
         )
     ]
 
@@ -239,7 +274,7 @@ def _schema_problems(schema: pa.DataFrameSchema, frame: pd.DataFrame, source: So
     """Check the columns that are there, and word each failed check with its rows."""
     if frame.empty:
         return [source.problem("the table is empty: it has a header but no rows")]
-    labels = frame.index
+    # A wide line becomes several score rows with one label: positions tell them apart.
     numbered = frame.reset_index(drop=True)
     try:
         schema.validate(numbered, lazy=True)
@@ -249,9 +284,10 @@ def _schema_problems(schema: pa.DataFrameSchema, frame: pd.DataFrame, source: So
         return []
     problems = []
     for (column, check), group in cases.groupby(["column", "check"], sort=False):
-        rows = where(frame, [labels[int(position)] for position in group["index"]], source)
+        bad = pd.Series(numbered.index.isin(group["index"]), index=frame.index)
         text = "is given twice" if check == "field_uniqueness" else check
         values = ", ".join(dict.fromkeys(map(_plain, group["failure_case"][:ROWS_NAMED])))
+        rows = where(frame, bad, source)
         problems.append(source.problem(f'column "{column}": {values} {text}: {rows}'))
     return problems
 
