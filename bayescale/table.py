@@ -329,6 +329,8 @@ class Table:
         }
         if len(self.excluded):
             frames["excluded"] = self.excluded
+        else:  # one of an earlier table would be read with this one
+            (folder / "excluded.csv").unlink(missing_ok=True)
         for stem, frame in frames.items():
             _write(folder / f"{stem}.csv", frame)
 

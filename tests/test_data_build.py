@@ -20,8 +20,9 @@ FILES = ["card.toml", "runs.csv", "scores.csv", "benchmarks.csv", "excluded.csv"
 @pytest.mark.skipif(not RAW, reason="set BAYESCALE_MIRROR to the folder of the public raw files")
 def test_the_build_gives_the_committed_files(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", str(DATA / "build.py"), "--out", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(DATA.parent), "BAYESCALE_MIRROR": RAW}
     done = subprocess.run(
-        [*command, "--raw", RAW], capture_output=True, text=True, check=False, timeout=300
+        command, capture_output=True, text=True, check=False, timeout=300, env=environment
     )
     assert done.returncode == 0, done.stderr
     assert "yi-1.5-34b: 01-ai/Yi-1.5-34B, allknowingroger/Yi-1.5-34B" in done.stdout

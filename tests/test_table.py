@@ -114,6 +114,12 @@ def test_parquet_keeps_runs_and_benchmarks_that_have_no_score(tmp_path: Path) ->
     assert_same(read_table(tmp_path / "mine.parquet"), table)
 
 
+def test_writing_over_a_folder_leaves_nothing_of_the_old_table(tmp_path: Path) -> None:
+    make(moe=[True, False, False]).to_csv(tmp_path / "mine")
+    make().to_csv(tmp_path / "mine")
+    assert_same(read_table(tmp_path / "mine"), make())
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     scores=st.lists(st.floats(0, 1), min_size=1, max_size=6),
