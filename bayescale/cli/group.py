@@ -26,7 +26,7 @@ class Group(TyperGroup):
             typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
             raise typer.Exit(FAILED) from None
         except KeyboardInterrupt:
-            typer.secho("Stopped; no file was changed.", fg=typer.colors.YELLOW, err=True)
+            typer.secho("Stopped; no half-written file is left.", fg=typer.colors.YELLOW, err=True)
             raise typer.Exit(INTERRUPTED) from None
 
 
