@@ -25,7 +25,7 @@ SHOWN = 0.9  # the level of the interval score and of the mean width
 BOOTSTRAP_SEED = 0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scorecard:
     """How well a model predicted held-out scores; all scores are in the table's unit, [0, 1].
 
@@ -120,6 +120,8 @@ log score: {self.log_score:.3f} nats (se {self.standard_errors["log_score"]:.3f}
   (se: standard error from a bootstrap over families)"""
         frames = (self.by_benchmark[columns], self.by_family[columns])
         return "\n\n".join([text, *(frame.round(4).to_string() for frame in frames)])
+
+    __repr__ = __str__
 
 
 def score_rows(

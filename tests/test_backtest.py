@@ -97,6 +97,20 @@ def test_scores_of_the_whole_are_closed_forms(card: Scorecard, table: Table) -> 
         assert card.coverage[str(level)] == pytest.approx(inside.mean(), abs=0.02)
 
 
+def test_point_prediction_is_the_expected_scores_median_intervals_are_of_the_score() -> None:
+    observed = pd.DataFrame(
+        {"fold": ["1"], "run": ["p"], "family": ["a"], "benchmark": ["MMLU"], "score": [0.5]}
+    )
+    draws = np.linspace(0.2, 0.4, 101)[:, None]
+    mean_draws = np.array([[0.1], [0.6], [0.9]])
+    row = score_rows(draws, mean_draws, observed, np.zeros((3, 1))).iloc[0]
+    assert row["mean_median"] == pytest.approx(0.6)
+    assert row["absolute_error"] == pytest.approx(0.1)
+    assert row["score_lower_0.9"] == pytest.approx(0.21)
+    assert row["score_upper_0.5"] == pytest.approx(0.35)
+    assert row["crps"] == pytest.approx(scores.crps(draws, [0.5])[0])
+
+
 def test_true_distribution_is_calibrated_and_others_score_worse(
     card: Scorecard, table: Table, split: Split
 ) -> None:

@@ -123,7 +123,7 @@ def test_cluster_bootstrap_of_equal_clusters_is_the_error_over_cluster_means() -
 def test_cluster_bootstrap_matches_an_explicit_resampling() -> None:
     rng = np.random.default_rng(1)
     clusters = np.array(list("aabbbbcdddee"))
-    values = rng.normal(size=clusters.size)
+    values = 3.0 + rng.normal(size=clusters.size)  # far from 0: sizes of clusters matter
     groups = [values[clusters == c] for c in np.unique(clusters)]
     pooled, by_family = [], []
     for _ in range(8000):

@@ -1,0 +1,221 @@
+"""Comparisons of stand-in fits whose log likelihoods are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from bayescale.compare import TASK, Comparison, compare
+from bayescale.errors import CompareError
+from bayescale.loo import psis_loo
+from bayescale.waic import waic
+
+FAMILIES = 12
+
+
+@dataclass(frozen=True)
+class FakeFit:
+    array: NDArray[np.float64]
+    frame: pd.DataFrame
+    response: str = "score"
+    base_measure: str = "density"
+    verdict_ok: bool = True
+
+    def log_likelihood(self) -> xr.DataArray:
+        return xr.DataArray(self.array, dims=("chain", "draw", "row"))
+
+    def observations(self) -> pd.DataFrame:
+        return self.frame
+
+
+def frame_of(families: int) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    pairs = [
+        (f"f{f:02d}-{size}", f"f{f:02d}", benchmark)
+        for f in range(families)
+        for size in ("1b", "7b")
+        for benchmark in ("MMLU", "MATH", "BBH")
+    ]
+    frame = pd.DataFrame(pairs, columns=["run", "family", "benchmark"])
+    return frame.assign(score=0.5 + 0.1 * rng.normal(size=len(frame)))
+
+
+def fake(sd: float = 0.1, shift: float = 0.0, families: int = FAMILIES, seed: int = 1) -> FakeFit:
+    """A fit of score ~ N(mu, sd) whose mu is known well."""
+    frame = frame_of(families)
+    mu = 0.5 + shift + 0.003 * np.random.default_rng(seed).normal(size=(4, 250, 1))
+    return FakeFit(norm.logpdf(frame["score"].to_numpy(), mu, sd), frame)
+
+
+def column(result: Comparison, name: str) -> pd.Series:
+    return result.frame[f"{name} ({TASK})"]
+
+
+@pytest.fixture(scope="module")
+def clear() -> Comparison:
+    return compare({"wide": fake(sd=0.3), "right": fake()})
+
+
+def test_the_right_fit_wins_and_stands_first(clear: Comparison) -> None:
+    assert list(clear.frame.index) == ["right", "wide"]
+    assert column(clear, "elpd_diff")["right"] == 0.0
+    assert column(clear, "elpd_diff")["wide"] < -2 * column(clear, "se_diff")["wide"]
+    assert column(clear, "stacking_weight")["right"] > 0.95
+
+
+def test_every_column_names_its_task(clear: Comparison) -> None:
+    assert all(name.endswith(f" ({TASK})") for name in clear.frame.columns)
+    assert clear.to_frame().equals(clear.frame)
+    assert TASK in str(clear)
+    assert all(doubt in str(clear) for doubt in clear.doubts)
+
+
+def test_numbers_are_those_of_their_functions(clear: Comparison) -> None:
+    fit = fake()
+    order = fit.frame.sort_values(["run", "benchmark"]).index.to_numpy()
+    array = fit.array[:, :, order]
+    assert column(clear, "elpd_loo")["right"] == psis_loo(array).elpd
+    assert column(clear, "p_waic")["right"] == waic(array.reshape(-1, array.shape[2])).p
+    rows = clear.loo["wide"].pointwise - clear.loo["right"].pointwise
+    assert column(clear, "elpd_diff")["wide"] == pytest.approx(rows.sum())
+    expected = np.sqrt(rows.size) * rows.std(ddof=1)
+    assert column(clear, "se_diff")["wide"] == pytest.approx(expected)
+
+
+def test_error_over_families_grows_when_families_share_their_errors() -> None:
+    one, two = fake(), fake(seed=2)
+    bonus = np.repeat(np.random.default_rng(3).normal(size=FAMILIES), 6)
+    other = replace(two, array=two.array + bonus)
+    result = compare({"one": one, "two": other})
+    last = result.frame.index[1]
+    ratio = column(result, "se_diff_over_families")[last] / column(result, "se_diff")[last]
+    assert ratio == pytest.approx(np.sqrt(6), rel=0.2)
+
+
+def test_order_of_rows_does_not_matter(clear: Comparison) -> None:
+    fit = fake()
+    order = np.random.default_rng(5).permutation(len(fit.frame))
+    shuffled = replace(fit, array=fit.array[:, :, order], frame=fit.frame.iloc[order])
+    again = compare({"wide": fake(sd=0.3), "right": shuffled})
+    pd.testing.assert_frame_equal(again.frame, clear.frame)
+
+
+def test_one_fit_alone_is_described() -> None:
+    result = compare({"only": fake()})
+    assert column(result, "stacking_weight")["only"] == pytest.approx(1.0)
+    assert len(result.doubts) == 1
+
+
+def test_doubts_always_say_that_larger_or_unseen_models_need_a_backtest(clear: Comparison) -> None:
+    assert len(clear.doubts) == 1
+    assert "backtest" in clear.doubts[0]
+    assert "larger model" in clear.doubts[0]
+
+
+def test_backtests_of_compared_fits_are_cited_best_first() -> None:
+    cards: list[dict[str, Any]] = [
+        {"model": model, "crps": crps, "mae": 0.04, "n": 55, "coverage": {"0.9": 0.87}}
+        for model, crps in (("right", 0.031), ("wide", 0.025), ("stranger", 0.001))
+    ]
+    doubt = compare({"wide": fake(sd=0.3), "right": fake()}, backtests=cards).doubts[0]
+    assert "wide has CRPS 2.50 points" in doubt
+    assert "87% coverage" in doubt
+    assert doubt.index("wide has") < doubt.index("right has")
+    assert "stranger" not in doubt
+
+
+def test_near_ties_are_doubted() -> None:
+    result = compare({"one": fake(), "two": fake(shift=0.002, seed=2)})
+    assert any("do not tell them apart" in doubt for doubt in result.doubts)
+
+
+def test_fits_that_are_good_at_different_rows_are_doubted() -> None:
+    base = fake()
+    half = np.where(np.arange(len(base.frame)) % 2 == 0, 1.0, -1.0)
+    one, two = (replace(base, array=base.array + sign * half) for sign in (1, -1))
+    result = compare({"one": one, "two": two})
+    assert any("stacking weight" in doubt for doubt in result.doubts)
+
+
+def test_few_families_and_bad_verdicts_are_doubted() -> None:
+    result = compare({"one": replace(fake(families=3), verdict_ok=False)})
+    assert any("only 3 families" in doubt for doubt in result.doubts)
+    assert any("verdict on one is not good" in doubt for doubt in result.doubts)
+
+
+def test_bad_pareto_k_names_families_runs_and_benchmarks() -> None:
+    fit = fake()
+    array = fit.array.copy()
+    spot = fit.frame.index[(fit.frame["run"] == "f03-7b") & (fit.frame["benchmark"] == "MATH")][0]
+    heavy = np.random.default_rng(7).standard_cauchy(size=(4, 250))
+    array[:, :, spot] -= np.abs(heavy)
+    result = compare({"spotty": replace(fit, array=array)})
+    assert column(result, "bad_pareto_k")["spotty"] == 1
+    doubt = next(doubt for doubt in result.doubts if "Pareto k" in doubt)
+    for word in ("families f03 (1)", "runs f03-7b (1)", "benchmarks MATH (1)", "1 of 72"):
+        assert word in doubt
+    assert any("p_waic is above 0.4 in 1 of 72" in doubt for doubt in result.doubts)
+    assert any("WAIC and LOO differ" in doubt for doubt in result.doubts)
+
+
+def test_rankings_that_disagree_are_doubted() -> None:
+    fit = fake()
+    array = fit.array.copy()
+    array[:, :, 0] -= np.abs(np.random.default_rng(7).standard_cauchy(size=(4, 250)))
+    spotty = replace(fit, array=array)
+    gap = compare({"spotty": spotty})
+    loo, by_waic = gap.loo["spotty"].elpd, gap.waic["spotty"].elpd
+    between = (loo + by_waic) / 2
+    plain = fake()
+    shift = (between - compare({"plain": plain}).loo["plain"].elpd) / len(plain.frame)
+    result = compare({"spotty": spotty, "plain": replace(plain, array=plain.array + shift)})
+    assert any("ranking is not settled" in doubt for doubt in result.doubts)
+
+
+def drop_one(fit: FakeFit) -> FakeFit:
+    return replace(fit, array=fit.array[:, :, 1:], frame=fit.frame.iloc[1:])
+
+
+def change_score(fit: FakeFit) -> FakeFit:
+    frame = fit.frame.copy()
+    frame.loc[4, "score"] += 0.01
+    return replace(fit, frame=frame)
+
+
+def rename_run(fit: FakeFit) -> FakeFit:
+    return replace(fit, frame=fit.frame.replace({"run": {"f00-1b": "f00-2b"}}))
+
+
+def impossible(fit: FakeFit) -> FakeFit:
+    array = fit.array.copy()
+    array[0, 0, 3] = -np.inf
+    return replace(fit, array=array)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (drop_one, r'one saw 1 scores that two did not, first run "f00-1b" on "MMLU" \(72 .* 71'),
+        (rename_run, 'one saw 3 scores that two did not, first run "f00-1b"'),
+        (change_score, 'different values of 1 scores, first run "f00-7b" on "MATH"'),
+        (lambda fit: replace(fit, response="error"), "different response scales.*two: error"),
+        (lambda fit: replace(fit, base_measure="counts"), "different base measures.*two: counts"),
+        (lambda fit: replace(fit, array=fit.array[:, :, :-1]), "71 rows of log likelihood for 72"),
+        (impossible, 'two: the log likelihood of 1 scores is not finite, first run "f00-7b"'),
+    ],
+)
+def test_fits_that_cannot_be_compared_are_refused(spoil: Any, message: str) -> None:
+    with pytest.raises(CompareError, match=message):
+        compare({"one": fake(), "two": spoil(fake())})
+
+
+def test_nothing_to_compare_is_refused() -> None:
+    with pytest.raises(CompareError, match="no fit"):
+        compare({})
