@@ -17,8 +17,9 @@ from typer.testing import CliRunner, Result
 import bayescale
 from bayescale.cli import output
 from bayescale.cli.app import app
+from bayescale.cli.compare import _cards
 from bayescale.cli.group import Group
-from bayescale.errors import BayescaleError
+from bayescale.errors import BayescaleError, CompareError
 
 COMMANDS = [
     ["demo"],
@@ -221,6 +222,38 @@ def test_data_show_prints_pure_json(scores_csv: Path) -> None:
     assert facts["benchmarks"][0]["items"] is None
     sizes = {row["family"]: row["sizes"] for row in facts["families"]}
     assert sizes == {"a": 2, "b": 1}
+
+
+def test_imported_results_can_be_added_to_the_leaderboard(tmp_path: Path) -> None:
+    results, out = tmp_path / "results.json", tmp_path / "my_runs.csv"
+    scores = {
+        "arc_challenge": {"acc_norm,none": 0.4, "acc_norm_stderr,none": 0.014},
+        "winogrande": {"acc,none": 0.6, "acc_stderr,none": 0.013},
+    }
+    results.write_text(json.dumps({"results": scores, "model_name": "me/mine-1.3b"}))
+    args = ["data", "import", results, "--family", "mine", "--params", "1.3B", "--out", out]
+    assert run(*args, "--tokens", "300B").exit_code == 0
+    table = bayescale.load_table("open-llm-leaderboard")
+    both = table.add(bayescale.read_table(out, benchmarks=table.benchmarks))
+    mine = both.scores[both.scores["run"] == "me/mine-1.3b"].set_index("benchmark")
+    assert mine["score"].to_dict() == {"ARC": 0.4, "Winogrande": 0.6}
+    assert mine["stderr"].to_dict() == {"ARC": 0.014, "Winogrande": 0.013}
+    assert both.runs.loc["me/mine-1.3b", ["family", "params", "tokens"]].to_list() == [
+        "mine",
+        1.3e9,
+        3e11,
+    ]
+    result = run(*args)
+    assert result.exit_code == 1
+    assert "--yes-overwrite" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"model": "skills"}'])
+def test_what_is_no_scorecard_cannot_be_cited(tmp_path: Path, text: str) -> None:
+    card = tmp_path / "card.json"
+    card.write_text(text)
+    with pytest.raises(CompareError, match=re.escape(str(card))):
+        _cards(card)
 
 
 def test_bundled_tables_are_listed() -> None:
