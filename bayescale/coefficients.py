@@ -1,0 +1,183 @@
+"""Coefficients: a prior in natural units, and how the coefficient varies over groups.
+
+Every coefficient has a transform to the real line (identity, log, logit) and a Normal prior there,
+written as a median and a spread in natural units. One rule pools any of them: group offsets are
+Normal on the real line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from bayescale.errors import ModelError
+
+Support = Literal["real", "positive", "fraction"]
+GROUPS = ("family", "run", "benchmark")
+INTERVAL = 1.6448536269514722  # half-width of the central 90% of a standard Normal
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A Normal prior on the real line, written in natural units.
+
+    Parameters
+    ----------
+    support
+        "real", "positive" (log scale) or "fraction" (logit scale).
+    median
+        Prior median, in the coefficient's unit.
+    spread
+        Standard deviation for "real" and (in logits) "fraction"; a factor above 1 for "positive":
+        two thirds of the prior lie within median / factor and median * factor.
+    """
+
+    support: Support
+    median: float
+    spread: float
+
+    def __post_init__(self) -> None:
+        lowest = 1.0 if self.support == "positive" else 0.0
+        if not self.spread > lowest:
+            raise ModelError(
+                f"a {self.support} prior needs a spread above {lowest:g}; given: {self.spread}"
+            )
+        if self.support == "positive" and not self.median > 0:
+            raise ModelError(f"a positive prior needs a median above 0; given: {self.median}")
+        if self.support == "fraction" and not 0 < self.median < 1:
+            raise ModelError(f"a fraction prior needs a median in (0, 1); given: {self.median}")
+
+    @property
+    def location(self) -> float:
+        """Mean on the real line."""
+        return float(_TO_REAL[self.support](self.median))
+
+    @property
+    def scale(self) -> float:
+        """Standard deviation on the real line."""
+        return float(np.log(self.spread)) if self.support == "positive" else self.spread
+
+    def natural(self, value: Any) -> Any:
+        """Map numbers or arrays from the real line to natural units."""
+        import jax.numpy as jnp
+        from jax.nn import sigmoid
+
+        if self.support == "positive":
+            return jnp.exp(value)
+        return sigmoid(value) if self.support == "fraction" else value
+
+    def interval(self) -> tuple[float, float]:
+        """Central 90% of the prior, in natural units."""
+        ends = (self.location - INTERVAL * self.scale, self.location + INTERVAL * self.scale)
+        low, high = (float(_TO_NATURAL[self.support](end)) for end in ends)
+        return low, high
+
+
+_TO_REAL = {"real": lambda x: x, "positive": np.log, "fraction": lambda x: np.log(x / (1 - x))}
+_TO_NATURAL = {"real": lambda x: x, "positive": np.exp, "fraction": lambda x: 1 / (1 + np.exp(-x))}
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """A named coefficient of a law, a link or a noise.
+
+    Parameters
+    ----------
+    name
+        The name that the formula uses.
+    prior
+        Its prior.
+    dims
+        Dimensions of one value: () or some of "skill", "benchmark", "other" (benchmarks that are
+        no anchor).
+    unit
+        Unit of the value.
+    meaning
+        What it is, at the reference run.
+    """
+
+    name: str
+    prior: Prior
+    dims: tuple[str, ...] = ()
+    unit: str = "1"
+    meaning: str = ""
+
+
+def real(median: float, spread: float, *dims: str, unit: str = "1", meaning: str = "") -> Any:
+    """Declare a coefficient on the real line: prior Normal(median, spread)."""
+    return _declared("real", median, spread, dims, unit, meaning)
+
+
+def positive(median: float, factor: float, *dims: str, unit: str = "1", meaning: str = "") -> Any:
+    """Declare a positive coefficient: prior LogNormal, within median / factor and median * factor."""
+    return _declared("positive", median, factor, dims, unit, meaning)
+
+
+def fraction(median: float, spread: float, *dims: str, unit: str = "1", meaning: str = "") -> Any:
+    """Declare a coefficient in (0, 1): Normal on the logit scale, spread in logits."""
+    return _declared("fraction", median, spread, dims, unit, meaning)
+
+
+def _declared(
+    support: Support, median: float, spread: float, dims: tuple[str, ...], unit: str, meaning: str
+) -> Coefficient:
+    return Coefficient("", Prior(support, median, spread), dims, unit, meaning)
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """How a coefficient varies over the members of a group.
+
+    The real-line value of a member is the population value plus an offset, Normal(0, spread); the
+    spread is learned, so that groups share strength.
+
+    Parameters
+    ----------
+    group
+        "family", "run" or "benchmark".
+    spread
+        Prior of the offsets' standard deviation, on the real line of the coefficient.
+    correlated
+        Whether offsets of different skills are correlated (an LKJ prior on the correlation).
+    centred
+        Sample the member's value itself, not its standardised offset: mixes better where members
+        have much data.
+    """
+
+    group: str
+    spread: Prior
+    correlated: bool = False
+    centred: bool = False
+
+    def __post_init__(self) -> None:
+        if self.group not in GROUPS:
+            raise ModelError(f"pooling over {self.group!r}: choose one of {', '.join(GROUPS)}")
+
+
+def pooling_from_card(group: str, card: Mapping[str, Any]) -> Pooling:
+    """Read one pooling rule of a model card.
+
+    Parameters
+    ----------
+    group
+        The group's name.
+    card
+        Keys `spread` (median and factor), and optional `correlated`, `centred`.
+
+    Raises
+    ------
+    ModelError
+        A key is unknown or missing.
+    """
+    unknown = set(card) - {"spread", "correlated", "centred"}
+    if unknown or "spread" not in card:
+        raise ModelError(
+            f"pooling over {group}: give spread = [median, factor], and if wanted correlated and "
+            f"centred; given: {', '.join(sorted(card)) or 'nothing'}"
+        )
+    median, factor = card["spread"]
+    prior = Prior("positive", float(median), float(factor))
+    return Pooling(group, prior, bool(card.get("correlated")), bool(card.get("centred")))

@@ -1,0 +1,86 @@
+"""Evaluate a model under posterior draws: expected scores, measured scores, log densities."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+from numpyro.handlers import seed as seeded
+from numpyro.handlers import substitute
+
+from bayescale.density import distribution, log_likelihood
+from bayescale.design import Design
+from bayescale.model import Model
+
+BATCH = 64  # draws evaluated at once; bounds the memory
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Values on the grid under every draw, shape (draw, run, benchmark).
+
+    `score` is a simulated measurement, in [0, 1]; `log_density` that of the design's scores.
+    """
+
+    expected: Floats
+    score: Floats
+    log_density: Floats
+
+
+@partial(jax.jit, static_argnames=("model",))
+def _evaluate(model: Model, design: Design, keys: Any, sites: Any, family: Any) -> Any:
+    def one(draw: tuple[Any, Any, Any]) -> Any:
+        key, values, families = draw
+        new_key, noise_key = jax.random.split(key)
+        chosen = dataclasses.replace(design, family=families)
+        with seeded(rng_seed=new_key), substitute(data=values):
+            expected, measured = distribution(model, chosen)
+        score = measured.sample(noise_key)
+        return expected, score, log_likelihood(measured, chosen)
+
+    return jax.lax.map(one, (keys, sites, family), batch_size=BATCH)
+
+
+def evaluate(
+    model: Model,
+    design: Design,
+    sites: Mapping[str, NDArray[Any]],
+    *,
+    seed: int,
+    family: NDArray[Any] | None = None,
+) -> Evaluation:
+    """Run the model forward under each draw; what the draws lack is drawn anew.
+
+    Parameters
+    ----------
+    model, design
+        The model and its data; runs and families beyond the known ones are drawn from the
+        population, once a draw.
+    sites
+        Draws of every fitted site, shape (draw, ...).
+    seed
+        Seed.
+    family
+        Family index of each run under each draw, shape (draw, run), where it differs by draw.
+
+    Returns
+    -------
+    Evaluation
+    """
+    count = len(next(iter(sites.values())))
+    if family is None:
+        family = np.broadcast_to(design.family, (count, design.runs))
+    with jax.enable_x64(True):
+        keys = jax.random.split(jax.random.PRNGKey(seed), count)
+        wide = {name: np.asarray(values, float) for name, values in sites.items()}
+        expected, score, log_density = _evaluate(model, design, keys, wide, np.asarray(family))
+    return Evaluation(
+        np.asarray(expected), np.clip(np.asarray(score), 0.0, 1.0), np.asarray(log_density)
+    )

@@ -1,0 +1,369 @@
+"""`fit`: sample a model's posterior given a table; `Fit`: what came out, and what it can do."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+import bayescale.progress as show
+from bayescale.design import grid_positions
+from bayescale.diagnostics import Diagnosis, Verdict, diagnose
+from bayescale.errors import FitError
+from bayescale.evaluate import evaluate
+from bayescale.model import Model, load_model
+from bayescale.predict import Prediction, predict
+from bayescale.sampler import WINDOW, Draws, compile_program, sample, site_groups
+from bayescale.table import Table
+
+CHAINS, WINDOWS, DRAWS = 4, 6, 1000
+LIBRARIES = ("bayescale", "numpyro", "jax", "jaxlib", "numpy", "xarray", "arviz-stats")
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A posterior with all that is needed to use it again.
+
+    Parameters
+    ----------
+    model
+        The model.
+    table
+        The table it saw.
+    posterior
+        Draws of every site, dims (chain, draw, ...), float32; real-line values (see
+        `coefficients` for natural units).
+    sample_stats
+        The sampler's record, dims (chain, draw).
+    seed
+        The seed.
+    versions
+        Versions of Python and of the libraries.
+    seconds
+        Time for compilation and sampling.
+    """
+
+    model: Model
+    table: Table
+    posterior: xr.Dataset
+    sample_stats: xr.Dataset
+    seed: int
+    versions: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    response = "score"
+    base_measure = "density"
+
+    def __repr__(self) -> str:
+        sizes = self.posterior.sizes
+        return (
+            f"Fit({self.model.name!r}, {len(self.table.runs)} runs, {self.table.n_rows} scores, "
+            f"{sizes['chain']} chains x {sizes['draw']} draws)"
+        )
+
+    @cached_property
+    def _diagnosis(self) -> Diagnosis:
+        groups = {k: v for k, v in site_groups(self.model).items() if k in self.posterior}
+        return diagnose(self.posterior, self.sample_stats, groups)
+
+    def summary(self) -> Diagnosis:
+        """Say whether the draws can be trusted, in words and by site.
+
+        Returns
+        -------
+        Diagnosis
+
+        Examples
+        --------
+        >>> print(fit.summary())  # doctest: +SKIP
+        """
+        return self._diagnosis
+
+    @property
+    def verdict_ok(self) -> bool:
+        """Whether the sampler's verdict lets the draws be used."""
+        return self.summary().verdict is not Verdict.BAD
+
+    def sites(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Give the draws of every site with chains joined, shape (chain * draw, ...)."""
+        return {
+            str(name): values.to_numpy().reshape(-1, *values.shape[2:])
+            for name, values in self.posterior.data_vars.items()
+        }
+
+    def coefficients(self, interval: float = 0.9) -> pd.DataFrame:
+        """Summarise the population coefficients in natural units.
+
+        Parameters
+        ----------
+        interval
+            Probability of the central interval.
+
+        Returns
+        -------
+        DataFrame
+            One row per element: `coefficient`, `of` (skill, benchmark), `median`,
+            `lower_<interval>`, `upper_<interval>`, `unit`, `meaning`.
+        """
+        tail = (1 - interval) / 2
+        rows = []
+        for c in self.model.coefficients:
+            values = self.posterior[c.name].stack(sample=("chain", "draw")).transpose("sample", ...)
+            with jax.enable_x64(True):
+                natural = np.asarray(c.prior.natural(values.to_numpy().astype(float)))
+            for index in np.ndindex(natural.shape[1:]):
+                names = [
+                    str(values[dim].to_numpy()[i])
+                    for dim, i in zip(values.dims[1:], index, strict=True)
+                ]
+                low, middle, high = np.quantile(
+                    natural[(slice(None), *index)], [tail, 0.5, 1 - tail]
+                )
+                rows.append(
+                    {
+                        "coefficient": c.name,
+                        "of": ", ".join(names),
+                        "median": middle,
+                        f"lower_{interval:g}": low,
+                        f"upper_{interval:g}": high,
+                        "unit": c.unit,
+                        "meaning": c.meaning,
+                    }
+                )
+        return pd.DataFrame(rows)
+
+    def observations(self) -> pd.DataFrame:
+        """Give the scores of the fit: columns run, family, benchmark, score."""
+        frame = self.table.scores[["run", "benchmark", "score"]].reset_index(drop=True)
+        frame.insert(1, "family", self.table.runs["family"].loc[frame["run"]].to_numpy())
+        return frame
+
+    def log_likelihood(self) -> xr.DataArray:
+        """Compute the pointwise log likelihood, dims (chain, draw, row).
+
+        Given the run's own effects: row order is that of `observations`.
+        """
+        design = self.model.design(self.table)
+        found = evaluate(self.model, design, self.sites(), seed=self.seed)
+        row, column = grid_positions(self.table)
+        chains, draws = self.posterior.sizes["chain"], self.posterior.sizes["draw"]
+        values = found.log_density[:, row, column].reshape(chains, draws, -1)
+        return xr.DataArray(values, dims=("chain", "draw", "row"), name="log_likelihood")
+
+    def predict(
+        self,
+        rows: pd.DataFrame | None = None,
+        *,
+        family: str | None = None,
+        params: float | None = None,
+        tokens: float | None = None,
+        run: str | None = None,
+        benchmark: str | Sequence[str] | None = None,
+        kind: str = "score",
+        interval: float = 0.9,
+        seed: int = 0,
+    ) -> Prediction:
+        """Predict scores of models that nobody has tested, with credible intervals.
+
+        Parameters
+        ----------
+        rows
+            A frame with a row per query: `params`, and optionally `family`, `tokens`; or `run`.
+        family, params, tokens
+            One query. A family of the fit, a new one, or None: one of the known, not said which.
+            Unknown tokens are drawn from their prior.
+        run
+            A run of the fit, on benchmarks that it may lack.
+        benchmark
+            Name or names; all benchmarks of the fit by default.
+        kind
+            "score": interval of a measured score, in [0, 1]; "mean": of the expected score.
+        interval
+            Probability of the central interval.
+        seed
+            Seed.
+
+        Returns
+        -------
+        Prediction
+            `.frame`, one row per query and benchmark; `.draws`, shape (draw, row); `.doubts`.
+
+        Raises
+        ------
+        PredictError
+            An unknown benchmark, run, kind or interval; params missing or not positive.
+
+        Examples
+        --------
+        >>> fit.predict(family="qwen2", params=72e9, tokens=7e12).frame  # doctest: +SKIP
+        """
+        one = {"family": family, "params": params, "tokens": tokens, "run": run}
+        return predict(
+            self, rows, one=one, benchmark=benchmark, kind=kind, interval=interval, seed=seed
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fit to one netCDF file, whole or not at all.
+
+        Raises
+        ------
+        FitFileError
+            The file cannot be written.
+        """
+        from bayescale.storage import save_fit
+
+        save_fit(self, Path(path))
+
+
+def load_fit(path: str | os.PathLike[str]) -> Fit:
+    """Read a fit that `Fit.save` wrote.
+
+    Raises
+    ------
+    FitFileError
+        There is no such file, or it is broken, no fit, or of a newer version.
+    """
+    from bayescale.storage import read_fit
+
+    return read_fit(Path(path))
+
+
+def fit(
+    model: str | Path | Model,
+    table: Table,
+    *,
+    seed: int = 0,
+    chains: int = CHAINS,
+    warmup: int = WINDOWS * WINDOW,
+    draws: int = DRAWS,
+    progress: bool = True,
+) -> Fit:
+    """Sample the posterior of a model given a table, with NUTS.
+
+    Sampling is in float64 whatever JAX's flags say, and leaves them as they were. Chains run side
+    by side on as many processors as there are.
+
+    Parameters
+    ----------
+    model
+        Name of a bundled model, path of a card, or a `Model`.
+    table
+        The scores.
+    seed
+        Seed; on one machine with the same versions it gives identical draws.
+    chains, warmup, draws
+        Number of chains; iterations of adaptation (in windows of 100) and draws of each.
+    progress
+        Whether to show progress on standard error.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    FitError
+        Too few chains, warm-up or draws.
+    ModelError
+        There is no such model.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> fit = bs.fit("skills", bs.load_table("open-llm-leaderboard"), seed=0)  # doctest: +SKIP
+    """
+    chosen = load_model(model)
+    for name, value, least in (("chains", chains, 1), ("warmup", warmup, 2 * WINDOW), ("draws", draws, 4)):
+        if value < least:
+            raise FitError(f"{name} must be at least {least}; given: {value}")
+    design = chosen.design(table)
+    windows = -(-warmup // WINDOW)
+    with jax.enable_x64(True), show.progress(chains, windows * WINDOW + draws, progress) as report:
+        began = time.perf_counter()
+        report.say(f"compiling {chosen.name} (about 15 s; less when it was compiled before)")
+        program = compile_program(chosen, design)
+        compiled = time.perf_counter()
+        report.say(f"sampling {chains} chains of {windows * WINDOW} + {draws}")
+        found = sample(
+            program,
+            design,
+            seed=seed,
+            chains=chains,
+            windows=windows,
+            draws=draws,
+            tell=report.advance,
+        )
+        ended = time.perf_counter()
+    posterior, stats = to_datasets(chosen, table, found)
+    return Fit(
+        model=chosen,
+        table=table,
+        posterior=posterior,
+        sample_stats=stats,
+        seed=seed,
+        versions=versions(),
+        seconds={"compile": compiled - began, "sample": ended - compiled},
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that decide the draws."""
+    found = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return {"python": platform.python_version(), **found}
+
+
+def to_datasets(model: Model, table: Table, found: Draws) -> tuple[xr.Dataset, xr.Dataset]:
+    """Name the dimensions of the draws.
+
+    Returns
+    -------
+    posterior : Dataset
+        Every site, dims (chain, draw, then family, run, skill, benchmark, ...), rounded to float32:
+        what is saved is what was used.
+    sample_stats : Dataset
+        Dims (chain, draw).
+    """
+    anchors = model.anchors(table)
+    coords: dict[str, list[str]] = {
+        "skill": list(anchors),
+        "benchmark": list(table.benchmarks.index),
+        "other": [b for b in table.benchmarks.index if b not in anchors.values()],
+        "family": list(table.families),
+        "run": list(table.runs.index),
+    }
+    dims = _site_dims(model)
+    variables = {
+        name: (("chain", "draw", *dims[name]), np.asarray(values, np.float32))
+        for name, values in sorted(found.sites.items())
+    }
+    used = {dim for name in variables for dim in dims[name]}
+    coords["skill_2"] = coords["skill"]
+    posterior = xr.Dataset(variables, {dim: coords[dim] for dim in sorted(used & set(coords))})
+    stats = xr.Dataset({name: (("chain", "draw"), v) for name, v in found.stats.items()})
+    return posterior, stats
+
+
+def _site_dims(model: Model) -> dict[str, tuple[str, ...]]:
+    dims: dict[str, tuple[str, ...]] = {"tokens_unknown": ("unknown",)}
+    for c in model.coefficients:
+        rules = model.pooling.get(c.name, ())
+        pooled = any(rule.group == "benchmark" for rule in rules)
+        dims[c.name] = () if pooled else c.dims
+        for rule in rules:
+            site = f"{c.name}_{rule.group}"
+            over_benchmarks = rule.group == "benchmark"
+            dims[site] = c.dims if over_benchmarks else (rule.group, *c.dims)
+            dims[f"{site}_spread"] = () if over_benchmarks else c.dims
+            dims[f"{site}_corr"] = ("skill", "skill_2")
+    return dims

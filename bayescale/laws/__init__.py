@@ -1,0 +1,1 @@
+"""Scaling laws: each a pure function, the paper's formula; one file for each structural family."""

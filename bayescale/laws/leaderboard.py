@@ -1,0 +1,108 @@
+"""Laws of leaderboards: how size and data turn into skills, or straight into scores.
+
+Inputs reach a law divided by the reference run's, so that a coefficient is what holds there.
+`intercept` and the slopes may vary by family and run; the model adds those offsets.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import jax.numpy as jnp
+from jax import Array
+
+from bayescale.coefficients import real
+from bayescale.parts import law
+
+LOGIT = "logits of the anchor's score"
+PER_EFOLD = "logits per e-fold"
+
+
+@law(response="skills", source="Maia Polo et al. 2024, arXiv:2412.06540 (Sloth)")
+def skills(
+    params: Array,
+    tokens: Array,
+    *,
+    intercept: Annotated[Array, real(0, 1.5, "skill", unit=LOGIT, meaning="skill at reference")],
+    size: Annotated[Array, real(0.5, 0.4, "skill", unit=PER_EFOLD, meaning="gain from params")],
+    data: Annotated[Array, real(0.5, 0.4, "skill", unit=PER_EFOLD, meaning="gain from tokens")],
+    interaction: Annotated[
+        Array, real(0, 0.15, "skill", unit="logits per squared e-fold", meaning="size x tokens")
+    ],
+) -> Array:
+    r"""Skills grow with log params, log tokens and their product.
+
+    .. math:: \theta_k = a_k + b_k \log N + c_k \log D + e_k \log N \log D
+
+    Parameters
+    ----------
+    params, tokens
+        Parameters and training tokens over those of the reference run, shape (..., 1).
+    intercept, size, data, interaction
+        Shape (..., skill).
+
+    Returns
+    -------
+    Array
+        Skills, shape (..., skill), in logits of the anchor benchmark's score.
+    """
+    log_params, log_tokens = jnp.log(params), jnp.log(tokens)
+    return intercept + size * log_params + (data + interaction * log_params) * log_tokens
+
+
+@law(response="skills", source="Ruan, Maddison, Hashimoto 2024, arXiv:2405.10938")
+def observational(
+    flops: Array,
+    *,
+    intercept: Annotated[Array, real(0, 1.5, "skill", unit=LOGIT, meaning="skill at reference")],
+    efficiency: Annotated[
+        Array, real(0.5, 0.3, "skill", unit=PER_EFOLD, meaning="gain from training compute")
+    ],
+) -> Array:
+    r"""Skills grow with log compute, each family turning compute into skill at its own rate.
+
+    .. math:: \theta_k = \nu_k + \vartheta_k \log C
+
+    Parameters
+    ----------
+    flops
+        Training FLOPs over those of the reference run, shape (..., 1).
+    intercept, efficiency
+        Shape (..., skill); the model lets both vary by family.
+
+    Returns
+    -------
+    Array
+        Skills, shape (..., skill), in logits of the anchor benchmark's score.
+    """
+    return intercept + efficiency * jnp.log(flops)
+
+
+@law(response="latent", source="the logistic curve in log FLOPs of Owen 2024, arXiv:2401.04757")
+def compute(
+    flops: Array,
+    *,
+    intercept: Annotated[
+        Array, real(0, 1.5, "benchmark", unit="logits", meaning="level at reference")
+    ],
+    slope: Annotated[
+        Array, real(0.4, 0.3, "benchmark", unit=PER_EFOLD, meaning="gain from training compute")
+    ],
+) -> Array:
+    r"""Each benchmark follows one logistic curve in log compute, shifted by the family.
+
+    .. math:: \eta_b = \nu_b + \vartheta_b \log C
+
+    Parameters
+    ----------
+    flops
+        Training FLOPs over those of the reference run, shape (..., 1).
+    intercept, slope
+        Shape (..., benchmark).
+
+    Returns
+    -------
+    Array
+        Latent scores in logits, shape (..., benchmark).
+    """
+    return intercept + slope * jnp.log(flops)

@@ -1,0 +1,1 @@
+"""Links: pure functions from a latent quantity to an expected score."""

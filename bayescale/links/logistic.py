@@ -1,0 +1,66 @@
+"""The generalised logistic link between chance and a learned ceiling."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import jax.numpy as jnp
+from jax import Array
+
+from bayescale.coefficients import fraction, positive
+from bayescale.parts import link
+
+LARGEST = 500.0  # exp of this is finite in float64
+
+
+@link(source="Richards 1959 (generalised logistic); chance and ceiling as in item response theory")
+def logistic(
+    latent: Array,
+    pivot: Array,
+    chance: Array,
+    top: Array,
+    *,
+    ceiling: Annotated[
+        Array,
+        fraction(0.93, 0.8, "benchmark", unit="1", meaning="share of the way up that is reachable"),
+    ],
+    shape: Annotated[
+        Array, positive(1.0, 1.65, "benchmark", unit="1", meaning="asymmetry; 1 is the logistic")
+    ],
+) -> Array:
+    r"""Expected score between chance and ceiling, through the pivot with unit slope in logits.
+
+    .. math:: p = c + (t - c)\,\kappa\,\sigma(x)^{\gamma}, \quad
+              x = x_0 + s\,(\eta - \eta_0), \quad \sigma(x_0)^\gamma = \sigma(\eta_0)
+
+    with s such that the logit of :math:`\sigma(x)^\gamma` has slope one at the pivot
+    :math:`\eta_0`. So the shape bends the curve but moves neither its level nor its slope at the
+    reference run: in the plain form the shape and the level are nearly the same coefficient.
+
+    Parameters
+    ----------
+    latent
+        In logits, shape (..., benchmark).
+    pivot
+        Latent value at the reference run, shape (benchmark,).
+    chance, top
+        Score of guessing and largest possible score, shape (benchmark,).
+    ceiling, shape
+        Shape (benchmark,).
+
+    Returns
+    -------
+    Array
+        Expected score, shape (..., benchmark).
+    """
+    log_share = -_softplus(-pivot) / shape
+    rest = -jnp.expm1(log_share)
+    start = log_share - jnp.log(rest)
+    slope = 1 / ((1 + jnp.exp(pivot)) * shape * rest)
+    share = jnp.exp(-shape * _softplus(-(start + slope * (latent - pivot))))
+    return chance + (top - chance) * ceiling * share
+
+
+def _softplus(value: Array) -> Array:
+    # Half the time of jax.nn.softplus on a processor; the clip keeps exp finite.
+    return jnp.log(1 + jnp.exp(jnp.clip(value, -LARGEST, LARGEST)))

@@ -1,0 +1,1 @@
+"""Noises: the distribution of a measured score around its expected value."""

@@ -1,0 +1,57 @@
+"""Student-t noise on the score: finite test set, rounding, and a learned rest with tails."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import jax.numpy as jnp
+import numpyro.distributions as dist
+from jax import Array
+
+from bayescale.coefficients import positive
+from bayescale.parts import noise
+
+
+@noise(source="Lange, Little, Taylor 1989 (Student-t errors), with the binomial variance of a test")
+def student_t(
+    expected: Array,
+    items: Array,
+    resolution: Array,
+    stderr: Array,
+    *,
+    spread: Annotated[
+        Array,
+        positive(0.018, 2.0, "benchmark", unit="score", meaning="noise beside the finite test set"),
+    ],
+    degrees: Annotated[
+        Array, positive(4.5, 2.0, unit="1", meaning="degrees of freedom above 2; small: long tails")
+    ],
+) -> dist.Distribution:
+    r"""Measured score around the expected one, with tails for isolated failures.
+
+    .. math:: y \sim t_{2+\nu}\!\left(p,\ \sqrt{p(1-p)/n + r^2/12 + \tau^2}\right)
+
+    Parameters
+    ----------
+    expected
+        Expected score p, shape (..., benchmark).
+    items
+        Number of test items n, infinite when not known, shape (benchmark,).
+    resolution
+        Rounding step r of the published score, shape (benchmark,).
+    stderr
+        Published standard error, used in place of the binomial one; NaN where there is none,
+        shape (..., benchmark).
+    spread
+        Rest of the noise (prompt, shots, harness), shape (benchmark,).
+    degrees
+        Degrees of freedom above 2, so that the variance is finite.
+
+    Returns
+    -------
+    Distribution
+        Of the measured score, batch shape (..., benchmark).
+    """
+    sampling = jnp.where(jnp.isnan(stderr), expected * (1 - expected) / items, stderr**2)
+    scale = jnp.sqrt(sampling + resolution**2 / 12 + spread**2)
+    return dist.StudentT(2 + degrees, expected, scale)

@@ -1,0 +1,247 @@
+"""Predictions for seen, new and unnamed families, and for known runs on benchmarks they lack.
+
+A prediction is the fitted model on a longer design: queried runs come after those of the fit, new
+families after the fitted ones, and what the posterior does not pin down is drawn from the
+population, once a draw, so that rows of one new family share its draw.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bayescale.counts import format_count
+from bayescale.design import UNKNOWN_TOKENS, Design
+from bayescale.errors import PredictError
+from bayescale.evaluate import evaluate
+from bayescale.validation import quoted, suggest
+
+if TYPE_CHECKING:
+    from bayescale.fit import Fit
+
+KINDS = ("score", "mean")
+COLUMNS = ("run", "family", "params", "params_active", "tokens")
+SEEN, NEW, UNNAMED = "seen", "new", "not named"
+TINY_MODEL = 1e5  # params below this were meant in millions or billions
+SMALL_CORPUS = 1e6
+FAR = 3.0  # times the largest params of the fit: worth a word
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Predicted scores.
+
+    Parameters
+    ----------
+    frame
+        One row per query and benchmark: `run`, `family`, `family_status` (seen, new, not named),
+        `params`, `tokens`, `benchmark`, then `<kind>_median`, `<kind>_lower_<interval>`,
+        `<kind>_upper_<interval>`.
+    draws
+        Draws behind it, shape (draw, row), in the order of `frame`.
+    kind, interval
+        What the interval is about, and its probability.
+    doubts
+        Sentences to read with the numbers.
+    """
+
+    frame: pd.DataFrame
+    draws: NDArray[np.float64]
+    kind: str
+    interval: float
+    doubts: tuple[str, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Copy of `frame`."""
+        return self.frame.copy()
+
+    def __str__(self) -> str:
+        lines = [self.frame.round(4).to_string(index=False), *(f"note: {d}" for d in self.doubts)]
+        return "\n".join(lines)
+
+
+def predict(
+    fit: Fit,
+    rows: pd.DataFrame | None,
+    *,
+    one: Mapping[str, Any],
+    benchmark: str | Sequence[str] | None,
+    kind: str,
+    interval: float,
+    seed: int,
+) -> Prediction:
+    """Predict scores; `Fit.predict` documents the arguments, `one` is a single query."""
+    if kind not in KINDS:
+        raise PredictError(f"kind must be one of {', '.join(KINDS)}; given: {kind!r}")
+    if not 0 < interval < 1:
+        raise PredictError(f"interval must lie between 0 and 1; given: {interval}")
+    marks = _benchmarks(fit, benchmark)
+    queries = _queries(fit, rows, one)
+    design, position, family = _extended(fit, queries, seed)
+    found = evaluate(fit.model, design, fit.sites(), seed=seed, family=family)
+    grid = found.score if kind == "score" else found.expected
+    column = [list(fit.table.benchmarks.index).index(name) for name in marks]
+    draws = grid[:, position][:, :, column].reshape(len(grid), -1)
+    frame = queries.loc[queries.index.repeat(len(marks))].reset_index(drop=True)
+    frame["benchmark"] = marks * len(queries)
+    tail = (1 - interval) / 2
+    low, middle, high = np.quantile(draws, [tail, 0.5, 1 - tail], axis=0)
+    frame[f"{kind}_median"] = middle
+    frame[f"{kind}_lower_{interval:g}"] = low
+    frame[f"{kind}_upper_{interval:g}"] = high
+    return Prediction(frame, draws, kind, interval, tuple(_doubts(fit, queries)))
+
+
+def _benchmarks(fit: Fit, benchmark: str | Sequence[str] | None) -> list[str]:
+    known = list(fit.table.benchmarks.index)
+    if benchmark is None:
+        return known
+    asked = [benchmark] if isinstance(benchmark, str) else list(benchmark)
+    for name in asked:
+        if name not in known:
+            raise PredictError(
+                f"the fit has no benchmark {name!r}{suggest(name, known)}; it has: "
+                f"{', '.join(known)}. A new benchmark needs a few scores: add them to the table "
+                "and fit again"
+            )
+    return asked
+
+
+def _queries(fit: Fit, rows: pd.DataFrame | None, one: Mapping[str, Any]) -> pd.DataFrame:
+    """Check the queries and complete them: COLUMNS and `family_status`."""
+    single = {name: value for name, value in one.items() if value is not None}
+    if (rows is None) == (not single):
+        raise PredictError("give rows, or one query (family=, params=, tokens= or run=), not both")
+    given = pd.DataFrame([single]) if rows is None else rows.reset_index(drop=True)
+    if given.empty:
+        raise PredictError("rows is empty: give at least one row to predict")
+    if "run" not in given and "params" not in given:
+        raise PredictError(
+            f"a query needs params (parameters) or run; given: {', '.join(map(str, given.columns))}"
+        )
+    queries = given.reindex(columns=list(COLUMNS)).astype(
+        {"params": float, "params_active": float, "tokens": float}
+    )
+    for name in ("run", "family"):
+        queries[name] = queries[name].astype(object).where(queries[name].notna(), None)
+    runs = fit.table.runs
+    named = queries["run"].notna()
+    for name in queries.loc[named, "run"]:
+        if name not in runs.index:
+            raise PredictError(
+                f"the fit has no run {name!r}{suggest(str(name), map(str, runs.index))}; leave run "
+                "out and give params (and family, tokens) to predict a new one"
+            )
+    for column in ("family", "params", "params_active", "tokens"):
+        known = runs[column].reindex(queries.loc[named, "run"]).to_numpy()
+        queries.loc[named, column] = known
+    _check_counts(queries[~named])
+    seen = queries["family"].isin(fit.table.families)
+    queries["family_status"] = np.where(
+        queries["family"].isna(), UNNAMED, np.where(seen, SEEN, NEW)
+    )
+    order = ["run", "family", "family_status", "params", "params_active", "tokens"]
+    empty = [c for c in ("run", "params_active") if queries[c].isna().all()]
+    return queries[order].drop(columns=empty)
+
+
+def _check_counts(queries: pd.DataFrame) -> None:
+    for column, least, large, in_words in (
+        ("params", TINY_MODEL, 1e9, "parameters"),
+        ("tokens", SMALL_CORPUS, 1e12, "tokens"),
+    ):
+        values = queries[column]
+        missing = values.isna() & (column == "params")
+        bad = missing | (values <= 0) | (values < least) | ~np.isfinite(values.fillna(1.0))
+        if bad.any():
+            row = int(bad.idxmax())
+            raise PredictError(
+                f"row {row}: {column} is {values[row]}; give a plain number of {in_words} above "
+                f"{least:g}, such as 7 * {large:g}"
+            )
+
+
+def _extended(
+    fit: Fit, queries: pd.DataFrame, seed: int
+) -> tuple[Design, NDArray[np.int_], NDArray[np.int_]]:
+    """Lengthen the fit's design by the queried runs.
+
+    Returns the design, the grid row of each query, and the family index of each run by draw.
+    """
+    design = fit.model.design(fit.table)
+    families = list(fit.table.families)
+    runs = queries["run"] if "run" in queries else pd.Series([None] * len(queries))
+    asked = queries[runs.isna().to_numpy()]
+    new = [f for f in dict.fromkeys(asked["family"]) if f is not None and f not in families]
+    index = {name: i for i, name in enumerate([*families, *new])}
+    position = np.empty(len(queries), int)
+    position[runs.isna().to_numpy()] = design.runs + np.arange(len(asked))
+    row_of = {name: i for i, name in enumerate(fit.table.runs.index)}
+    position[runs.notna().to_numpy()] = [row_of[name] for name in runs.dropna()]
+
+    params = asked["params"].to_numpy(float)
+    active = params
+    if "params_active" in asked:
+        active = asked["params_active"].fillna(asked["params"]).to_numpy(float)
+    tokens = asked["tokens"].to_numpy(float)
+    unknown = design.runs + np.flatnonzero(np.isnan(tokens))
+    family = asked["family"].map(lambda name: index.get(name, 0)).to_numpy(int)
+    count, marks = len(asked), design.benchmarks
+    longer = dataclasses.replace(
+        design,
+        params=np.concatenate([design.params, params]),
+        active=np.concatenate([design.active, active]),
+        tokens=np.concatenate([design.tokens, np.nan_to_num(tokens, nan=UNKNOWN_TOKENS[0])]),
+        flops=np.concatenate([design.flops, np.full(count, np.nan)]),
+        unknown=np.concatenate([design.unknown, unknown]),
+        family=np.concatenate([design.family, family]),
+        stderr=np.concatenate([design.stderr, np.full((count, marks), np.nan)]),
+        scores=np.concatenate([design.scores, np.zeros((count, marks))]),
+        weights=np.concatenate([design.weights, np.zeros((count, marks))]),
+        families=len(families) + len(new),
+    )
+    # A family that is not named is one of the known, another in each draw, the same for its rows.
+    draws = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
+    key = jax.random.PRNGKey(seed)
+    drawn = np.asarray(jax.random.randint(key, (draws,), 0, len(families)))
+    by_draw = np.tile(longer.family, (draws, 1))
+    by_draw[:, design.runs + np.flatnonzero(asked["family"].isna())] = drawn[:, None]
+    return longer, position, by_draw
+
+
+def _doubts(fit: Fit, queries: pd.DataFrame) -> list[str]:
+    doubts = []
+    if not fit.verdict_ok:
+        doubts.append(f"the sampler's verdict on this fit: {fit.summary().verdict}")
+    largest = float(fit.table.runs["params"].max())
+    far = queries["params"].max() / largest
+    if far > FAR:
+        doubts.append(
+            f"{format_count(queries['params'].max())} parameters are {far:.0f} times the largest "
+            f"run of the fit ({format_count(largest)}): an extrapolation that no score checks"
+        )
+    new = sorted(set(queries.loc[queries["family_status"] == NEW, "family"]))
+    if new:
+        known = fit.table.families
+        hint = suggest(str(new[0]), known) if len(new) == 1 else ""
+        doubts.append(
+            f"{quoted(new)} is no family of the fit{hint}: drawn from the population of families"
+            if len(new) == 1
+            else f"{quoted(new)} are no families of the fit: drawn from the population of families"
+        )
+    if (queries["family_status"] == UNNAMED).any():
+        doubts.append("no family named: one of the fit's families, another in each draw")
+    if queries["tokens"].isna().any():
+        median, factor = UNKNOWN_TOKENS
+        doubts.append(
+            f"tokens not known: drawn from their prior (median {format_count(median)}, two thirds "
+            f"within a factor of {factor:g})"
+        )
+    return doubts

@@ -1,0 +1,129 @@
+"""One compiled program for many folds: weights change, shapes and executables stay.
+
+Before the folds, one run with every fold's held-out rows at weight zero learns a start, a step size
+and a metric; each fold then continues from there. So no start depends on a value held out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from bayescale.backtest import FoldPrediction
+from bayescale.design import grid_positions
+from bayescale.diagnostics import Diagnosis, diagnose
+from bayescale.evaluate import evaluate
+from bayescale.fit import to_datasets
+from bayescale.model import Model
+from bayescale.sampler import Draws, compile_program, sample, site_groups
+from bayescale.splits import Fold, Split
+from bayescale.table import Table
+
+CHAINS, WINDOWS, DRAWS = 2, 2, 400
+FIRST_WINDOWS = 6
+R_HAT_LIMIT = 1.05
+LONGEST = 4  # a fold whose chains disagree runs again, up to this many times as long
+
+
+def fold_fitter(
+    model: Model,
+    table: Table,
+    split: Split,
+    *,
+    seed: int,
+    chains: int = CHAINS,
+    draws: int = DRAWS,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Callable[[Fold], FoldPrediction]:
+    """Compile a model for a table, and give a function that fits and predicts one fold.
+
+    Parameters
+    ----------
+    model, table
+        What to fit.
+    split
+        All folds to come.
+    seed
+        Seed; folds are numbered from it in the order of the split.
+    chains, draws
+        Chains of a fold, and draws of each.
+    tell
+        Is told what is being done.
+
+    Returns
+    -------
+    callable
+        From a fold to its prediction. A fold with R-hat above 1.05 is run again with twice the
+        draws, at most to four times; its seconds count every run.
+    """
+    design = model.design(table)
+    row, column = grid_positions(table)
+
+    def weights(rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+        grid = np.zeros((design.runs, design.benchmarks))
+        grid[row[rows], column[rows]] = 1.0
+        return grid
+
+    tell(f"compiling {model.name}")
+    began = time.perf_counter()
+    common = np.logical_and.reduce([fold.train for fold in split.folds])
+    with jax.enable_x64(True):
+        program = compile_program(model, design)
+        tell("learning a start from the rows that every fold trains on")
+        first = sample(
+            program,
+            design.with_weights(weights(common)),
+            seed=seed,
+            chains=chains,
+            windows=FIRST_WINDOWS,
+            draws=50,
+        )
+    before = {"seconds": time.perf_counter() - began}
+
+    def fit_fold(fold: Fold) -> FoldPrediction:
+        started = time.perf_counter() - before.pop("seconds", 0.0)
+        number = split.folds.index(fold)
+        held = design.with_weights(weights(fold.train))
+        length = 1
+        while True:
+            with jax.enable_x64(True):
+                found = sample(
+                    program,
+                    held,
+                    seed=seed + 1000 * (number + 1),
+                    chains=chains,
+                    windows=WINDOWS,
+                    draws=draws * length,
+                    starts=first.starts,
+                )
+            diagnosis = _diagnosis(model, table, found)
+            if diagnosis.max_r_hat <= R_HAT_LIMIT or length >= LONGEST:
+                break
+            length *= 2
+            tell(f"fold {fold.label}: R-hat {diagnosis.max_r_hat:.2f}; again, {length} times as long")
+        sites = {name: values.reshape(-1, *values.shape[2:]) for name, values in found.sites.items()}
+        # The density of held-out scores needs them on the grid, after sampling has ended.
+        scored = design.with_weights(weights(fold.train | fold.test))
+        out = evaluate(model, scored, sites, seed=seed + number)
+        at = (slice(None), row[fold.test], column[fold.test])
+        return FoldPrediction(
+            draws=out.score[at],
+            mean_draws=out.expected[at],
+            log_density=out.log_density[at],
+            seconds=time.perf_counter() - started,
+            max_r_hat=diagnosis.max_r_hat,
+            divergences=diagnosis.divergences,
+        )
+
+    return fit_fold
+
+
+def _diagnosis(model: Model, table: Table, found: Draws) -> Diagnosis:
+    posterior, stats = to_datasets(model, table, found)
+    groups: dict[str, Any] = {k: v for k, v in site_groups(model).items() if k in posterior}
+    return diagnose(posterior, stats, groups)

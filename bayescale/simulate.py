@@ -1,0 +1,67 @@
+"""Draws from the prior: of scores, and of whole data sets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+import pandas as pd
+from numpyro.handlers import seed as seeded
+from numpyro.handlers import trace
+
+from bayescale.density import distribution
+from bayescale.design import Design
+from bayescale.table import Table
+
+if TYPE_CHECKING:
+    from bayescale.model import Model
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+
+
+def simulate(model: Model, design: Design, *, draws: int, seed: int) -> tuple[Arrays, Arrays]:
+    """Draw coefficients from the prior, and scores from the coefficients.
+
+    Parameters
+    ----------
+    model, design
+        The model, and the runs and benchmarks to simulate; scores are not looked at.
+    draws, seed
+        Number of draws, and the seed.
+
+    Returns
+    -------
+    sites : dict
+        Every site, shape (draw, ...).
+    grids : dict
+        `expected` and `score`, shape (draw, run, benchmark); scores are not clipped.
+    """
+
+    def one(key: Any) -> Any:
+        site_key, noise_key = jax.random.split(key)
+        with trace() as sites, seeded(rng_seed=site_key):
+            expected, measured = distribution(model, design)
+        drawn = {name: site["value"] for name, site in sites.items() if site["type"] == "sample"}
+        return drawn, {"expected": expected, "score": measured.sample(noise_key)}
+
+    with jax.enable_x64(True):
+        keys = jax.random.split(jax.random.PRNGKey(seed), draws)
+        sites, grids = jax.jit(lambda keys: jax.lax.map(one, keys, batch_size=64))(keys)
+        return jax.tree.map(np.asarray, (sites, grids))
+
+
+def prior_scores(model: Model, table: Table, *, draws: int, seed: int) -> pd.DataFrame:
+    """Draw scores from the prior; `Model.prior_scores` documents the arguments."""
+    design = model.design(table)
+    _, grids = simulate(model, design, draws=draws, seed=seed)
+    index = pd.MultiIndex.from_product(
+        [range(draws), table.runs.index, table.benchmarks.index], names=["draw", "run", "benchmark"]
+    )
+    return pd.DataFrame(
+        {
+            "expected": grids["expected"].reshape(-1),
+            "score": np.clip(grids["score"], 0.0, 1.0).reshape(-1),
+        },
+        index=index,
+    ).reset_index()

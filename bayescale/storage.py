@@ -1,0 +1,136 @@
+"""One netCDF file holds a fit: posterior, sampler's record, card, table, seed, versions."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import xarray as xr
+
+from bayescale.errors import BayescaleError, FitFileError
+from bayescale.files import atomic_path
+from bayescale.model import model_from_card
+from bayescale.table import Table
+
+if TYPE_CHECKING:
+    from bayescale.fit import Fit
+
+FORMAT = "bayescale-fit"
+SCHEMA = 1
+STORED_LOG_LIKELIHOOD = 2_000_000  # values; larger ones are recomputed when they are asked for
+FRAMES = ("scores", "runs", "benchmarks", "excluded")
+WORDS = (
+    "run",
+    "family",
+    "benchmark",
+    "params_convention",
+    "released",
+    "lineage",
+    "unit",
+    "reason",
+)
+NUMBERS = ("stderr", "params_active", "tokens", "flops", "items")
+ENCODING = {"zlib": True, "complevel": 4}
+
+
+def save_fit(fit: Fit, path: Path) -> None:
+    """Write a fit; the file appears whole or not at all.
+
+    Raises
+    ------
+    FitFileError
+        The file cannot be written.
+    """
+    about = {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "model": fit.model.card,
+        "table": fit.table.name,
+        "seed": fit.seed,
+        "versions": fit.versions,
+        "seconds": fit.seconds,
+    }
+    texts: dict[str, Any] = {"about": json.dumps(about)}
+    for name in FRAMES:
+        frame = getattr(fit.table, name)
+        texts[name] = frame.to_csv(index=name in ("runs", "benchmarks"))
+    groups = {
+        "/": xr.Dataset(texts),
+        "/posterior": fit.posterior,
+        "/sample_stats": fit.sample_stats,
+    }
+    sizes = fit.posterior.sizes
+    if sizes["chain"] * sizes["draw"] * fit.table.n_rows <= STORED_LOG_LIKELIHOOD:
+        groups["/log_likelihood"] = fit.log_likelihood().to_dataset()
+    encoding = {
+        group: {str(name): ENCODING for name in data.data_vars}
+        for group, data in groups.items()
+        if group != "/"
+    }
+    try:
+        with atomic_path(path) as temporary:
+            xr.DataTree.from_dict(groups).to_netcdf(
+                temporary, engine="h5netcdf", encoding=encoding
+            )
+    except OSError as error:
+        raise FitFileError(f"cannot write the fit to {path}: {error}") from error
+
+
+def read_fit(path: Path) -> Fit:
+    """Read a fit.
+
+    Raises
+    ------
+    FitFileError
+        There is no such file, or it is broken, no fit of BayeScale, or of a newer version.
+    """
+    from bayescale.fit import Fit
+
+    if not path.is_file():
+        raise FitFileError(f"no fit file at {path}; make one with: bayescale fit skills --out {path}")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            tree = opened.load()
+    except (OSError, ValueError, KeyError, RuntimeError, EOFError) as error:
+        raise FitFileError(
+            f"{path} is not a readable netCDF file, it may be truncated ({error}); fit again"
+        ) from error
+    if "about" not in tree or "posterior" not in tree.children:
+        raise FitFileError(f"{path} is a netCDF file but no fit of BayeScale")
+    try:
+        about = json.loads(str(tree["about"].item()))
+        schema = int(about["schema"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise FitFileError(f"{path} is a netCDF file but no fit of BayeScale") from error
+    if schema > SCHEMA:
+        version = about.get("versions", {}).get("bayescale", "a newer version")
+        raise FitFileError(
+            f"{path} was written by bayescale {version} (schema {schema}); this version reads "
+            f"schema {SCHEMA} and older: upgrade bayescale"
+        )
+    try:
+        frames = {name: _frame(str(tree[name].item())) for name in FRAMES}
+        return Fit(
+            model=model_from_card(about["model"], source=f"the card in {path}"),
+            table=Table.from_long(**frames, name=about["table"]),
+            posterior=tree["posterior"].to_dataset(),
+            sample_stats=tree["sample_stats"].to_dataset(),
+            seed=int(about["seed"]),
+            versions=about["versions"],
+            seconds=about["seconds"],
+        )
+    except (KeyError, ValueError, BayescaleError) as error:
+        raise FitFileError(f"{path} lacks a part of a fit: {error}") from error
+
+
+def _frame(text: str) -> pd.DataFrame:
+    return pd.read_csv(
+        io.StringIO(text),
+        float_precision="round_trip",
+        keep_default_na=False,
+        na_values={name: [""] for name in NUMBERS},
+        dtype=dict.fromkeys(WORDS, str),
+    )
