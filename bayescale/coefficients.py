@@ -7,7 +7,7 @@ Normal on the real line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -76,8 +76,16 @@ class Prior:
         return low, high
 
 
-_TO_REAL = {"real": lambda x: x, "positive": np.log, "fraction": lambda x: np.log(x / (1 - x))}
-_TO_NATURAL = {"real": lambda x: x, "positive": np.exp, "fraction": lambda x: 1 / (1 + np.exp(-x))}
+_TO_REAL: dict[Support, Callable[[Any], Any]] = {
+    "real": lambda x: x,
+    "positive": np.log,
+    "fraction": lambda x: np.log(x / (1 - x)),
+}
+_TO_NATURAL: dict[Support, Callable[[Any], Any]] = {
+    "real": lambda x: x,
+    "positive": np.exp,
+    "fraction": lambda x: 1 / (1 + np.exp(-x)),
+}
 
 
 @dataclass(frozen=True)
@@ -112,7 +120,7 @@ def real(median: float, spread: float, *dims: str, unit: str = "1", meaning: str
 
 
 def positive(median: float, factor: float, *dims: str, unit: str = "1", meaning: str = "") -> Any:
-    """Declare a positive coefficient: prior LogNormal, within median / factor and median * factor."""
+    """Declare a positive coefficient: LogNormal prior, two thirds within a factor of the median."""
     return _declared("positive", median, factor, dims, unit, meaning)
 
 

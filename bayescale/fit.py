@@ -284,7 +284,11 @@ def fit(
     >>> fit = bs.fit("skills", bs.load_table("open-llm-leaderboard"), seed=0)  # doctest: +SKIP
     """
     chosen = load_model(model)
-    for name, value, least in (("chains", chains, 1), ("warmup", warmup, 2 * WINDOW), ("draws", draws, 4)):
+    for name, value, least in (
+        ("chains", chains, 1),
+        ("warmup", warmup, 2 * WINDOW),
+        ("draws", draws, 4),
+    ):
         if value < least:
             raise FitError(f"{name} must be at least {least}; given: {value}")
     design = chosen.design(table)

@@ -32,7 +32,8 @@ MEASUREMENT = (
         name="loading",
     ),
 )
-KEYS = {"name", "claim", "law", "link", "noise", "reference", "skills", "priors", "pooling", "notes"}
+REQUIRED = ("name", "claim", "law", "link", "noise", "reference")
+KEYS = {*REQUIRED, "skills", "priors", "pooling", "notes"}
 POINTS_PER_LOGIT = 25.0  # slope of the logistic at its middle, in points
 
 
@@ -81,9 +82,7 @@ class Model:
             *self.link.coefficients,
             *self.noise.coefficients,
         )
-        return tuple(
-            replace(c, prior=self.priors_given.get(c.name, c.prior)) for c in declared
-        )
+        return tuple(replace(c, prior=self.priors_given.get(c.name, c.prior)) for c in declared)
 
     def anchors(self, table: Table) -> dict[str, str]:
         """Choose the anchor benchmark of each skill that a table can measure.
@@ -246,9 +245,9 @@ def model_from_card(text: str, *, source: str = "the card") -> Model:
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"{source} is not TOML: {error}") from error
     if unknown := set(card) - KEYS:
-        name = sorted(unknown)[0]
+        name = min(unknown)
         raise ModelError(f"{source}: unknown key {name!r}{suggest(name, KEYS)}")
-    if missing := {"name", "claim", "law", "link", "noise", "reference"} - set(card):
+    if missing := set(REQUIRED) - set(card):
         raise ModelError(f"{source}: missing key(s) {', '.join(sorted(missing))}")
     try:
         model = Model(

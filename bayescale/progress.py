@@ -1,4 +1,4 @@
-"""Progress of sampling on standard error: a bar per chain in a terminal, a line now and then else."""
+"""Progress of sampling on standard error: a bar per chain in a terminal, else a line at times."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def progress(chains: int, total: int, shown: bool) -> Iterator[Report]:
     Report
     """
     if not shown:
-        yield Report(lambda text: None, lambda chain, done: None)
+        yield Report(lambda _text: None, lambda _chain, _done: None)
     elif sys.stderr.isatty():
         with _bars(chains, total) as report:
             yield report
@@ -57,9 +57,7 @@ def _bars(chains: int, total: int) -> Iterator[Report]:
     )
     with Progress(*columns, console=console) as bars:
         tasks = [bars.add_task(f"chain {chain + 1}", total=total) for chain in range(chains)]
-        yield Report(
-            console.print, lambda chain, done: bars.update(tasks[chain], completed=done)
-        )
+        yield Report(console.print, lambda chain, done: bars.update(tasks[chain], completed=done))
 
 
 def _lines(chains: int, total: int) -> Report:
@@ -67,7 +65,8 @@ def _lines(chains: int, total: int) -> Report:
     last = [time.monotonic()]
 
     def say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
 
     def advance(chain: int, iterations: int) -> None:
         done[chain] = iterations

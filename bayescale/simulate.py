@@ -48,7 +48,11 @@ def simulate(model: Model, design: Design, *, draws: int, seed: int) -> tuple[Ar
     with jax.enable_x64(True):
         keys = jax.random.split(jax.random.PRNGKey(seed), draws)
         sites, grids = jax.jit(lambda keys: jax.lax.map(one, keys, batch_size=64))(keys)
-        return jax.tree.map(np.asarray, (sites, grids))
+        return _as_numpy(sites), _as_numpy(grids)
+
+
+def _as_numpy(arrays: Any) -> Arrays:
+    return {name: np.asarray(values) for name, values in arrays.items()}
 
 
 def prior_scores(model: Model, table: Table, *, draws: int, seed: int) -> pd.DataFrame:

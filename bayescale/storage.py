@@ -72,9 +72,7 @@ def save_fit(fit: Fit, path: Path) -> None:
     }
     try:
         with atomic_path(path) as temporary:
-            xr.DataTree.from_dict(groups).to_netcdf(
-                temporary, engine="h5netcdf", encoding=encoding
-            )
+            xr.DataTree.from_dict(groups).to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
     except OSError as error:
         raise FitFileError(f"cannot write the fit to {path}: {error}") from error
 
@@ -90,7 +88,9 @@ def read_fit(path: Path) -> Fit:
     from bayescale.fit import Fit
 
     if not path.is_file():
-        raise FitFileError(f"no fit file at {path}; make one with: bayescale fit skills --out {path}")
+        raise FitFileError(
+            f"no fit file at {path}; make one with: bayescale fit skills --out {path}"
+        )
     try:
         with xr.open_datatree(path, engine="h5netcdf") as opened:
             tree = opened.load()

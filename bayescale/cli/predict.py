@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -64,7 +64,7 @@ def predict(
 ) -> None:
     """Predict scores, with intervals, for a size and data budget that nobody has tested."""
     asked = {"family": family, "params": params, "tokens": tokens}
-    query = {name: value for name, value in asked.items() if value is not None}
+    query: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     ways = [name for name, given in (("--rows", rows), ("--run", run)) if given is not None]
     if query:
         ways.append("--" + "/--".join(query))

@@ -28,7 +28,7 @@ def logistic(
         Array, positive(1.0, 1.65, "benchmark", unit="1", meaning="asymmetry; 1 is the logistic")
     ],
 ) -> Array:
-    r"""Expected score between chance and ceiling, through the pivot with unit slope in logits.
+    r"""Give the expected score between chance and ceiling: unit slope in logits at the pivot.
 
     .. math:: p = c + (t - c)\,\kappa\,\sigma(x)^{\gamma}, \quad
               x = x_0 + s\,(\eta - \eta_0), \quad \sigma(x_0)^\gamma = \sigma(\eta_0)
