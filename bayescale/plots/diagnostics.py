@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -158,7 +159,10 @@ def plot_rank(fit: Fit, sites: Iterable[str] | None = None, axes: Any = None) ->
     look = {"title": False, "xlabel": False, "remove_axis": False}
     # Of one chain: with two chains, arviz-stats 0.8 gives a band that nothing can leave.
     band = {"ecdf_pit": {"n_chains": 1}}
-    options = {"visuals": look, "stats": band}
+    options: dict[str, Any] = {"visuals": look, "stats": band}
+    if not version("arviz-plots").startswith("0."):
+        # Series 1 would thin the draws, and mark points instead of drawing a band.
+        options |= {"method": "envelope", "envelope_prob": 0.99, "thin": False}
     return _grid(fit, sites, axes, "plot_rank", options, ("rank among all draws", "excess share"))
 
 
