@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -37,7 +38,14 @@ def simulate(model: Model, design: Design, *, draws: int, seed: int) -> tuple[Ar
     grids : dict
         `expected` and `score`, shape (draw, run, benchmark); scores are not clipped.
     """
+    with jax.enable_x64(True):
+        keys = jax.random.split(jax.random.PRNGKey(seed), draws)
+        sites, grids = _simulate(model, design, keys)
+        return _as_numpy(sites), _as_numpy(grids)
 
+
+@partial(jax.jit, static_argnames=("model",))
+def _simulate(model: Model, design: Design, keys: Any) -> Any:
     def one(key: Any) -> Any:
         site_key, noise_key = jax.random.split(key)
         with trace() as sites, seeded(rng_seed=site_key):
@@ -45,10 +53,7 @@ def simulate(model: Model, design: Design, *, draws: int, seed: int) -> tuple[Ar
         drawn = {name: site["value"] for name, site in sites.items() if site["type"] == "sample"}
         return drawn, {"expected": expected, "score": measured.sample(noise_key)}
 
-    with jax.enable_x64(True):
-        keys = jax.random.split(jax.random.PRNGKey(seed), draws)
-        sites, grids = jax.jit(lambda keys: jax.lax.map(one, keys, batch_size=64))(keys)
-        return _as_numpy(sites), _as_numpy(grids)
+    return jax.lax.map(one, keys, batch_size=64)
 
 
 def _as_numpy(arrays: Any) -> Arrays:

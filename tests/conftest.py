@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
+import bayescale
+from bayescale.datasets import load_table
 from bayescale.runtime import prepare_process
+from bayescale.table import Table
+
+if TYPE_CHECKING:
+    from bayescale.fit import Fit
 
 ROOT = Path(__file__).resolve().parent.parent
+SHORT: dict[str, Any] = {"chains": 2, "warmup": 200, "draws": 100, "progress": False}
 
 # Before anything imports JAX: two devices, so that chains really run side by side, and a cache of
 # compiled programs of our own, so that no test depends on what the user compiled.
@@ -36,3 +44,41 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def mirror() -> Path:
     """The folder of the public raw files; for tests marked `mirror`."""
     return Path(os.environ["BAYESCALE_MIRROR"])
+
+
+@pytest.fixture(scope="session")
+def small_table() -> Table:
+    """Nine families of three to eight sizes, one run with unknown tokens, five benchmarks."""
+    return load_table("sloth-2024").select(
+        benchmarks=["MMLU", "HellaSwag", "GSM8K", "ARC", "Winogrande"],
+        families=[
+            *("bloom", "llama", "llama-2", "open_llama_", "opt", "pythia", "qwen1.5", "qwen2"),
+            "xglm",
+        ],
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_table(small_table: Table) -> Table:
+    """Three families on two benchmarks."""
+    return small_table.select(
+        benchmarks=["MMLU", "HellaSwag"], families=["llama", "pythia", "qwen2"]
+    )
+
+
+@pytest.fixture(scope="session")
+def small_fit(small_table: Table) -> Fit:
+    """The default model on the small table; too short to trust, long enough to use."""
+    return bayescale.fit("skills", small_table, seed=3, **SHORT)
+
+
+@pytest.fixture(scope="session")
+def compute_fit(small_table: Table) -> Fit:
+    """The baseline on the small table."""
+    return bayescale.fit("compute", small_table, seed=3, **SHORT)
+
+
+@pytest.fixture(scope="session")
+def tiny_fit(tiny_table: Table) -> Fit:
+    """The baseline on the tiny table."""
+    return bayescale.fit("compute", tiny_table, seed=3, **SHORT)

@@ -1,0 +1,165 @@
+"""The sampler: known answers, NumPyro's own driver, seeds, and JAX's flags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpyro.infer import MCMC, NUTS
+
+import bayescale
+from bayescale.density import density
+from bayescale.design import Design
+from bayescale.diagnostics import stats
+from bayescale.fit import Fit
+from bayescale.model import Model, model_from_card
+from bayescale.sampler import Draws, Program, compile_program, sample
+from bayescale.table import Table
+
+CARD = """
+name = "tiny"
+claim = "For tests."
+law = "compute"
+link = "logistic"
+noise = "student-t"
+[reference]
+flops = 8.4e22
+[pooling.intercept]
+family = { spread = [0.7, 1.5] }
+"""
+CHAINS, DRAWS = 2, 600
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return model_from_card(CARD)
+
+
+@pytest.fixture(scope="module")
+def design(model: Model, tiny_table: Table) -> Design:
+    return model.design(tiny_table)
+
+
+@pytest.fixture(scope="module")
+def program(model: Model, design: Design) -> Program:
+    with jax.enable_x64(True):
+        return compile_program(model, design)
+
+
+def run(program: Program, design: Design, seed: int, **given: Any) -> Draws:
+    with jax.enable_x64(True):
+        return sample(
+            program, design, seed=seed, **{"chains": CHAINS, "windows": 4, "draws": DRAWS, **given}
+        )
+
+
+@pytest.fixture(scope="module")
+def drawn(program: Program, design: Design) -> Draws:
+    return run(program, design, 1)
+
+
+def same(a: Draws, b: Draws) -> bool:
+    return all(np.array_equal(a.sites[name], b.sites[name]) for name in a.sites)
+
+
+def test_draws_are_chain_by_draw_in_float64_with_the_samplers_record(
+    drawn: Draws, design: Design
+) -> None:
+    assert drawn.sites["intercept"].shape == (CHAINS, DRAWS, 2)
+    assert drawn.sites["intercept_family"].shape == (CHAINS, DRAWS, design.families, 2)
+    for name, values in drawn.sites.items():
+        assert values.dtype == np.float64, name
+        assert np.isfinite(values).all(), name
+    for values in drawn.stats.values():
+        assert values.shape == (CHAINS, DRAWS)
+    assert not drawn.stats["diverging"].all()
+    assert 0.6 < drawn.stats["accept_prob"].mean() < 0.98
+    assert not np.array_equal(drawn.sites["slope"][0], drawn.sites["slope"][1])
+
+
+def test_one_seed_gives_the_same_draws_and_another_seed_others(
+    program: Program, design: Design
+) -> None:
+    short = {"windows": 2, "draws": 20}
+    first = run(program, design, 7, **short)
+    assert same(first, run(program, design, 7, **short))
+    assert not same(first, run(program, design, 8, **short))
+
+
+def test_without_data_the_draws_are_the_prior(
+    model: Model, program: Program, design: Design
+) -> None:
+    free = design.with_weights(np.zeros_like(design.weights))
+    found = run(program, free, 2)
+    for c in model.coefficients:
+        values = found.sites[c.name].reshape(CHAINS, DRAWS, -1)
+        for i in range(values.shape[-1]):
+            x = values[..., i]
+            error = c.prior.scale / np.sqrt(stats.ess(x))
+            assert abs(x.mean() - c.prior.location) < 4.5 * error, c.name
+            assert x.std() == pytest.approx(c.prior.scale, rel=0.15), c.name
+
+
+def test_starts_continue_where_sampling_ended(
+    program: Program, design: Design, drawn: Draws
+) -> None:
+    again = run(program, design, 3, windows=1, draws=50, starts=drawn.starts)
+    whole = drawn.sites["intercept"]
+    middle, sd = whole.mean(axis=(0, 1)), whole.std(axis=(0, 1))
+    assert (np.abs(again.sites["intercept"].mean(axis=(0, 1)) - middle) < 2 * sd).all()
+    for start, chain in zip(drawn.starts, range(CHAINS), strict=True):
+        begin, end = {name: (b, b + int(np.prod(s))) for name, b, s in program.layout}["slope"]
+        np.testing.assert_array_equal(start.position[begin:end], drawn.sites["slope"][chain, -1])
+
+
+@pytest.mark.slow
+def test_means_and_spreads_agree_with_numpyros_own_driver(
+    model: Model, design: Design, program: Program
+) -> None:
+    mine = run(program, design, 4, draws=1500).sites
+    with jax.enable_x64(True):
+        mcmc = MCMC(
+            NUTS(density),
+            num_warmup=600,
+            num_samples=1500,
+            num_chains=CHAINS,
+            progress_bar=False,
+            chain_method="sequential",
+        )
+        mcmc.run(jax.random.PRNGKey(0), model, design)
+        theirs = {k: np.asarray(v) for k, v in mcmc.get_samples(group_by_chain=True).items()}
+    assert set(mine) == set(theirs)
+    for name in mine:
+        a, b = (x[name].reshape(CHAINS, 1500, -1) for x in (mine, theirs))
+        for i in range(a.shape[-1]):
+            x, y = a[..., i], b[..., i]
+            error = np.hypot(x.std() / np.sqrt(stats.ess(x)), y.std() / np.sqrt(stats.ess(y)))
+            assert abs(x.mean() - y.mean()) < 5 * error, (name, i)
+            assert x.std() == pytest.approx(y.std(), rel=0.25), (name, i)
+
+
+def test_fit_and_predict_leave_jaxs_flags_alone(tiny_fit: Fit) -> None:
+    tiny_fit.predict(params=7e9, tokens=2e12)
+    assert jax.config.jax_enable_x64 is False
+    assert jnp.ones(1).dtype == jnp.float32
+
+
+def test_a_user_who_works_in_float64_gets_the_same_numbers(
+    tiny_table: Table, tiny_fit: Fit
+) -> None:
+    query = {"family": "qwen2", "params": 7e9, "tokens": 2e12}
+    expected = tiny_fit.predict(**query).draws
+    jax.config.update("jax_enable_x64", True)
+    try:
+        again = bayescale.fit(
+            "compute", tiny_table, seed=3, chains=2, warmup=200, draws=100, progress=False
+        )
+        assert jnp.ones(1).dtype == jnp.float64
+        for name, values in tiny_fit.sites().items():
+            np.testing.assert_array_equal(again.sites()[name], values)
+        np.testing.assert_array_equal(again.predict(**query).draws, expected)
+    finally:
+        jax.config.update("jax_enable_x64", False)
