@@ -37,7 +37,7 @@ from bayescale.files import atomic_path
 from bayescale.fit import versions
 from bayescale.model import Model
 from bayescale.runtime import cpu_count
-from bayescale.sampler import Program, compile_program, sample, site_groups
+from bayescale.sampler import Program, Start, compile_program, sample, site_groups
 from bayescale.simulate import simulate
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -163,7 +163,8 @@ def pit(truth: float, draws: Floats, rng: np.random.Generator) -> float:
 def thinned(draws: Floats, ess: float) -> Floats:
     """Keep draws so far apart that they are nearly independent, at most `RANK_DRAWS`."""
     count = int(np.clip(ess, 1, min(RANK_DRAWS, len(draws))))
-    return draws[np.linspace(0, len(draws) - 1, count).round().astype(int)]
+    chosen: Floats = draws[np.linspace(0, len(draws) - 1, count).round().astype(int)]
+    return chosen
 
 
 def bulk_ess(draws: Floats) -> float:
@@ -180,7 +181,8 @@ def refit(program: Program, design: Design, groups: Iterable[str], *, seed: int)
     Each time goes on where the one before ended, whose draws are dropped.
     """
     began = time.perf_counter()
-    length, starts, windows = 1, (), WINDOWS
+    length, windows = 1, WINDOWS
+    starts: tuple[Start, ...] = ()
     while True:
         with jax.enable_x64(True):
             found = sample(

@@ -319,11 +319,11 @@ def test_simuk_finds_the_same_ranks() -> None:
     for name, values in true.items():
         if name in groups:
             continue
-        counts = np.asarray(theirs.simulations[name])[0] / draws
+        counts = theirs.simulations["prior_sbc"][name].to_numpy()[0] / draws
         for number, sites in enumerate(ours):
             below = np.mean(sites[name] < np.asarray(values[number]), axis=(0, 1))
             places += list(zip(np.ravel(counts[number]), np.ravel(below), strict=True))
     one, other = np.array(places).T
     assert len(one) == simulations * 13
     assert np.abs(one - other).mean() < 0.04
-    assert np.corrcoef(one, other)[0, 1] > 0.97
+    assert np.corrcoef(one, other)[0, 1] > 0.98
