@@ -2,54 +2,78 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from bayescale.model import Model, load_model
+from bayescale.refit import CHAINS, DRAWS, FoldPrediction, fold_fitter
 from bayescale.scorecard import Scorecard, score_rows, scorecard
 from bayescale.splits import Fold, Split, read_split
 from bayescale.table import Table
 
-__all__ = ["Fold", "FoldPrediction", "Scorecard", "Split", "backtest", "held_out", "read_split"]
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class FoldPrediction:
-    """What fitting one fold gives for its test rows, in the order of `Fold.test`.
-
-    Parameters
-    ----------
-    draws
-        Predictive draws of the measured score, shape (draw, row).
-    mean_draws
-        Posterior draws of the expected score, shape (draw, row).
-    log_density
-        Log density of each observed score under each draw, shape (draw, row).
-    seconds
-        Time of the fit and the prediction.
-    max_r_hat
-        Largest R-hat of the fit.
-    divergences
-        Number of divergent draws.
-    """
-
-    draws: Floats
-    mean_draws: Floats
-    log_density: Floats
-    seconds: float
-    max_r_hat: float
-    divergences: int
+__all__ = ["Fold", "FoldPrediction", "Scorecard", "Split", "backtest", "read_split", "score_folds"]
 
 
 def backtest(
-    model: str, table: Table, split: Split, fit_fold: Callable[[Fold], FoldPrediction]
+    model: str | Path | Model,
+    table: Table,
+    split: Split,
+    *,
+    seed: int = 0,
+    chains: int = CHAINS,
+    draws: int = DRAWS,
+    progress: bool = True,
 ) -> Scorecard:
-    """Fit and predict every fold of a split, and score the held-out rows.
+    """Fit a model to every fold of a split, predict what the fold holds out, and keep score.
+
+    One compiled program serves every fold, and every fold starts from what the rows common to all
+    training sets teach, so that nothing depends on a held-out value.
+
+    Parameters
+    ----------
+    model
+        Name of a bundled model, path of a card, or a `Model`.
+    table
+        The table that the split divides.
+    split
+        The folds, from `read_split`.
+    seed
+        Seed.
+    chains, draws
+        Chains of each fold, and draws of each chain. A fold with R-hat above 1.05 is run again,
+        longer.
+    progress
+        Whether to say on standard error which fold is done.
+
+    Returns
+    -------
+    Scorecard
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> table = bs.load_table("sloth-2024")
+    >>> bs.backtest("skills", table, bs.read_split("split.csv", table))  # doctest: +SKIP
+    """
+    chosen = load_model(model)
+    tell = partial(print, file=sys.stderr, flush=True) if progress else lambda text: None
+    fitter = fold_fitter(chosen, table, split, seed=seed, chains=chains, draws=draws, tell=tell)
+    return score_folds(chosen.name, table, split, fitter, tell=tell)
+
+
+def score_folds(
+    model: str,
+    table: Table,
+    split: Split,
+    fit_fold: Callable[[Fold], FoldPrediction],
+    *,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Scorecard:
+    """Fit and predict every fold of a split with a given function, and score the held-out rows.
 
     Parameters
     ----------
@@ -62,6 +86,8 @@ def backtest(
     fit_fold
         Fits the rows where `Fold.train` holds and predicts those where `Fold.test` holds. It must
         not let a held-out score change the fit.
+    tell
+        Is told when a fold is done.
 
     Returns
     -------
@@ -71,6 +97,7 @@ def backtest(
     for fold in split.folds:
         observed = held_out(table, fold)
         prediction = fit_fold(fold)
+        tell(f"fold {fold.label}: {prediction.seconds:.1f} s, R-hat {prediction.max_r_hat:.2f}")
         rows.append(
             score_rows(prediction.draws, prediction.mean_draws, observed, prediction.log_density)
         )

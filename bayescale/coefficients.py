@@ -183,9 +183,10 @@ def pooling_from_card(group: str, card: Mapping[str, Any]) -> Pooling:
     unknown = set(card) - {"spread", "correlated", "centred"}
     if unknown or "spread" not in card:
         raise ModelError(
-            f"pooling over {group}: give spread = [median, factor], and if wanted correlated and "
+            f"pooling over {group}: give spread = [median, factor], and if wanted correlated or "
             f"centred; given: {', '.join(sorted(card)) or 'nothing'}"
         )
     median, factor = card["spread"]
     prior = Prior("positive", float(median), float(factor))
-    return Pooling(group, prior, bool(card.get("correlated")), bool(card.get("centred")))
+    wanted = {name: bool(card.get(name)) for name in ("correlated", "centred")}
+    return Pooling(group, prior, **wanted)

@@ -66,7 +66,7 @@ def distribution(model: Model, design: Design) -> tuple[Array, dist.Distribution
     population = {c.name: c.prior.natural(levels[c.name]) for c in model.coefficients}
     # Where a family's data are: the law at the mean inputs of its runs.
     centre = model.law(
-        *(_family_means(values, design) for values in inputs),
+        *_family_inputs(model, design),
         **_taken(model.law.coefficients, population),
     )
     values = {
@@ -80,9 +80,7 @@ def distribution(model: Model, design: Design) -> tuple[Array, dist.Distribution
         latent, pivot, design.chance, design.top, **_taken(model.link.coefficients, values)
     )
     noise = _taken(model.noise.coefficients, values)
-    return expected, model.noise(
-        expected, design.items, design.resolution, design.stderr, **noise
-    )
+    return expected, model.noise(expected, design.items, design.resolution, design.stderr, **noise)
 
 
 def _inputs(model: Model, design: Design) -> list[Array]:
@@ -108,16 +106,14 @@ def _shape(coefficient: Coefficient, design: Design) -> tuple[int, ...]:
     return tuple(sizes[name] for name in coefficient.dims)
 
 
-def _family_means(values: Array, design: Design) -> Array:
-    """Geometric mean of an input over the fitted runs of each family, shape (family, 1).
-
-    Runs beyond those of the fit do not count: a prediction must not move what was fitted.
-    """
-    family = design.family[: design.known_runs]
-    logs = jnp.log(values[: design.known_runs, 0])
-    count = jnp.zeros(design.families).at[family].add(1.0)
-    total = jnp.zeros(design.families).at[family].add(logs)
-    return jnp.exp(total / jnp.maximum(count, 1.0))[:, None]
+def _family_inputs(model: Model, design: Design) -> list[Array]:
+    """Inputs of the law at the middle of each family's runs, shape (family, 1); new ones: 1."""
+    order = ("params", "tokens", "flops")
+    new = jnp.ones((design.families - design.known_families, 1))
+    return [
+        jnp.concatenate([design.middle[:, order.index(name), None] / model.reference[name], new])
+        for name in model.law.inputs
+    ]
 
 
 def _level(coefficient: Coefficient, rules: tuple[Pooling, ...], design: Design) -> Array:

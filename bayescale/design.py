@@ -30,6 +30,7 @@ UNKNOWN_TOKENS = (2e12, 3.0)  # prior median and factor of a run's tokens when t
         "flops",
         "unknown",
         "family",
+        "middle",
         "chance",
         "top",
         "items",
@@ -54,6 +55,9 @@ class Design:
         Positions of the runs whose tokens are not known, shape (unknown,).
     family
         Index of each run's family, shape (run,).
+    middle
+        Geometric means of `params`, `tokens` and `flops` over the runs of each family,
+        shape (family, 3).
     chance, top, items, resolution
         Of each benchmark, shape (benchmark,); `items` is infinite when not known.
     stderr
@@ -74,6 +78,7 @@ class Design:
     flops: Any
     unknown: Any
     family: Any
+    middle: Any
     chance: Any
     top: Any
     items: Any
@@ -141,14 +146,22 @@ def make_design(table: Table, anchors: tuple[str, ...]) -> Design:
     tokens = runs["tokens"].to_numpy(float)
     tokens = np.where(np.isnan(tokens), flops / (6 * active), tokens)
     unknown = np.flatnonzero(np.isnan(tokens))
+    tokens = np.where(np.isnan(tokens), UNKNOWN_TOKENS[0], tokens)
     families = list(table.families)
+    family = runs["family"].map({name: i for i, name in enumerate(families)}).to_numpy(int)
+    params = runs["params"].to_numpy(float)
+    counts = np.column_stack(
+        [params, tokens, np.where(np.isnan(flops), 6 * active * tokens, flops)]
+    )
+    middle = np.exp(pd.DataFrame(np.log(counts)).groupby(family).mean().to_numpy())
     return Design(
-        params=runs["params"].to_numpy(float),
+        params=params,
         active=active,
-        tokens=np.where(np.isnan(tokens), UNKNOWN_TOKENS[0], tokens),
+        tokens=tokens,
         flops=flops,
         unknown=unknown,
-        family=runs["family"].map({name: i for i, name in enumerate(families)}).to_numpy(int),
+        family=family,
+        middle=middle,
         chance=marks["chance"].to_numpy(float),
         top=marks["ceiling"].to_numpy(float),
         items=marks["items"].fillna(np.inf).to_numpy(float),

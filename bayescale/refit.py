@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from bayescale.backtest import FoldPrediction
 from bayescale.design import grid_positions
 from bayescale.diagnostics import Diagnosis, diagnose
 from bayescale.evaluate import evaluate
@@ -28,6 +28,34 @@ CHAINS, WINDOWS, DRAWS = 2, 2, 400
 FIRST_WINDOWS = 6
 R_HAT_LIMIT = 1.05
 LONGEST = 4  # a fold whose chains disagree runs again, up to this many times as long
+
+
+@dataclass(frozen=True, eq=False)
+class FoldPrediction:
+    """What fitting one fold gives for its test rows, in the order of `Fold.test`.
+
+    Parameters
+    ----------
+    draws
+        Predictive draws of the measured score, shape (draw, row).
+    mean_draws
+        Posterior draws of the expected score, shape (draw, row).
+    log_density
+        Log density of each observed score under each draw, shape (draw, row).
+    seconds
+        Time of the fit and the prediction.
+    max_r_hat
+        Largest R-hat of the fit.
+    divergences
+        Number of divergent draws.
+    """
+
+    draws: NDArray[np.float64]
+    mean_draws: NDArray[np.float64]
+    log_density: NDArray[np.float64]
+    seconds: float
+    max_r_hat: float
+    divergences: int
 
 
 def fold_fitter(
@@ -105,8 +133,12 @@ def fold_fitter(
             if diagnosis.max_r_hat <= R_HAT_LIMIT or length >= LONGEST:
                 break
             length *= 2
-            tell(f"fold {fold.label}: R-hat {diagnosis.max_r_hat:.2f}; again, {length} times as long")
-        sites = {name: values.reshape(-1, *values.shape[2:]) for name, values in found.sites.items()}
+            tell(
+                f"fold {fold.label}: R-hat {diagnosis.max_r_hat:.2f}; again, {length} times as long"
+            )
+        sites = {
+            name: values.reshape(-1, *values.shape[2:]) for name, values in found.sites.items()
+        }
         # The density of held-out scores needs them on the grid, after sampling has ended.
         scored = design.with_weights(weights(fold.train | fold.test))
         out = evaluate(model, scored, sites, seed=seed + number)

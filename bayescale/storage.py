@@ -73,6 +73,8 @@ def save_fit(fit: Fit, path: Path) -> None:
     try:
         with atomic_path(path) as temporary:
             xr.DataTree.from_dict(groups).to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+    except BayescaleError as error:
+        raise FitFileError(str(error)) from error
     except OSError as error:
         raise FitFileError(f"cannot write the fit to {path}: {error}") from error
 
@@ -129,7 +131,6 @@ def read_fit(path: Path) -> Fit:
 def _frame(text: str) -> pd.DataFrame:
     return pd.read_csv(
         io.StringIO(text),
-        float_precision="round_trip",
         keep_default_na=False,
         na_values={name: [""] for name in NUMBERS},
         dtype=dict.fromkeys(WORDS, str),

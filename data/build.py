@@ -317,8 +317,9 @@ def write_protocol(protocol: dict[str, Any], path: Path) -> None:
     }
     record = {
         "source": "felipemaiapolo/sloth, sloth/definitions.py (MIT)",
-        "rule": "drop runs that lack a score of the set; of each test group keep the runs of the "
-        "`keep` smallest sizes in its first family for training and test on the others",
+        "rule": "drop runs that lack a score of the set; of each listed test family keep the `keep` "
+        "smallest runs for training, and test on its other runs; the families of a group are held "
+        "out together",
         "sets": sets,
         "test_families": families,
     }

@@ -22,7 +22,7 @@ def logistic(
     *,
     ceiling: Annotated[
         Array,
-        fraction(0.93, 0.8, "benchmark", unit="1", meaning="share of the way up that is reachable"),
+        fraction(0.9, 0.8, "benchmark", unit="1", meaning="share of the room above reference"),
     ],
     shape: Annotated[
         Array, positive(1.0, 1.65, "benchmark", unit="1", meaning="asymmetry; 1 is the logistic")
@@ -31,11 +31,13 @@ def logistic(
     r"""Give the expected score between chance and ceiling: unit slope in logits at the pivot.
 
     .. math:: p = c + (t - c)\,\kappa\,\sigma(x)^{\gamma}, \quad
-              x = x_0 + s\,(\eta - \eta_0), \quad \sigma(x_0)^\gamma = \sigma(\eta_0)
+              x = x_0 + s\,(\eta - \eta_0), \quad
+              \kappa = r + (1 - r) f, \quad r = \sigma(\eta_0)
 
-    with s such that the logit of :math:`\sigma(x)^\gamma` has slope one at the pivot
-    :math:`\eta_0`. So the shape bends the curve but moves neither its level nor its slope at the
-    reference run: in the plain form the shape and the level are nearly the same coefficient.
+    with x_0 and s such that the normalised score is r at the pivot :math:`\eta_0`, and its logit
+    has slope one there. So ceiling and shape bend the curve, but move neither its level nor its
+    slope at the reference run: in the plain form level, slope, ceiling and shape are nearly the
+    same coefficient wherever a benchmark is far from saturated.
 
     Parameters
     ----------
@@ -45,20 +47,24 @@ def logistic(
         Latent value at the reference run, shape (benchmark,).
     chance, top
         Score of guessing and largest possible score, shape (benchmark,).
-    ceiling, shape
-        Shape (benchmark,).
+    ceiling
+        Share f of the room above the reference run's score, shape (benchmark,).
+    shape
+        Exponent :math:`\gamma`, shape (benchmark,).
 
     Returns
     -------
     Array
         Expected score, shape (..., benchmark).
     """
-    log_share = -_softplus(-pivot) / shape
+    room = 1 / (1 + jnp.exp(pivot))
+    reach = 1 - room * (1 - ceiling)
+    log_share = (-_softplus(-pivot) - jnp.log(reach)) / shape
     rest = -jnp.expm1(log_share)
     start = log_share - jnp.log(rest)
-    slope = 1 / ((1 + jnp.exp(pivot)) * shape * rest)
+    slope = room / (shape * rest)
     share = jnp.exp(-shape * _softplus(-(start + slope * (latent - pivot))))
-    return chance + (top - chance) * ceiling * share
+    return chance + (top - chance) * reach * share
 
 
 def _softplus(value: Array) -> Array:

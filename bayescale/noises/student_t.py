@@ -21,7 +21,7 @@ def student_t(
     *,
     spread: Annotated[
         Array,
-        positive(0.018, 2.0, "benchmark", unit="score", meaning="noise beside the finite test set"),
+        positive(0.012, 1.7, "benchmark", unit="score", meaning="noise beside the finite test set"),
     ],
     degrees: Annotated[
         Array, positive(4.5, 2.0, unit="1", meaning="degrees of freedom above 2; small: long tails")
