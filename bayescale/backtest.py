@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from bayescale.model import Model, load_model
-from bayescale.refit import CHAINS, DRAWS, FoldPrediction, fold_fitter
+from bayescale.refit import CHAINS, DRAWS, FoldPrediction, fold_fitter, silent
 from bayescale.scorecard import Scorecard, score_rows, scorecard
 from bayescale.splits import Fold, Split, read_split
 from bayescale.table import Table
@@ -60,7 +60,7 @@ def backtest(
     >>> bs.backtest("skills", table, bs.read_split("split.csv", table))  # doctest: +SKIP
     """
     chosen = load_model(model)
-    tell = partial(print, file=sys.stderr, flush=True) if progress else lambda text: None
+    tell = partial(print, file=sys.stderr, flush=True) if progress else silent
     fitter = fold_fitter(chosen, table, split, seed=seed, chains=chains, draws=draws, tell=tell)
     return score_folds(chosen.name, table, split, fitter, tell=tell)
 
@@ -71,7 +71,7 @@ def score_folds(
     split: Split,
     fit_fold: Callable[[Fold], FoldPrediction],
     *,
-    tell: Callable[[str], None] = lambda text: None,
+    tell: Callable[[str], None] = silent,
 ) -> Scorecard:
     """Fit and predict every fold of a split with a given function, and score the held-out rows.
 

@@ -18,7 +18,8 @@ SIZES = 3  # fewer sizes in a lineage show no trend to continue
 NEAR = 0.9  # nominal and true counts of one size differ by less than a tenth
 SHOWN = ("MMLU", "HellaSwag", "GSM8K")
 SHOWN_PARAMS = 30e9
-PICTURE = {"benchmark": "MMLU", "families": ["llama-2", "pythia", "qwen1.5", "qwen2"]}
+PICTURED_BENCHMARK = "MMLU"
+PICTURED_FAMILIES = ["llama-2", "pythia", "qwen1.5", "qwen2"]
 
 
 @dataclass(frozen=True)
@@ -179,11 +180,9 @@ def _draw(fit: bs.Fit, predicted: pd.DataFrame, path: Path) -> None:
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
-    benchmark, families = PICTURE["benchmark"], PICTURE["families"]
+    benchmark, families = PICTURED_BENCHMARK, PICTURED_FAMILIES
     bs.plot_fans(fit, families=families, benchmarks=[benchmark], ax=axes)
-    points = predicted[
-        (predicted["benchmark"] == benchmark) & predicted["family"].isin(list(families))
-    ]
+    points = predicted[(predicted["benchmark"] == benchmark) & predicted["family"].isin(families)]
     axes.scatter(
         points["flops"], points["score"], marker="*", s=120, color="black", label="held out"
     )

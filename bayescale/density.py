@@ -70,9 +70,7 @@ def distribution(model: Model, design: Design) -> tuple[Array, dist.Distribution
         **_taken(model.law.coefficients, population),
     )
     values = {
-        c.name: c.prior.natural(
-            levels[c.name] + _offsets(c, _rules(model, c), levels[c.name], centre, design)
-        )
+        c.name: c.prior.natural(levels[c.name] + _offsets(c, _rules(model, c), centre, design))
         for c in model.coefficients
     }
     latent, pivot = _latent(model, design, inputs, population, values)
@@ -84,7 +82,7 @@ def distribution(model: Model, design: Design) -> tuple[Array, dist.Distribution
 
 
 def _inputs(model: Model, design: Design) -> list[Array]:
-    """Inputs of the law over those of the reference run, shape (run, 1)."""
+    """Divide the law's inputs by those of the reference run, shape (run, 1)."""
     tokens = jnp.asarray(design.tokens)
     if len(design.unknown):
         median, factor = UNKNOWN_TOKENS
@@ -107,7 +105,7 @@ def _shape(coefficient: Coefficient, design: Design) -> tuple[int, ...]:
 
 
 def _family_inputs(model: Model, design: Design) -> list[Array]:
-    """Inputs of the law at the middle of each family's runs, shape (family, 1); new ones: 1."""
+    """Take the law's inputs at the middle of each family's runs, shape (family, 1); new: 1."""
     order = ("params", "tokens", "flops")
     new = jnp.ones((design.families - design.known_families, 1))
     return [
@@ -120,13 +118,12 @@ def _level(coefficient: Coefficient, rules: tuple[Pooling, ...], design: Design)
     """Sample the population value of a coefficient, on the real line."""
     pooled = any(rule.group == "benchmark" for rule in rules)
     shape = () if pooled else _shape(coefficient, design)
-    return numpyro.sample(coefficient.name, _on_real_line(coefficient.prior, shape))
+    return _site(coefficient.name, _on_real_line(coefficient.prior, shape))
 
 
 def _offsets(
     coefficient: Coefficient,
     rules: tuple[Pooling, ...],
-    level: Array,
     centre: Array,
     design: Design,
 ) -> Array:
@@ -145,13 +142,19 @@ def _on_real_line(prior: Prior, shape: tuple[int, ...]) -> dist.Distribution:
     return dist.Normal(prior.location, prior.scale).expand(shape).to_event(len(shape))
 
 
+def _site(name: str, prior: dist.Distribution) -> Array:
+    value: Array = numpyro.sample(name, prior)  # untyped in NumPyro
+    return value
+
+
 def _standard(name: str, shape: tuple[int, ...]) -> Array:
-    return numpyro.sample(name, dist.Normal(0, 1).expand(shape).to_event(len(shape)))
+    return _site(name, dist.Normal(0, 1).expand(shape).to_event(len(shape)))
 
 
 def _spread(name: str, rule: Pooling, shape: tuple[int, ...]) -> Array:
-    drawn = numpyro.sample(f"{name}_{rule.group}_spread", _on_real_line(rule.spread, shape))
-    return rule.spread.natural(drawn)
+    drawn = _site(f"{name}_{rule.group}_spread", _on_real_line(rule.spread, shape))
+    spread: Array = rule.spread.natural(drawn)
+    return spread
 
 
 def _group_offsets(
@@ -165,7 +168,7 @@ def _group_offsets(
     spread = _spread(name, rule, shape)
     factor = jnp.diag(spread) if shape else spread[None, None]
     if rule.correlated:
-        corr = numpyro.sample(f"{site}_corr", dist.LKJCholesky(shape[-1], LKJ))
+        corr = _site(f"{site}_corr", dist.LKJCholesky(shape[-1], LKJ))
         factor = spread[:, None] * corr
     if rule.centred:
         # The site is the family's own level where its runs are, which the data pin down; its
@@ -179,22 +182,20 @@ def _group_offsets(
 
 def _located(site: str, centre: Array, factor: Array, count: int, known: int) -> Array:
     """Sample family levels around their centres: those of the fit, then the new ones."""
-    fitted = numpyro.sample(
-        site, dist.MultivariateNormal(centre[:known], scale_tril=factor).to_event(1)
-    )
+    fitted = _site(site, dist.MultivariateNormal(centre[:known], scale_tril=factor).to_event(1))
     if count == known:
         return fitted
     new = dist.MultivariateNormal(centre[known:], scale_tril=factor).to_event(1)
-    return jnp.concatenate([fitted, numpyro.sample(f"{site}_new", new)])
+    return jnp.concatenate([fitted, _site(f"{site}_new", new)])
 
 
 def _members(site: str, member: dist.Distribution, count: int, known: int) -> Array:
     """Sample the members of a group: those of the fit, then the new ones at a site of their own."""
     member = member.to_event(len(member.batch_shape))
-    fitted = numpyro.sample(site, member.expand((known,)).to_event(1))
+    fitted = _site(site, member.expand((known,)).to_event(1))
     if count == known:
         return fitted
-    new = numpyro.sample(f"{site}_new", member.expand((count - known,)).to_event(1))
+    new = _site(f"{site}_new", member.expand((count - known,)).to_event(1))
     return jnp.concatenate([fitted, new])
 
 

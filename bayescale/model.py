@@ -158,6 +158,18 @@ class Model:
         return prior_scores(self, table, draws=draws, seed=seed)
 
 
+def _check_pooling(coefficient: Coefficient, rules: tuple[Pooling, ...]) -> None:
+    """Refuse rules that the density has no meaning for."""
+    for rule in rules:
+        of = f"{coefficient.name} over {rule.group}"
+        if rule.group == "benchmark" and coefficient.dims != ("benchmark",):
+            raise ModelError(f"pooling {of}: {coefficient.name} does not differ by benchmark")
+        if rule.correlated and coefficient.dims != ("skill",):
+            raise ModelError(f"pooling {of}: only coefficients of skills can be correlated")
+        if rule.centred and (coefficient.name, rule.group) != ("intercept", "family"):
+            raise ModelError(f"pooling {of}: only intercept over family can be centred")
+
+
 def _prior_row(
     name: str, prior: Prior, unit: str, meaning: str, groups: list[str]
 ) -> dict[str, Any]:
@@ -268,6 +280,8 @@ def model_from_card(text: str, *, source: str = "the card") -> Model:
         for used in (*card.get("priors", {}), *model.pooling):
             if used not in names:
                 raise ModelError(f"no coefficient {used!r}{suggest(used, names)}")
+        for name, rules in model.pooling.items():
+            _check_pooling(names[name], rules)
         given = {
             name: Prior(names[name].prior.support, *map(float, pair))
             for name, pair in card.get("priors", {}).items()

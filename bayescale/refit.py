@@ -58,6 +58,10 @@ class FoldPrediction:
     divergences: int
 
 
+def silent(_: str) -> None:
+    """Tell nobody."""
+
+
 def fold_fitter(
     model: Model,
     table: Table,
@@ -66,7 +70,7 @@ def fold_fitter(
     seed: int,
     chains: int = CHAINS,
     draws: int = DRAWS,
-    tell: Callable[[str], None] = lambda text: None,
+    tell: Callable[[str], None] = silent,
 ) -> Callable[[Fold], FoldPrediction]:
     """Compile a model for a table, and give a function that fits and predicts one fold.
 

@@ -16,10 +16,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 from numpyro.distributions import biject_to
 from numpyro.infer.hmc import hmc
 from numpyro.infer.util import initialize_model
-from numpy.typing import NDArray
 
 from bayescale.density import density
 from bayescale.design import Design
@@ -43,7 +43,7 @@ Layout = tuple[tuple[str, int, tuple[int, ...]], ...]  # site, first position, s
 
 @dataclass(frozen=True)
 class Start:
-    """Where a chain starts: a position, a step size, a diagonal metric, all from earlier sampling."""
+    """Where a chain starts: a position, a step size and a diagonal metric."""
 
     position: Any
     step_size: Any
@@ -238,13 +238,17 @@ def sample(
     def run(chain: int) -> tuple[Arrays, Arrays, Start]:
         with jax.enable_x64(True):
             start = starts[chain % len(starts)] if starts else None
-            report = partial(tell, chain) if tell is not None else lambda done: None
+            report = partial(tell or _silent, chain)
             return _run_chain(program, design, keys[chain], start, windows, draws, report)
 
     with ThreadPoolExecutor(min(chains, cpu_count())) as pool:
         parts = list(pool.map(run, range(chains)))
     sites, stats, ends = zip(*parts, strict=True)
     return Draws(_stack(sites), _stack(stats), ends)
+
+
+def _silent(_chain: int, _done: int) -> None:
+    """Tell nobody."""
 
 
 def _run_chain(

@@ -16,7 +16,6 @@ from bayescale.cli.options import (
     Quiet,
     Seed,
     TableName,
-    Warmup,
 )
 from bayescale.cli.output import save_json
 from bayescale.cli.tables import open_table
@@ -40,8 +39,7 @@ def backtest(
     table: TableName = LEADERBOARD,
     add: Added = None,
     seed: Seed = 0,
-    chains: Chains = 4,
-    warmup: Warmup = None,
+    chains: Chains = 2,
     draws: Draws = None,
     json: Annotated[
         Path | None, typer.Option("--json", help='Write the scorecards to this file ("-": print).')
@@ -58,8 +56,7 @@ def backtest(
     import bayescale as bs
 
     folds = bs.read_split(split, data)
-    lengths = {"warmup": warmup, "draws": draws}
-    given = {name: value for name, value in lengths.items() if value is not None}
+    given = {} if draws is None else {"draws": draws}
     cards = []
     for model in models:
         card = bs.backtest(
