@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from by_hand import COMPUTE
 from hypothesis import settings
 
 import bayescale
 from bayescale.datasets import load_table
+from bayescale.model import model_from_card
 from bayescale.runtime import prepare_process
 from bayescale.table import Table
 
@@ -73,12 +75,6 @@ def small_fit(small_table: Table) -> Fit:
 
 
 @pytest.fixture(scope="session")
-def compute_fit(small_table: Table) -> Fit:
-    """The baseline on the small table."""
-    return bayescale.fit("compute", small_table, seed=3, **SHORT)
-
-
-@pytest.fixture(scope="session")
 def tiny_fit(tiny_table: Table) -> Fit:
-    """The baseline on the tiny table."""
-    return bayescale.fit("compute", tiny_table, seed=3, **SHORT)
+    """A logistic curve in compute on the tiny table."""
+    return bayescale.fit(model_from_card(COMPUTE), tiny_table, seed=3, **SHORT)

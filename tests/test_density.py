@@ -6,13 +6,14 @@ import dataclasses
 from functools import cache
 from typing import Any
 
+import by_hand
 import jax
 import numpy as np
 import pytest
+from by_hand import COMPUTE, SKILLS, Sites, at
 from numpyro.handlers import seed, substitute
 from numpyro.infer.util import log_density
 from scipy import stats
-from scipy.special import expit, logit
 
 from bayescale.density import density, distribution
 from bayescale.design import Design
@@ -20,38 +21,8 @@ from bayescale.model import Model, load_model, model_from_card
 from bayescale.simulate import simulate
 from bayescale.table import Table
 
-BASE = """
-name = "test"
-claim = "For tests."
-link = "logistic"
-noise = "student-t"
-"""
-COMPUTE = f"""{BASE}
-law = "compute"
-[reference]
-flops = 8.4e22
-[pooling.intercept]
-family = {{ spread = [0.7, 2.0] }}
-"""
-SKILLS = f"""{BASE}
-law = "skills"
-[reference]
-params = 7e9
-tokens = 2e12
-[skills]
-knowledge = ["MMLU"]
-mathematics = ["GSM8K"]
-[pooling.intercept]
-family = {{ spread = [1.0, 1.65], correlated = true, centred = true }}
-run = {{ spread = [0.22, 2.0] }}
-[pooling.size]
-family = {{ spread = [0.14, 2.0] }}
-[pooling.difficulty]
-family = {{ spread = [0.22, 2.0] }}
-"""
 DRAWS = 1000
 CHECKED = 20
-Sites = dict[str, np.ndarray[Any, Any]]
 
 
 @cache
@@ -63,66 +34,11 @@ def prior_draws(model: Model, design: Design) -> tuple[Sites, Any]:
     return simulate(model, design, draws=DRAWS, seed=5)
 
 
-def at(sites: Sites, draw: int) -> Sites:
-    return {name: values[draw] for name, values in sites.items()}
-
-
-def by_hand_link(eta: Any, pivot: Any, design: Design, ceiling: Any, shape: Any) -> Any:
-    start = logit(expit(pivot) ** (1 / shape))
-    slope = (1 - expit(pivot)) / (shape * (1 - expit(start)))
-    share = expit(start + slope * (eta - pivot)) ** shape
-    return design.chance + (design.top - design.chance) * ceiling * share
-
-
-def inputs(design: Design, sites: Sites) -> tuple[Any, Any, Any]:
-    """Params, tokens and FLOPs of each run, shape (run,); three is the prior's factor."""
-    tokens = design.tokens.copy()
-    if len(design.unknown):
-        tokens[design.unknown] = 2e12 * 3 ** sites["tokens_unknown"]
-    return design.params, tokens, 6 * design.active * tokens
-
-
-def by_hand_compute(design: Design, s: Sites) -> Any:
-    """Expected scores of COMPUTE."""
-    flops = inputs(design, s)[2]
-    offset = s["intercept_family"] * np.exp(s["intercept_family_spread"])
-    eta = s["intercept"] + offset[design.family]
-    eta = eta + s["slope"] * np.log(flops / 8.4e22)[:, None]
-    return by_hand_link(eta, s["intercept"], design, expit(s["ceiling"]), np.exp(s["shape"]))
-
-
-def by_hand_skills(design: Design, s: Sites) -> Any:
-    """Expected scores of SKILLS: the family site is the skill at the family's mean inputs."""
-    params, tokens, _ = inputs(design, s)
-    x, y = np.log(params / 7e9), np.log(tokens / 2e12)
-    families = range(design.families)
-    mx = np.array([x[design.family == f].mean() for f in families])
-    # Tokens that nobody knows stand at their prior median here, so that the middle is fixed.
-    fixed = np.log(design.tokens / 2e12)
-    my = np.array([fixed[design.family == f].mean() for f in families])
-
-    def law(x: Any, y: Any, size: Any) -> Any:
-        x, y = x[:, None], y[:, None]
-        return size * x + s["data"] * y + s["interaction"] * x * y
-
-    family = s["intercept_family"] - law(mx, my, s["size"])
-    run = s["intercept_run"] * np.exp(s["intercept_run_spread"])
-    size = s["size"] + s["size_family"] * np.exp(s["size_family_spread"])
-    theta = family[design.family] + run + law(x, y, size[design.family])
-    shift = s["difficulty_family"] * np.exp(s["difficulty_family_spread"])
-    level = s["difficulty"] + shift[design.family] + theta @ s["loading"].T
-    eta = np.empty(design.weights.shape)
-    pivot = np.empty(design.benchmarks)
-    eta[:, design.anchors], eta[:, design.others] = theta, level
-    pivot[list(design.anchors)], pivot[list(design.others)] = s["intercept"], s["difficulty"]
-    return by_hand_link(eta, pivot, design, expit(s["ceiling"]), np.exp(s["shape"]))
-
-
 @pytest.mark.parametrize(
-    ("card", "by_hand"), [(COMPUTE, by_hand_compute), (SKILLS, by_hand_skills)]
+    ("card", "expected"), [(COMPUTE, by_hand.compute), (SKILLS, by_hand.skills)]
 )
 def test_expected_scores_equal_an_implementation_by_hand(
-    card: str, by_hand: Any, small_table: Table
+    card: str, expected: Any, small_table: Table
 ) -> None:
     model = read(card)
     design = model.design(small_table)
@@ -130,7 +46,7 @@ def test_expected_scores_equal_an_implementation_by_hand(
     sites, grids = prior_draws(model, design)
     for draw in range(CHECKED):
         np.testing.assert_allclose(
-            grids["expected"][draw], by_hand(design, at(sites, draw)), rtol=1e-7, atol=1e-9
+            grids["expected"][draw], expected(design, at(sites, draw)), rtol=1e-7, atol=1e-9
         )
 
 
@@ -140,7 +56,7 @@ def test_log_density_equals_scipys_prior_plus_likelihood(small_table: Table) -> 
     sites, _ = prior_draws(model, design)
     priors = {c.name: c.prior for c in model.coefficients}
 
-    def normal(name: str, location: float, scale: float, s: Sites) -> float:
+    def normal(name: str, location: Any, scale: Any, s: Sites) -> float:
         return float(stats.norm(location, scale).logpdf(s[name]).sum())
 
     found, expected = [], []
@@ -150,11 +66,12 @@ def test_log_density_equals_scipys_prior_plus_likelihood(small_table: Table) -> 
             s = at(sites, draw)
             found.append(float(compiled(s)))
             total = sum(normal(name, p.location, p.scale, s) for name, p in priors.items())
-            total += normal("intercept_family", 0, 1, s) + normal("tokens_unknown", 0, 1, s)
+            total += normal("tokens_unknown", 0, 1, s)
             total += normal("intercept_family_spread", np.log(0.7), np.log(2), s)
-            p = by_hand_compute(design, s)
-            variance = p * (1 - p) / design.items + design.resolution**2 / 12
-            scale = np.sqrt(variance + np.exp(s["spread"]) ** 2)
+            centre = by_hand.compute_prior_centre(design, s)
+            total += normal("intercept_family", centre, np.exp(s["intercept_family_spread"]), s)
+            p = by_hand.compute(design, s)
+            scale = by_hand.noise_scale(design, s, p)
             rows = stats.t(2 + np.exp(s["degrees"]), p, scale).logpdf(design.scores)
             expected.append(total + rows[design.weights > 0].sum())
     np.testing.assert_allclose(found, expected, rtol=1e-9)

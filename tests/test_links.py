@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import by_hand
 import jax
 import numpy as np
 import pytest
@@ -28,18 +29,29 @@ def link(
 
 
 @given(st.floats(-30, 30), PIVOTS, st.floats(0.0, 0.5), st.floats(0.3, 1.0))
-def test_shape_one_is_the_plain_logistic(
-    latent: float, pivot: float, chance: float, ceiling: float
+def test_shape_one_and_no_ceiling_is_the_plain_logistic(
+    latent: float, pivot: float, chance: float, top: float
 ) -> None:
-    expected = chance + (1 - chance) * ceiling * expit(latent)
-    assert link(latent, pivot, chance, 1.0, ceiling) == pytest.approx(expected, rel=1e-9)
+    expected = chance + (top - chance) * expit(latent)
+    assert link(latent, pivot, chance, top) == pytest.approx(expected, rel=1e-9)
 
 
-@given(PIVOTS, SHAPES)
-def test_shape_moves_neither_level_nor_logit_slope_at_the_pivot(pivot: float, shape: float) -> None:
-    assert link(pivot, pivot, shape=shape) == pytest.approx(expit(pivot), rel=1e-9)
+@given(st.floats(-8, 8), PIVOTS, SHAPES, st.floats(0.3, 1.0))
+def test_the_curve_is_that_of_the_formula(
+    latent: float, pivot: float, shape: float, ceiling: float
+) -> None:
+    expected = by_hand.link(latent, pivot, 0.25, 0.95, ceiling, shape)
+    assert link(latent, pivot, 0.25, 0.95, ceiling, shape) == pytest.approx(expected, rel=1e-7)
+
+
+@given(PIVOTS, SHAPES, st.floats(0.3, 1.0))
+def test_shape_and_ceiling_move_neither_level_nor_logit_slope_at_the_pivot(
+    pivot: float, shape: float, ceiling: float
+) -> None:
+    bent = {"shape": shape, "ceiling": ceiling}
+    assert link(pivot, pivot, **bent) == pytest.approx(expit(pivot), rel=1e-9)
     step = 1e-5
-    below, above = (link(pivot + d, pivot, shape=shape) for d in (-step, step))
+    below, above = (link(pivot + d, pivot, **bent) for d in (-step, step))
     assert (logit(above) - logit(below)) / (2 * step) == pytest.approx(1.0, abs=1e-5)
 
 
@@ -54,7 +66,8 @@ def test_score_rises_and_stays_between_chance_and_ceiling(
 ) -> None:
     latent = np.linspace(-12, 12, 97)
     score = link(latent, pivot, chance, top, ceiling, shape)
-    highest = chance + (top - chance) * ceiling
+    reference = expit(pivot)
+    highest = chance + (top - chance) * (reference + (1 - reference) * ceiling)
     assert (np.diff(score) >= 0).all()
     assert ((score >= chance) & (score <= highest + 1e-12)).all()
     assert (np.diff(link(np.linspace(-3, 3, 31) + pivot, pivot, shape=shape)) > 0).all()
@@ -62,8 +75,9 @@ def test_score_rises_and_stays_between_chance_and_ceiling(
 
 @given(PIVOTS, SHAPES)
 def test_far_values_give_the_limits_and_finite_gradients(pivot: float, shape: float) -> None:
+    highest = 0.25 + 0.75 * (expit(pivot) + (1 - expit(pivot)) * 0.9)
     assert link(-1e6, pivot, 0.25, 1.0, 0.9, shape) == pytest.approx(0.25)
-    assert link(1e6, pivot, 0.25, 1.0, 0.9, shape) == pytest.approx(0.25 + 0.75 * 0.9)
+    assert link(1e6, pivot, 0.25, 1.0, 0.9, shape) == pytest.approx(highest)
     with jax.enable_x64(True):
         gradient = jax.grad(
             lambda x, p, s: logistic(x, p, 0.25, 1.0, ceiling=0.9, shape=s), (0, 1, 2)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from by_hand import COMPUTE
 from numpyro.infer import MCMC, NUTS
 
 import bayescale
@@ -19,23 +20,12 @@ from bayescale.model import Model, model_from_card
 from bayescale.sampler import Draws, Program, compile_program, sample
 from bayescale.table import Table
 
-CARD = """
-name = "tiny"
-claim = "For tests."
-law = "compute"
-link = "logistic"
-noise = "student-t"
-[reference]
-flops = 8.4e22
-[pooling.intercept]
-family = { spread = [0.7, 1.5] }
-"""
 CHAINS, DRAWS = 2, 600
 
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return model_from_card(CARD)
+    return model_from_card(COMPUTE)
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +145,7 @@ def test_a_user_who_works_in_float64_gets_the_same_numbers(
     jax.config.update("jax_enable_x64", True)
     try:
         again = bayescale.fit(
-            "compute", tiny_table, seed=3, chains=2, warmup=200, draws=100, progress=False
+            tiny_fit.model, tiny_table, seed=3, chains=2, warmup=200, draws=100, progress=False
         )
         assert jnp.ones(1).dtype == jnp.float64
         for name, values in tiny_fit.sites().items():

@@ -1,0 +1,179 @@
+"""Predictions: what is shared, what is drawn anew, what is bounded, what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import by_hand
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayescale.errors import PredictError
+from bayescale.fit import Fit
+from bayescale.predict import Prediction
+
+ROWS = pd.DataFrame(
+    [
+        ("llama", 7e9, 2e12),
+        ("pythia", 7e9, 2e12),
+        ("qwen2", 7e9, 2e12),
+        ("qwen2", 7e10, 2e12),
+        ("new a", 7e9, 2e12),
+        ("new a", 7e10, 2e12),
+        ("new b", 7e9, 2e12),
+        (None, 7e9, 2e12),
+        (None, 7e9, 2e12),
+        ("qwen2", 7e9, np.nan),
+    ],
+    columns=["family", "params", "tokens"],
+)
+LLAMA, PYTHIA, QWEN, LARGE, NEW_A, NEW_A_LARGE, NEW_B, ANY, ANY_AGAIN, UNKNOWN = range(10)
+
+
+@pytest.fixture(scope="module")
+def score(tiny_fit: Fit) -> Prediction:
+    return tiny_fit.predict(ROWS, benchmark="MMLU")
+
+
+@pytest.fixture(scope="module")
+def mean(tiny_fit: Fit) -> Prediction:
+    return tiny_fit.predict(ROWS, benchmark="MMLU", kind="mean")
+
+
+@pytest.fixture(scope="module")
+def certain(tiny_fit: Fit) -> Prediction:
+    """Expected scores when every fitted site is known: only what is drawn anew varies."""
+    one = tiny_fit.posterior.isel(chain=[0] * 2, draw=[0] * 100)
+    known = dataclasses.replace(tiny_fit, posterior=one)
+    return known.predict(ROWS, benchmark="MMLU", kind="mean")
+
+
+def test_scores_and_their_intervals_stay_between_zero_and_one(score: Prediction) -> None:
+    assert ((score.draws >= 0) & (score.draws <= 1)).all()
+    frame = score.frame
+    assert (frame["score_lower_0.9"] < frame["score_median"]).all()
+    assert (frame["score_median"] < frame["score_upper_0.9"]).all()
+    assert score.draws.shape == (200, len(frame))
+    np.testing.assert_allclose(np.quantile(score.draws, 0.05, axis=0), frame["score_lower_0.9"])
+
+
+def test_an_expected_score_is_surer_than_a_measured_one(
+    score: Prediction, mean: Prediction
+) -> None:
+    seen = [LLAMA, PYTHIA, QWEN]
+    width = (mean.frame["mean_upper_0.9"] - mean.frame["mean_lower_0.9"])[seen]
+    wider = (score.frame["score_upper_0.9"] - score.frame["score_lower_0.9"])[seen]
+    assert (width < wider).all()
+    assert (mean.draws[:, seen].std(axis=0) < score.draws[:, seen].std(axis=0)).all()
+
+
+def test_kind_and_interval_are_in_the_names_of_the_columns(tiny_fit: Fit) -> None:
+    frame = tiny_fit.predict(ROWS, benchmark="MMLU", kind="mean", interval=0.5).frame
+    assert {"mean_median", "mean_lower_0.5", "mean_upper_0.5"} <= set(frame.columns)
+
+
+def test_status_of_each_family_is_told(score: Prediction) -> None:
+    assert score.frame["family_status"].to_list() == (
+        ["seen"] * 4 + ["new"] * 3 + ["not named"] * 2 + ["seen"]
+    )
+    doubts = " ".join(score.doubts)
+    for said in ('"new a"', '"new b"', "no family named", "tokens not known"):
+        assert said in doubts
+
+
+def test_rows_of_a_new_family_share_its_draw_and_two_new_families_do_not(
+    certain: Prediction,
+) -> None:
+    draws = certain.draws
+    assert draws[:, QWEN].std() == pytest.approx(0, abs=1e-12)
+    assert draws[:, NEW_A].std() > 0.01
+    ranks = np.argsort(np.argsort(draws, axis=0), axis=0)
+    together = np.corrcoef(ranks[:, NEW_A], ranks[:, NEW_A_LARGE])[0, 1]
+    apart = np.corrcoef(ranks[:, NEW_A], ranks[:, NEW_B])[0, 1]
+    assert together == pytest.approx(1.0, abs=1e-6)
+    assert abs(apart) < 4 / np.sqrt(len(draws))
+
+
+def test_a_family_not_named_is_one_of_the_known_the_same_for_all_rows(
+    certain: Prediction,
+) -> None:
+    known = certain.draws[0, [LLAMA, PYTHIA, QWEN]]
+    distance = np.abs(certain.draws[:, [ANY]] - known)
+    assert distance.min(axis=1).max() < 1e-9
+    assert set(distance.argmin(axis=1)) == {0, 1, 2}
+    np.testing.assert_array_equal(certain.draws[:, ANY], certain.draws[:, ANY_AGAIN])
+
+
+def test_unknown_tokens_widen_the_interval(certain: Prediction, mean: Prediction) -> None:
+    assert certain.draws[:, UNKNOWN].std() > 1e-3 > certain.draws[:, QWEN].std()
+    assert mean.draws[:, UNKNOWN].std() > mean.draws[:, QWEN].std()
+
+
+def test_larger_models_of_a_family_are_expected_to_score_more(mean: Prediction) -> None:
+    assert np.mean(mean.draws[:, LARGE] > mean.draws[:, QWEN]) > 0.9
+
+
+def test_a_known_run_gets_the_posteriors_own_expected_scores(tiny_fit: Fit) -> None:
+    found = tiny_fit.predict(run="llama-7b", kind="mean")
+    row = list(tiny_fit.table.runs.index).index("llama-7b")
+    design = tiny_fit.model.design(tiny_fit.table)
+    for draw in (0, 50, 199):
+        expected = by_hand.compute(design, by_hand.at(tiny_fit.sites(), draw))
+        np.testing.assert_allclose(found.draws[draw], expected[row], rtol=1e-7)
+    assert found.frame["run"].unique() == ["llama-7b"]
+    assert found.frame["params"].unique() == [7e9]
+    assert list(found.frame["benchmark"]) == ["MMLU", "HellaSwag"]
+
+
+def test_more_questions_do_not_change_an_answer(tiny_fit: Fit, mean: Prediction) -> None:
+    alone = tiny_fit.predict(ROWS.iloc[[QWEN]], benchmark=["HellaSwag", "MMLU"], kind="mean")
+    assert list(alone.frame["benchmark"]) == ["HellaSwag", "MMLU"]
+    np.testing.assert_allclose(alone.draws[:, 1], mean.draws[:, QWEN], rtol=1e-12)
+
+
+def test_one_seed_gives_the_same_draws_and_another_seed_others(
+    tiny_fit: Fit, score: Prediction
+) -> None:
+    np.testing.assert_array_equal(tiny_fit.predict(ROWS, benchmark="MMLU").draws, score.draws)
+    assert (tiny_fit.predict(ROWS, benchmark="MMLU", seed=1).draws != score.draws).any()
+
+
+QUESTION: dict[str, Any] = {"family": "qwen2", "params": 7e9, "tokens": 2e12}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"benchmark": "MMLUU"}, r'no benchmark .MMLUU. \(did you mean "MMLU"\?\)'),
+        ({"benchmark": ["MMLU", "ARC"]}, "no benchmark 'ARC'"),
+        ({"kind": "median"}, "kind must be one of score, mean; given: 'median'"),
+        ({"interval": 90}, "interval must lie between 0 and 1; given: 90"),
+        ({"interval": 0.0}, "interval must lie between 0 and 1"),
+        ({"params": 7}, r"params is 7.*plain number of parameters"),
+        ({"params": -7e9}, "params is -7"),
+        ({"params": float("nan")}, "params is nan"),
+        ({"params": float("inf")}, "params is inf"),
+        ({"tokens": 2}, r"tokens is 2.*plain number of tokens"),
+        ({"tokens": 0.0}, "tokens is 0"),
+        ({"params": None}, "needs params"),
+        ({"rows": ROWS}, "not both"),
+    ],
+)
+def test_questions_that_make_no_sense_are_refused(
+    change: dict[str, Any], said: str, tiny_fit: Fit
+) -> None:
+    with pytest.raises(PredictError, match=said):
+        tiny_fit.predict(**(QUESTION | change))
+
+
+def test_an_unknown_run_and_empty_questions_are_refused(tiny_fit: Fit) -> None:
+    with pytest.raises(PredictError, match=r"no run 'llama-7bb' \(did you mean .llama-7b"):
+        tiny_fit.predict(run="llama-7bb")
+    with pytest.raises(PredictError, match="give rows, or one query"):
+        tiny_fit.predict()
+    with pytest.raises(PredictError, match="rows is empty"):
+        tiny_fit.predict(ROWS.iloc[:0])
+    with pytest.raises(PredictError, match=r"row 1: params is 7\.0"):
+        tiny_fit.predict(ROWS.iloc[:2].assign(params=[7e9, 7.0]))
