@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import norm
 
 from bayescale import scores
-from bayescale.backtest import FoldPrediction, backtest, held_out
+from bayescale.backtest import FoldPrediction, held_out, score_folds
 from bayescale.errors import BayescaleError
 from bayescale.scorecard import Scorecard, score_rows, scorecard, write_json
 from bayescale.splits import Fold, Split
@@ -70,7 +70,7 @@ def oracle(
 
 @pytest.fixture(scope="module")
 def card(table: Table, split: Split) -> Scorecard:
-    return backtest("oracle", table, split, oracle(table))
+    return score_folds("oracle", table, split, oracle(table))
 
 
 def test_each_test_row_is_scored_once_against_its_own_value(card: Scorecard, table: Table) -> None:
@@ -117,7 +117,7 @@ def test_true_distribution_is_calibrated_and_others_score_worse(
     for level, covered in card.coverage.items():
         assert abs(covered - float(level)) < 3 * max(card.coverage_se[level], 0.01)
     for sd, shift in [(SD / 2, 0.0), (2 * SD, 0.0), (SD, 0.04)]:
-        other = backtest("other", table, split, oracle(table, sd, shift))
+        other = score_folds("other", table, split, oracle(table, sd, shift))
         assert other.crps > card.crps
         assert other.interval_score > card.interval_score
         assert other.log_score < card.log_score
@@ -171,7 +171,7 @@ def test_json_has_the_promised_keys_and_comes_back(card: Scorecard, tmp_path: Pa
 
 def test_what_is_not_known_is_null_in_json(table: Table, split: Split) -> None:
     one = Split("one", split.folds[:1])
-    card = backtest("m", table, one, oracle(table))
+    card = score_folds("m", table, one, oracle(table))
     assert np.isnan(card.coverage_se["0.9"])
     assert card.to_dict()["coverage_se"]["0.9"] is None
     assert "se not known" in str(card)
