@@ -318,8 +318,8 @@ def write_protocol(protocol: dict[str, Any], path: Path) -> None:
     record = {
         "source": "felipemaiapolo/sloth, sloth/definitions.py (MIT)",
         "rule": "drop runs that lack a score of the set; of each listed test family keep the "
-        "`keep` smallest runs for training, and test on its other runs; the families of a group are held "
-        "out together",
+        "`keep` smallest runs for training, and test on its other runs; the families of a group "
+        "are held out together",
         "sets": sets,
         "test_families": families,
     }
