@@ -186,6 +186,14 @@ def _draw(fit: bs.Fit, predicted: pd.DataFrame, path: Path) -> None:
     axes.scatter(
         points["flops"], points["score"], marker="*", s=120, color="black", label="held out"
     )
-    axes.legend()
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
+        fontsize="small",
+    )
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150)

@@ -36,7 +36,7 @@ knowledge = ["MMLU"]
 mathematics = ["GSM8K"]
 [pooling.intercept]
 family = { spread = [1.0, 1.65], correlated = true, centred = true }
-run = { spread = [0.22, 2.0], shared = true }
+run = { spread = [0.22, 2.0] }
 [pooling.size]
 family = { spread = [0.14, 2.0] }
 [pooling.difficulty]
