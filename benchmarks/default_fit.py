@@ -1,0 +1,60 @@
+"""Time and mixing of the default fit of the bundled leaderboard.
+
+    python benchmarks/default_fit.py                 # seeds 0, 1, 2, cold then warm
+    python benchmarks/default_fit.py --seeds 0
+
+Each fit runs in a process of its own through the command line; "cold" starts from an empty
+compilation cache, "warm" from the cache that the cold run left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+
+def one_fit(seed: int, folder: Path) -> dict:
+    """Fit in a new process; return seconds and the verdict's figures."""
+    out = folder / f"fit-{seed}.nc"
+    command = str(Path(sys.executable).parent / "bayescale")
+    environment = {**os.environ, "BAYESCALE_CACHE": str(folder / "cache")}
+    began = time.perf_counter()
+    subprocess.run(
+        [command, "fit", "skills", "--seed", str(seed), "--out", out, "--quiet", "--yes-overwrite"],
+        check=True,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    )
+    seconds = time.perf_counter() - began
+    told = subprocess.run(
+        [command, "summary", out, "--json"],
+        check=True,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    summary = json.loads(told.stdout)
+    figures = ("verdict", "max_r_hat", "min_ess", "divergences")
+    return {"seed": seed, "seconds": seconds, **{name: summary[name] for name in figures}}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    args = parser.parse_args()
+    for seed in args.seeds:
+        with tempfile.TemporaryDirectory() as folder:
+            for cache in ("cold", "warm"):
+                print(json.dumps({"cache": cache, **one_fit(seed, Path(folder))}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
