@@ -52,6 +52,8 @@ class Fit:
         Versions of Python and of the libraries.
     seconds
         Time for compilation and sampling.
+    stored_log_likelihood
+        What a small fit's file holds of `log_likelihood`.
     """
 
     model: Model
@@ -61,6 +63,7 @@ class Fit:
     seed: int
     versions: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    stored_log_likelihood: xr.DataArray | None = None
 
     response = "score"
     base_measure = "density"
@@ -154,6 +157,8 @@ class Fit:
 
         Given the run's own effects: row order is that of `observations`.
         """
+        if self.stored_log_likelihood is not None:
+            return self.stored_log_likelihood
         design = self.model.design(self.table)
         found = evaluate(self.model, design, self.sites(), seed=self.seed)
         row, column = grid_positions(self.table)

@@ -115,6 +115,9 @@ def read_fit(path: Path) -> Fit:
         )
     try:
         frames = {name: _frame(str(tree[name].item())) for name in FRAMES}
+        stored = None
+        if "log_likelihood" in tree.children:
+            stored = tree["log_likelihood"].to_dataset()["log_likelihood"]
         return Fit(
             model=model_from_card(about["model"], source=f"the card in {path}"),
             table=Table.from_long(**frames, name=about["table"]),
@@ -123,6 +126,7 @@ def read_fit(path: Path) -> Fit:
             seed=int(about["seed"]),
             versions=about["versions"],
             seconds=about["seconds"],
+            stored_log_likelihood=stored,
         )
     except (KeyError, ValueError, BayescaleError) as error:
         raise FitFileError(f"{path} lacks a part of a fit: {error}") from error
