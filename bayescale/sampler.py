@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from threading import Event
 from typing import Any
 
 import jax
@@ -235,14 +236,24 @@ def sample(
     """
     keys = jax.random.split(jax.random.PRNGKey(seed), chains)
 
+    stop = Event()
+
     def run(chain: int) -> tuple[Arrays, Arrays, Start]:
+        def report(done: int) -> None:
+            if stop.is_set():
+                raise InterruptedError("another chain failed, or the user interrupted")
+            (tell or _silent)(chain, done)
+
         with jax.enable_x64(True):
             start = starts[chain % len(starts)] if starts else None
-            report = partial(tell or _silent, chain)
             return _run_chain(program, design, keys[chain], start, windows, draws, report)
 
     with ThreadPoolExecutor(min(chains, cpu_count())) as pool:
-        parts = list(pool.map(run, range(chains)))
+        try:
+            parts = list(pool.map(run, range(chains)))
+        except BaseException:
+            stop.set()  # Ctrl-C too: the pool waits for its threads, which look at every chunk
+            raise
     sites, stats, ends = zip(*parts, strict=True)
     return Draws(_stack(sites), _stack(stats), ends)
 
