@@ -14,8 +14,8 @@ from pathlib import Path
 HOST_DEVICES = "--xla_force_host_platform_device_count"
 
 LATE = (
-    "JAX had already started, so the chains share one device and run one after the other; "
-    "set XLA_FLAGS={flag}={count} before importing jax to let them run side by side"
+    "JAX had already started, so it has one device; chains still run side by side, in threads. "
+    "Set {flag}={count} in XLA_FLAGS before importing jax for your own code that maps over devices"
 )
 
 
