@@ -150,15 +150,11 @@ class Pooling:
         Prior of the offsets' standard deviation, on the real line of the coefficient.
     correlated
         Whether offsets of different skills are correlated (an LKJ prior on the correlation).
-    centred
-        Sample the member's value itself, not its standardised offset: mixes better where members
-        have much data.
     """
 
     group: str
     spread: Prior
     correlated: bool = False
-    centred: bool = False
 
     def __post_init__(self) -> None:
         if self.group not in GROUPS:
@@ -173,20 +169,19 @@ def pooling_from_card(group: str, card: Mapping[str, Any]) -> Pooling:
     group
         The group's name.
     card
-        Keys `spread` (median and factor), and optional `correlated`, `centred`.
+        Keys `spread` (median and factor), and optional `correlated`.
 
     Raises
     ------
     ModelError
         A key is unknown or missing.
     """
-    unknown = set(card) - {"spread", "correlated", "centred"}
+    unknown = set(card) - {"spread", "correlated"}
     if unknown or "spread" not in card:
         raise ModelError(
-            f"pooling over {group}: give spread = [median, factor], and if wanted correlated or "
-            f"centred; given: {', '.join(sorted(card)) or 'nothing'}"
+            f"pooling over {group}: give spread = [median, factor], and if wanted correlated; "
+            f"given: {', '.join(sorted(card)) or 'nothing'}"
         )
     median, factor = card["spread"]
     prior = Prior("positive", float(median), float(factor))
-    wanted = {name: bool(card.get(name)) for name in ("correlated", "centred")}
-    return Pooling(group, prior, **wanted)
+    return Pooling(group, prior, correlated=bool(card.get("correlated")))

@@ -9,13 +9,14 @@ import numpyro
 import numpyro.distributions as dist
 from jax import Array
 
-from bayescale.coefficients import Coefficient, Pooling, Prior
+from bayescale.coefficients import Coefficient, Pooling
 from bayescale.design import UNKNOWN_TOKENS, Design
 
 if TYPE_CHECKING:
     from bayescale.model import Model
 
 LKJ = 2.0  # concentration: weakly against correlations near one
+LEVELS = {"intercept": 1, "difficulty": 2}  # sampled in this order, after the slopes they rest on
 
 
 def density(model: Model, design: Design) -> None:
@@ -43,9 +44,10 @@ def distribution(model: Model, design: Design) -> tuple[Array, dist.Distribution
     """Sample every coefficient and evaluate law, link and noise.
 
     Sites of coefficients hold real-line values. `<name>_<group>_spread` is a group's learned
-    spread (its logarithm), `<name>_<group>` its members' standardised offsets (their real-line
-    values where the card says centred), `<name>_<group>_new` those of members that were not in
-    the fit.
+    spread (its logarithm), `<name>_<group>` the values of its members, and `<name>_<group>_new`
+    those of members that were not in the fit. Members of `intercept` and `difficulty` are given
+    by the latent score at their own place (a family's mean inputs, a run's inputs), which scores
+    pin down, rather than at the reference run.
 
     Parameters
     ----------
@@ -61,23 +63,37 @@ def distribution(model: Model, design: Design) -> tuple[Array, dist.Distribution
     measured : Distribution
         Of the measured scores, same batch shape.
     """
-    inputs = _inputs(model, design)
+    inputs, middle = _inputs(model, design), _family_inputs(model, design)
     levels = {c.name: _level(c, _rules(model, c), design) for c in model.coefficients}
-    population = {c.name: c.prior.natural(levels[c.name]) for c in model.coefficients}
-    # Where a family's data are: the law at the mean inputs of its runs.
-    centre = model.law(
-        *_family_inputs(model, design),
-        **_taken(model.law.coefficients, population),
-    )
-    values = {
-        c.name: c.prior.natural(levels[c.name] + _offsets(c, _rules(model, c), centre, design))
-        for c in model.coefficients
-    }
-    latent, pivot = _latent(model, design, inputs, population, values)
-    expected = model.link(
-        latent, pivot, design.chance, design.top, **_taken(model.link.coefficients, values)
-    )
-    noise = _taken(model.noise.coefficients, values)
+    by_family, by_run = dict(levels), dict(levels)
+
+    def skills_at(place: list[Array], values: dict[str, Array]) -> Array:
+        skills: Array = model.law(*place, **_taken(model.law.coefficients, values))
+        return skills
+
+    def response(coefficient: Coefficient, place: list[Array], values: dict[str, Array]) -> Array:
+        if coefficient.name == "intercept":
+            return skills_at(place, values)
+        if coefficient.name == "difficulty":
+            return values["difficulty"] + skills_at(place, values) @ levels["loading"].T
+        return values[coefficient.name]
+
+    for c in sorted(model.coefficients, key=lambda c: LEVELS.get(c.name, 0)):
+        for rule in _rules(model, c):
+            if rule.group == "benchmark":
+                continue
+            family = rule.group == "family"
+            values, place = (by_family, middle) if family else (by_run, inputs)
+            centre = response(c, place, values)
+            offset = _members(c, rule, centre, design) - centre
+            if family:
+                by_family[c.name] = by_family[c.name] + offset
+                by_run[c.name] = by_run[c.name] + offset[design.family]
+            else:
+                by_run[c.name] = by_run[c.name] + offset
+    latent, pivot = _latent(model, design, skills_at(inputs, by_run), levels, by_run)
+    link, noise = (_taken(part.coefficients, by_run) for part in (model.link, model.noise))
+    expected = model.link(latent, pivot, design.chance, design.top, **link)
     return expected, model.noise(expected, design.items, design.resolution, design.stderr, **noise)
 
 
@@ -86,13 +102,20 @@ def _inputs(model: Model, design: Design) -> list[Array]:
     tokens = jnp.asarray(design.tokens)
     if len(design.unknown):
         median, factor = UNKNOWN_TOKENS
-        unknown = _members(
-            "tokens_unknown", dist.Normal(0, 1), len(design.unknown), design.known_unknown
-        )
+        unknown = _unknown_tokens(design)
         tokens = tokens.at[design.unknown].set(median * jnp.exp(jnp.log(factor) * unknown))
     flops = jnp.where(jnp.isnan(design.flops), 6 * design.active * tokens, design.flops)
     given = {"params": design.params, "tokens": tokens, "flops": flops}
     return [(given[name] / model.reference[name])[:, None] for name in model.law.inputs]
+
+
+def _unknown_tokens(design: Design) -> Array:
+    """Sample the log of unknown token counts, in prior standard deviations."""
+    new = len(design.unknown) - design.known_unknown
+    fitted = _site("tokens_unknown", _normal(0.0, 1.0, (design.known_unknown,)))
+    if not new:
+        return fitted
+    return jnp.concatenate([fitted, _site("tokens_unknown_new", _normal(0.0, 1.0, (new,)))])
 
 
 def _rules(model: Model, coefficient: Coefficient) -> tuple[Pooling, ...]:
@@ -116,30 +139,42 @@ def _family_inputs(model: Model, design: Design) -> list[Array]:
 
 def _level(coefficient: Coefficient, rules: tuple[Pooling, ...], design: Design) -> Array:
     """Sample the population value of a coefficient, on the real line."""
-    pooled = any(rule.group == "benchmark" for rule in rules)
-    shape = () if pooled else _shape(coefficient, design)
-    return _site(coefficient.name, _on_real_line(coefficient.prior, shape))
-
-
-def _offsets(
-    coefficient: Coefficient,
-    rules: tuple[Pooling, ...],
-    centre: Array,
-    design: Design,
-) -> Array:
-    """Sample the offsets of all groups, gathered to runs where a group is of runs."""
-    name, shape = coefficient.name, _shape(coefficient, design)
-    total = jnp.zeros(shape)
+    name, prior, shape = coefficient.name, coefficient.prior, _shape(coefficient, design)
     for rule in rules:
         if rule.group == "benchmark":
-            total = total + _spread(name, rule, ()) * _standard(f"{name}_benchmark", shape)
-        else:
-            total = total + _group_offsets(name, rule, centre, shape, design)
-    return total
+            mean = _site(name, _normal(prior.location, prior.scale, ()))
+            return _site(f"{name}_benchmark", _normal(mean, _spread(name, rule, ()), shape))
+    return _site(name, _normal(prior.location, prior.scale, shape))
 
 
-def _on_real_line(prior: Prior, shape: tuple[int, ...]) -> dist.Distribution:
-    return dist.Normal(prior.location, prior.scale).expand(shape).to_event(len(shape))
+def _members(coefficient: Coefficient, rule: Pooling, centre: Array, design: Design) -> Array:
+    """Sample the values of families or runs around their centres: those of the fit, then new ones.
+
+    Shape (family or run,) + shape of the coefficient.
+    """
+    shape, site = _shape(coefficient, design), f"{coefficient.name}_{rule.group}"
+    by_family = rule.group == "family"
+    count = design.families if by_family else design.runs
+    known = design.known_families if by_family else design.known_runs
+    spread = _spread(coefficient.name, rule, shape)
+    centre = jnp.broadcast_to(centre, (count, *shape))
+    if rule.correlated:
+        corr = _site(f"{site}_corr", dist.LKJCholesky(shape[-1], LKJ))
+        factor = spread[:, None] * corr
+
+    def around(centre: Array) -> dist.Distribution:
+        if rule.correlated:
+            return dist.MultivariateNormal(centre, scale_tril=factor).to_event(1)
+        return _normal(centre, spread, centre.shape)
+
+    fitted = _site(site, around(centre[:known]))
+    if count == known:
+        return fitted
+    return jnp.concatenate([fitted, _site(f"{site}_new", around(centre[known:]))])
+
+
+def _normal(location: Any, scale: Any, shape: tuple[int, ...]) -> dist.Distribution:
+    return dist.Normal(location, scale).expand(shape).to_event(len(shape))
 
 
 def _site(name: str, prior: dist.Distribution) -> Array:
@@ -147,78 +182,29 @@ def _site(name: str, prior: dist.Distribution) -> Array:
     return value
 
 
-def _standard(name: str, shape: tuple[int, ...]) -> Array:
-    return _site(name, dist.Normal(0, 1).expand(shape).to_event(len(shape)))
-
-
 def _spread(name: str, rule: Pooling, shape: tuple[int, ...]) -> Array:
-    drawn = _site(f"{name}_{rule.group}_spread", _on_real_line(rule.spread, shape))
-    spread: Array = rule.spread.natural(drawn)
+    prior = rule.spread
+    drawn = _site(f"{name}_{rule.group}_spread", _normal(prior.location, prior.scale, shape))
+    spread: Array = prior.natural(drawn)
     return spread
 
 
-def _group_offsets(
-    name: str, rule: Pooling, centre: Array, shape: tuple[int, ...], design: Design
-) -> Array:
-    """Offsets of families or runs, gathered to runs: shape (run,) + shape."""
-    site = f"{name}_{rule.group}"
-    by_family = rule.group == "family"
-    count = design.families if by_family else design.runs
-    known = design.known_families if by_family else design.known_runs
-    spread = _spread(name, rule, shape)
-    factor = jnp.diag(spread) if shape else spread[None, None]
-    if rule.correlated:
-        corr = _site(f"{site}_corr", dist.LKJCholesky(shape[-1], LKJ))
-        factor = spread[:, None] * corr
-    if rule.centred:
-        # The site is the family's own level where its runs are, which the data pin down; its
-        # offset, and the slopes that would trade off with it, follow.
-        offsets = _located(site, centre, factor, count, known) - centre
-    else:
-        standard = _members(site, dist.Normal(0, 1).expand(shape), count, known)
-        offsets = standard @ factor.T if rule.correlated else standard * spread
-    return offsets[design.family] if by_family else offsets
-
-
-def _located(site: str, centre: Array, factor: Array, count: int, known: int) -> Array:
-    """Sample family levels around their centres: those of the fit, then the new ones."""
-    fitted = _site(site, dist.MultivariateNormal(centre[:known], scale_tril=factor).to_event(1))
-    if count == known:
-        return fitted
-    new = dist.MultivariateNormal(centre[known:], scale_tril=factor).to_event(1)
-    return jnp.concatenate([fitted, _site(f"{site}_new", new)])
-
-
-def _members(site: str, member: dist.Distribution, count: int, known: int) -> Array:
-    """Sample the members of a group: those of the fit, then the new ones at a site of their own."""
-    member = member.to_event(len(member.batch_shape))
-    fitted = _site(site, member.expand((known,)).to_event(1))
-    if count == known:
-        return fitted
-    new = _site(f"{site}_new", member.expand((count - known,)).to_event(1))
-    return jnp.concatenate([fitted, new])
-
-
 def _latent(
-    model: Model,
-    design: Design,
-    inputs: list[Array],
-    population: dict[str, Array],
-    values: dict[str, Array],
+    model: Model, design: Design, skills: Array, levels: dict[str, Array], by_run: dict[str, Array]
 ) -> tuple[Array, Array]:
     """Latent scores (run, benchmark) and their values at the reference run (benchmark,)."""
-    latent = model.law(*inputs, **_taken(model.law.coefficients, values))
     if model.law.response == "latent":
-        return latent, population["intercept"]
+        return skills, levels["intercept"]
     anchors, others = jnp.asarray(design.anchors), jnp.asarray(design.others, dtype=int)
-    pivot = jnp.zeros(design.benchmarks).at[anchors].set(population["intercept"])
+    pivot = jnp.zeros(design.benchmarks).at[anchors].set(levels["intercept"])
     if not len(design.others):
-        return latent[..., jnp.argsort(anchors)], pivot
-    level = values["difficulty"] + latent @ values["loading"].T
+        return skills[..., jnp.argsort(anchors)], pivot
+    level = by_run["difficulty"] + skills @ levels["loading"].T
     grid = jnp.zeros((design.runs, design.benchmarks))
-    grid = grid.at[:, anchors].set(latent).at[:, others].set(level)
-    return grid, pivot.at[others].set(population["difficulty"])
+    grid = grid.at[:, anchors].set(skills).at[:, others].set(level)
+    return grid, pivot.at[others].set(levels["difficulty"])
 
 
 def _taken(coefficients: tuple[Coefficient, ...], values: dict[str, Array]) -> dict[str, Any]:
-    return {coefficient.name: values[coefficient.name] for coefficient in coefficients}
+    """Natural values of some coefficients, by name."""
+    return {c.name: c.prior.natural(values[c.name]) for c in coefficients}

@@ -166,8 +166,6 @@ def _check_pooling(coefficient: Coefficient, rules: tuple[Pooling, ...]) -> None
             raise ModelError(f"pooling {of}: {coefficient.name} does not differ by benchmark")
         if rule.correlated and coefficient.dims != ("skill",):
             raise ModelError(f"pooling {of}: only coefficients of skills can be correlated")
-        if rule.centred and (coefficient.name, rule.group) != ("intercept", "family"):
-            raise ModelError(f"pooling {of}: only intercept over family can be centred")
 
 
 def _prior_row(

@@ -131,7 +131,7 @@ def fold_fitter(
                     chains=chains,
                     windows=WINDOWS,
                     draws=draws * length,
-                    starts=first.starts,
+                    start=first.end,
                 )
             diagnosis = _diagnosis(model, table, found)
             if diagnosis.max_r_hat <= R_HAT_LIMIT or length >= LONGEST:

@@ -18,10 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
-from numpyro.distributions import biject_to
+from numpyro.handlers import reparam
 from numpyro.infer.hmc import hmc
+from numpyro.infer.reparam import LocScaleReparam
 from numpyro.infer.util import initialize_model
 
+from bayescale.centring import centring
 from bayescale.density import density
 from bayescale.design import Design
 from bayescale.model import Model
@@ -30,11 +32,12 @@ from bayescale.runtime import cpu_count
 CHUNK = 50  # iterations between two looks at progress and Ctrl-C
 WINDOW = 100  # iterations of one window of adaptation
 JITTER = 0.1  # spread of the chains' starts around the prior mean, unconstrained
-PROBES = 20  # points around the start that give the first metric
-FIRST_STEP = 0.1
-TREE_DEPTHS = (8, 10)  # largest depth in adaptation and after
 TINY = 1e-300
 METRIC_RANGE = (1e-10, 1e10)
+PROBES = 20  # points around the start that give the first metric
+FIRST_STEP = 0.1
+TREE_DEPTHS = (7, 10)  # largest depth in adaptation and after
+COORDINATES = "_decentered"  # NumPyro's ending for the coordinates of a reparametrised site
 STATS = ("diverging", "energy", "num_steps", "accept_prob")
 
 Arrays = dict[str, NDArray[Any]]
@@ -44,9 +47,9 @@ Layout = tuple[tuple[str, int, tuple[int, ...]], ...]  # site, first position, s
 
 @dataclass(frozen=True)
 class Start:
-    """Where a chain starts: a position, a step size and a diagonal metric."""
+    """Where chains start: a position for each, and the step size and diagonal metric of all."""
 
-    position: Any
+    positions: tuple[Any, ...]
     step_size: Any
     metric: Any
 
@@ -55,12 +58,12 @@ class Start:
 class Draws:
     """Draws of every site in constrained form, shape (chain, draw, ...), and the sampler's record.
 
-    `starts` continue the chains.
+    `end` continues the chains.
     """
 
     sites: Arrays
     stats: Arrays
-    starts: tuple[Start, ...]
+    end: Start
 
 
 @dataclass(frozen=True)
@@ -69,26 +72,36 @@ class Program:
 
     Parameters
     ----------
+    model
+        The model.
     begin
-        First state of a window of adaptation, from (key, design, start).
+        First state of a window of adaptation, from (key, data, position, step size, metric).
     advance
-        The next `CHUNK` iterations of a state.
+        The next `CHUNK` iterations of a state, and what they recorded.
     gradient
         Gradient of the potential at a position.
-    supports
-        Support of each site that is not the real line.
-    layout
-        Where each site lies in the flat vector that is sampled.
     centre
-        The vector at the prior mean of every site, unconstrained.
+        The position at the prior mean of every site: one flat vector.
     """
 
+    model: Model
     begin: Callable[..., Any]
     advance: Callable[..., Any]
     gradient: Callable[..., Any]
-    supports: Mapping[str, Any]
-    layout: Layout
     centre: Any
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """What some iterations recorded, with a leading dimension of iterations."""
+
+    positions: Any
+    gradients: Any
+    sites: dict[str, Any]
+    stats: dict[str, Any]
+
+
+jax.tree_util.register_dataclass(_Chunk)
 
 
 def site_groups(model: Model) -> dict[str, str]:
@@ -116,28 +129,29 @@ def compile_program(model: Model, design: Design, *, accept: float = 0.8) -> Pro
     Program
     """
     key = jax.random.PRNGKey(0)
+    # Weightless, so that the start depends on no score: a fold may hold any of them out.
+    data = _data(model, design.with_weights(np.zeros_like(design.weights)))
+
+    def coordinates(design: Design, centred: dict[str, Any]) -> None:
+        with reparam(config={name: LocScaleReparam(value) for name, value in centred.items()}):
+            density(model, design)
+
     info = initialize_model(
         key,
-        density,
-        init_strategy=partial(_init_to_mean),
+        coordinates,
+        init_strategy=partial(_init_to_mean),  # a partial is what NumPyro calls with the site
         dynamic_args=True,
-        model_args=(model, design),
+        model_args=data,
         validate_grad=False,
     )
     layout = _layout(info.param_info.z)
-    supports = {
-        name: site["fn"].support
-        for name, site in info.model_trace.items()
-        if name in info.param_info.z and name.endswith("_corr")
-    }
 
-    def potential(design: Design) -> Callable[[Any], Any]:
-        return lambda flat: info.potential_fn(model, design)(_unpack(layout, flat))
+    def potential(*data: Any) -> Callable[[Any], Any]:
+        return lambda position: info.potential_fn(*data)(_unpack(layout, position))
 
     first, step = hmc(potential_fn_gen=potential, algo="NUTS")
 
-    def begin(key: Any, design: Design, start: tuple[Any, Any, Any]) -> Any:
-        position, step_size, metric = start
+    def begin(key: Any, data: Any, position: Any, step_size: Any, metric: Any) -> Any:
         return first(
             position,
             num_warmup=WINDOW,
@@ -146,30 +160,37 @@ def compile_program(model: Model, design: Design, *, accept: float = 0.8) -> Pro
             adapt_mass_matrix=False,
             target_accept_prob=accept,
             max_tree_depth=TREE_DEPTHS,
-            model_args=(design,),
+            model_args=data,
             rng_key=key,
         )
 
-    def advance(state: Any, design: Design) -> Any:
+    def advance(state: Any, data: Any) -> Any:
         def body(state: Any, _: None) -> Any:
-            state = step(state, model_args=(design,))
-            return state, (state.z, state.z_grad, {name: getattr(state, name) for name in STATS})
+            state = step(state, model_args=data)
+            found = info.postprocess_fn(*data)(_unpack(layout, state.z))
+            sites = {k: v for k, v in found.items() if not k.endswith(COORDINATES)}
+            record = {name: getattr(state, name) for name in STATS}
+            return state, _Chunk(state.z, state.z_grad, sites, record)
 
         return jax.lax.scan(body, state, None, length=CHUNK)
 
     centre = jnp.concatenate([jnp.ravel(info.param_info.z[name]) for name, _, _ in layout])
     start = (centre, jnp.asarray(FIRST_STEP), jnp.ones_like(centre))
-    state = jax.eval_shape(begin, key, design, start)
+    state = jax.eval_shape(begin, key, data, *start)
     return Program(
-        begin=jax.jit(begin).lower(key, design, start).compile(),
-        advance=jax.jit(advance).lower(state, design).compile(),
-        gradient=jax.jit(lambda x, design: jax.grad(potential(design))(x))
-        .lower(centre, design)
+        model=model,
+        begin=jax.jit(begin).lower(key, data, *start).compile(),
+        advance=jax.jit(advance).lower(state, data).compile(),
+        gradient=jax.jit(lambda position, data: jax.grad(potential(*data))(position))
+        .lower(centre, data)
         .compile(),
-        supports=supports,
-        layout=layout,
         centre=centre,
     )
+
+
+def _data(model: Model, design: Design) -> tuple[Design, dict[str, Any]]:
+    """Arguments of the density in the sampler's coordinates."""
+    return design, centring(model, design)
 
 
 def _layout(sites: Mapping[str, Any]) -> Layout:
@@ -206,12 +227,14 @@ def sample(
     chains: int,
     windows: int,
     draws: int,
-    starts: tuple[Start, ...] = (),
+    start: Start | None = None,
     tell: Tell | None = None,
 ) -> Draws:
     """Run the chains, side by side on the processors there are.
 
-    Must run in `jax.enable_x64(True)`.
+    In adaptation the chains share what they learn: after each window the metric comes from the
+    draws of all, and the step size is the geometric mean of theirs. Must run in
+    `jax.enable_x64(True)`.
 
     Parameters
     ----------
@@ -225,8 +248,8 @@ def sample(
         Number of chains, and draws of each after warm-up.
     windows
         Windows of adaptation; the metric is learned anew from each but the last.
-    starts
-        Starts of the chains (in turn), from earlier sampling.
+    start
+        Where chains start (positions in turn), from earlier sampling.
     tell
         Is called with chain and iterations done, from several threads.
 
@@ -234,78 +257,74 @@ def sample(
     -------
     Draws
     """
-    keys = jax.random.split(jax.random.PRNGKey(seed), chains)
-
+    key = jax.random.PRNGKey(seed)
+    data = _data(program.model, design)
+    begin = start or _first_start(program, data, jax.random.fold_in(key, windows), chains)
+    position = [begin.positions[chain % len(begin.positions)] for chain in range(chains)]
     stop = Event()
 
-    def run(chain: int) -> tuple[Arrays, Arrays, Start]:
-        def report(done: int) -> None:
-            if stop.is_set():
-                raise InterruptedError("another chain failed, or the user interrupted")
-            (tell or _silent)(chain, done)
-
+    def advance(chain: int, state: Any, iterations: int, before: int) -> tuple[Any, _Chunk]:
+        chunks = []
         with jax.enable_x64(True):
-            start = starts[chain % len(starts)] if starts else None
-            return _run_chain(program, design, keys[chain], start, windows, draws, report)
+            for done in range(CHUNK, -(-iterations // CHUNK) * CHUNK + 1, CHUNK):
+                if stop.is_set():
+                    raise InterruptedError("another chain failed, or the user interrupted")
+                state, chunk = program.advance(state, data)
+                chunks.append(jax.tree.map(np.asarray, chunk))
+                (tell or _silent)(chain, before + done)
+        whole = jax.tree.map(lambda *parts: np.concatenate(parts)[:iterations], *chunks)
+        return state, whole
+
+    def adapt(chain: int, window: int) -> tuple[Any, _Chunk]:
+        with jax.enable_x64(True):
+            own = jax.random.fold_in(jax.random.fold_in(key, window), chain)
+            state = program.begin(own, data, position[chain], begin.step_size, begin.metric)
+        return advance(chain, state, WINDOW, window * WINDOW)
 
     with ThreadPoolExecutor(min(chains, cpu_count())) as pool:
         try:
-            parts = list(pool.map(run, range(chains)))
+            for window in range(windows):
+                found = list(pool.map(partial(adapt, window=window), range(chains)))
+                position = [chunk.positions[-1] for _, chunk in found]
+                steps = [float(state.adapt_state.step_size) for state, _ in found]
+                metric = begin.metric
+                if window < windows - 1:
+                    metric = _metric(
+                        np.concatenate([chunk.positions for _, chunk in found]),
+                        np.concatenate([chunk.gradients for _, chunk in found]),
+                    )
+                begin = Start(tuple(position), jnp.asarray(np.exp(np.mean(np.log(steps)))), metric)
+            states = [_with_step_size(state, begin.step_size) for state, _ in found]
+            found = list(
+                pool.map(
+                    lambda chain: advance(chain, states[chain], draws, windows * WINDOW),
+                    range(chains),
+                )
+            )
         except BaseException:
             stop.set()  # Ctrl-C too: the pool waits for its threads, which look at every chunk
             raise
-    sites, stats, ends = zip(*parts, strict=True)
-    return Draws(_stack(sites), _stack(stats), ends)
+    kept = jax.tree.map(lambda *parts: np.stack(parts), *(chunk for _, chunk in found))
+    last = tuple(chunk.positions[-1] for _, chunk in found)
+    end = Start(last, begin.step_size, begin.metric)
+    return Draws(kept.sites, kept.stats, end)
 
 
 def _silent(_chain: int, _done: int) -> None:
     """Tell nobody."""
 
 
-def _run_chain(
-    program: Program,
-    design: Design,
-    key: Any,
-    start: Start | None,
-    windows: int,
-    draws: int,
-    report: Callable[[int], None],
-) -> tuple[Arrays, Arrays, Start]:
-    key, jitter = jax.random.split(key)
-    start = start or _first_start(program, design, jitter)
-    done = 0
-    for window in range(windows):
-        key, begin = jax.random.split(key)
-        state = program.begin(begin, design, (start.position, start.step_size, start.metric))
-        positions, gradients = [], []
-        for _ in range(WINDOW // CHUNK):
-            state, (position, gradient, _) = program.advance(state, design)
-            positions.append(position)
-            gradients.append(gradient)
-            report(done := done + CHUNK)
-        metric = start.metric
-        if window < windows - 1:
-            metric = _metric(np.concatenate(positions), np.concatenate(gradients))
-            start = Start(state.z, state.adapt_state.step_size, metric)
-    kept = []
-    for _ in range(-(-draws // CHUNK)):
-        state, (position, _, record) = program.advance(state, design)
-        kept.append((np.asarray(position), jax.tree.map(np.asarray, record)))
-        report(done := done + CHUNK)
-    flat, stats = jax.tree.map(lambda *parts: np.concatenate(parts)[:draws], *kept)
-    sites = _unpack(program.layout, flat)
-    for name, support in program.supports.items():
-        sites[name] = np.asarray(biject_to(support)(jnp.asarray(sites[name])))
-    return sites, stats, Start(state.z, state.adapt_state.step_size, start.metric)
+def _with_step_size(state: Any, step_size: Any) -> Any:
+    return state._replace(adapt_state=state.adapt_state._replace(step_size=step_size))
 
 
-def _first_start(program: Program, design: Design, key: Any) -> Start:
+def _first_start(program: Program, data: Any, key: Any, chains: int) -> Start:
     """Start near the prior mean, with the metric that gradients around it suggest."""
-    steps = JITTER * jax.random.normal(key, (PROBES, *program.centre.shape))
+    steps = JITTER * jax.random.normal(key, (max(PROBES, chains), *program.centre.shape))
     points = program.centre + steps
-    gradients = np.stack([np.asarray(program.gradient(point, design)) for point in points])
+    gradients = np.stack([np.asarray(program.gradient(point, data)) for point in points])
     metric = _metric(np.asarray(points), gradients)
-    return Start(points[0], jnp.asarray(FIRST_STEP), metric)
+    return Start(tuple(points[:chains]), jnp.asarray(FIRST_STEP), metric)
 
 
 def _metric(positions: NDArray[Any], gradients: NDArray[Any]) -> Any:
@@ -317,7 +336,3 @@ def _metric(positions: NDArray[Any], gradients: NDArray[Any]) -> Any:
     """
     ratio = positions.std(axis=0) / np.maximum(gradients.std(axis=0), TINY)
     return jnp.asarray(np.clip(ratio, *METRIC_RANGE))
-
-
-def _stack(parts: tuple[Arrays, ...]) -> Arrays:
-    return {name: np.stack([part[name] for part in parts]) for name in parts[0]}

@@ -182,7 +182,7 @@ def refit(program: Program, design: Design, groups: Iterable[str], *, seed: int)
     """
     began = time.perf_counter()
     length, windows = 1, WINDOWS
-    starts: tuple[Start, ...] = ()
+    start: Start | None = None
     while True:
         with jax.enable_x64(True):
             found = sample(
@@ -192,7 +192,7 @@ def refit(program: Program, design: Design, groups: Iterable[str], *, seed: int)
                 chains=1,
                 windows=windows,
                 draws=DRAWS * length,
-                starts=starts,
+                start=start,
             )
         ess = min(
             bulk_ess(draws)
@@ -202,7 +202,7 @@ def refit(program: Program, design: Design, groups: Iterable[str], *, seed: int)
         )
         if ess >= LEAST_ESS or length >= LONGEST:
             break
-        length, starts, windows = 2 * length, found.starts, MORE_WINDOWS
+        length, start, windows = 2 * length, found.end, MORE_WINDOWS
     return Refit(
         sites={name: values[0, ::length] for name, values in found.sites.items()},
         divergences=int(found.stats["diverging"].sum()),

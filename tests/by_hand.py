@@ -20,7 +20,7 @@ noise = "student-t"
 [reference]
 flops = 8.4e22
 [pooling.intercept]
-family = { spread = [0.7, 2.0], centred = true }
+family = { spread = [0.7, 2.0] }
 """
 SKILLS = """
 name = "test-skills"
@@ -35,7 +35,7 @@ tokens = 2e12
 knowledge = ["MMLU"]
 mathematics = ["GSM8K"]
 [pooling.intercept]
-family = { spread = [1.0, 1.65], correlated = true, centred = true }
+family = { spread = [1.0, 1.65], correlated = true }
 run = { spread = [0.22, 2.0] }
 [pooling.size]
 family = { spread = [0.14, 2.0] }
@@ -94,25 +94,35 @@ def compute_prior_centre(design: Design, s: Sites) -> Any:
 
 def skills(design: Design, s: Sites) -> Any:
     """Expected scores of SKILLS, (run, benchmark)."""
-    x, fixed = np.log(design.params / 7e9), np.log(design.tokens / 2e12)
-    y = np.log(_tokens(design, s) / 2e12)
-
-    def growth(x: Any, y: Any, size: Any) -> Any:
-        x, y = x[:, None], y[:, None]
-        return size * x + s["data"] * y + s["interaction"] * x * y
-
-    middle = growth(_family_mean(x, design), _family_mean(fixed, design), s["size"])
-    family = s["intercept_family"] - middle
-    run = s["intercept_run"] * np.exp(s["intercept_run_spread"])
-    size = s["size"] + s["size_family"] * np.exp(s["size_family_spread"])
-    theta = family[design.family] + run + growth(x, y, size[design.family])
-    shift = s["difficulty_family"] * np.exp(s["difficulty_family_spread"])
+    # A family's site is its skill at its mean inputs, a run's its skill, both with the family's
+    # own slopes; the difficulty's site is the latent score at the family's mean inputs.
+    theta = s["intercept_run"]
+    own = s["difficulty_family"] - s["intercept_family"] @ s["loading"].T
     latent = np.empty(design.weights.shape)
     latent[:, design.anchors] = theta
-    latent[:, design.others] = s["difficulty"] + shift[design.family] + theta @ s["loading"].T
+    latent[:, design.others] = own[design.family] + theta @ s["loading"].T
     pivot = np.empty(design.benchmarks)
     pivot[list(design.anchors)], pivot[list(design.others)] = s["intercept"], s["difficulty"]
     return _linked(latent, pivot, design, s)
+
+
+def skills_prior_centres(design: Design, s: Sites) -> Sites:
+    """Means of the sites of SKILLS that are levels at some place."""
+    x, fixed = np.log(design.params / 7e9), np.log(design.tokens / 2e12)
+    y = np.log(_tokens(design, s) / 2e12)
+
+    def growth(x: Any, y: Any) -> Any:
+        size = s["size_family"][design.family] if len(x) == design.runs else s["size_family"]
+        x, y = x[:, None], y[:, None]
+        return size * x + s["data"] * y + s["interaction"] * x * y
+
+    middle = growth(_family_mean(x, design), _family_mean(fixed, design))
+    from_middle = growth(x, y) - middle[design.family]
+    return {
+        "intercept_family": s["intercept"] + middle,
+        "intercept_run": s["intercept_family"][design.family] + from_middle,
+        "difficulty_family": s["difficulty"] + s["intercept_family"] @ s["loading"].T,
+    }
 
 
 def noise_scale(design: Design, s: Sites, expected: Any) -> Any:

@@ -90,7 +90,7 @@ def test_declarations_carry_support_dims_and_unit() -> None:
 
 def test_pooling_reads_its_card() -> None:
     found = pooling_from_card("family", {"spread": [0.7, 2], "correlated": True})
-    assert found == Pooling("family", Prior("positive", 0.7, 2.0), correlated=True, centred=False)
+    assert found == Pooling("family", Prior("positive", 0.7, 2.0), correlated=True)
 
 
 @pytest.mark.parametrize("card", [{}, {"spred": [1, 2]}, {"spread": [1, 2], "center": True}])

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 from by_hand import COMPUTE, SKILLS, Sites, at
-from numpyro.handlers import seed, substitute
+from numpyro.handlers import seed, substitute, trace
 from numpyro.infer.util import log_density
 from scipy import stats
 
@@ -106,22 +106,22 @@ def test_scores_of_weight_zero_do_not_matter_and_gradients_are_finite(
         assert compiled(at(sites, 0), seen)[0] != compiled(at(sites, 0), design)[0]
 
 
-def test_centring_changes_what_is_sampled_but_not_the_prior(small_table: Table) -> None:
-    centred = read(SKILLS)
-    plain = read(SKILLS.replace(", centred = true", ""))
-    assert plain.card != centred.card
-    design = centred.design(small_table)
-    mine, other = (prior_draws(m, design)[1]["expected"] for m in (centred, plain))
-    error = np.sqrt((mine.var(axis=0) + other.var(axis=0)) / DRAWS)
-    assert (np.abs(mine.mean(axis=0) - other.mean(axis=0)) < 5 * error).all()
-    np.testing.assert_allclose(mine.std(axis=0), other.std(axis=0), rtol=0.1)
-    # Two runs of one family, and two of different ones, hang together as before.
-    family = np.asarray(design.family)
-    first, second = np.flatnonzero(family == family[0])[:2]
-    stranger = np.flatnonzero(family != family[0])[0]
-    for i, j in ((first, second), (first, stranger)):
-        found = [np.corrcoef(x[:, i, 0], x[:, j, 0])[0, 1] for x in (mine, other)]
-        assert found[0] == pytest.approx(found[1], abs=0.1)
+def test_members_lie_around_the_law_at_their_own_place(small_table: Table) -> None:
+    model = read(SKILLS)
+    design = model.design(small_table)
+    sites, _ = prior_draws(model, design)
+    for draw in range(CHECKED):
+        s = at(sites, draw)
+        with jax.enable_x64(True), seed(rng_seed=0), trace() as found, substitute(data=s):
+            distribution(model, design)
+        for name, centre in by_hand.skills_prior_centres(design, s).items():
+            base = found[name]["fn"]
+            while hasattr(base, "base_dist"):
+                base = base.base_dist
+            np.testing.assert_allclose(base.loc, centre, rtol=1e-7, atol=1e-9, err_msg=name)
+        np.testing.assert_allclose(
+            found["size_family"]["fn"].mean, np.broadcast_to(s["size"], s["size_family"].shape)
+        )
 
 
 def test_an_anchor_moves_with_its_own_skill_alone_and_up(small_table: Table) -> None:
@@ -138,9 +138,9 @@ def test_an_anchor_moves_with_its_own_skill_alone_and_up(small_table: Table) -> 
     with jax.enable_x64(True):
         before = np.asarray(expected(s))
         for skill, anchor in enumerate(design.anchors):
-            moved = s["intercept_family"].copy()
+            moved = s["intercept_run"].copy()
             moved[:, skill] += 0.3
-            change = np.asarray(expected({**s, "intercept_family": moved})) - before
+            change = np.asarray(expected({**s, "intercept_run": moved})) - before
             assert (change[:, anchor] > 0).all()
             rest = [other for other in design.anchors if other != anchor]
             np.testing.assert_array_equal(change[:, rest], 0)

@@ -1,0 +1,71 @@
+"""How far each group member is sampled around its own value rather than its standardised offset.
+
+A family that scores pin down mixes best when its value itself is sampled (centred), one that they
+hardly inform when its standardised offset is (non-centred); in between, a mixture by the share of
+information that comes from scores is close to the best (Papaspiliopoulos, Roberts, Skold 2007;
+Gorinova, Moore, Hoffman 2020). Only the coordinates of the sampler depend on this, not the model.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayescale.density import LEVELS
+from bayescale.design import Design
+from bayescale.model import Model
+
+NOISE = 0.012  # score: prior median of the noise beside the finite test set
+
+Floats = NDArray[np.float64]
+
+
+def centring(model: Model, design: Design) -> dict[str, Any]:
+    """Give each group's site its members' centring, from 0 (offset) to 1 (value).
+
+    Parameters
+    ----------
+    model
+        Its pooling decides which groups there are.
+    design
+        Scores of weight above zero inform; the others are not looked at.
+
+    Returns
+    -------
+    dict
+        Site to numbers of the site's shape, or to 0.0. Correlated groups are left out: their
+        members are sampled as they are.
+    """
+    by_family = np.zeros((design.families, design.benchmarks))
+    np.add.at(by_family, np.asarray(design.family), _information(design))
+    found: dict[str, Any] = {}
+    for name, rules in model.pooling.items():
+        for rule in rules:
+            if rule.correlated:
+                continue
+            centred: Any = 0.0
+            if rule.group == "family" and name in LEVELS:
+                ratio = rule.spread.median**2 * by_family[:, _columns(model, design, name)]
+                centred = ratio / (1 + ratio)
+            found[f"{name}_{rule.group}"] = centred
+    return found
+
+
+def _information(design: Design) -> Floats:
+    """Fisher information of each score about its latent score, roughly; shape (run, benchmark)."""
+    seen = np.asarray(design.weights) > 0
+    score = np.where(seen, design.scores, 0.5)
+    above, below = (np.maximum(x, 0.0) for x in (score - design.chance, design.top - score))
+    slope = above * below / (design.top - design.chance)
+    variance = score * (1 - score) / design.items + design.resolution**2 / 12 + NOISE**2
+    information: Floats = np.asarray(design.weights) * slope**2 / variance
+    return information
+
+
+def _columns(model: Model, design: Design, name: str) -> list[int]:
+    """Benchmarks that measure the members of a level: a skill's anchor, or the benchmark itself."""
+    if model.law.response == "latent":
+        return list(range(design.benchmarks))
+    return list(design.anchors if name == "intercept" else design.others)
