@@ -36,6 +36,7 @@ TINY = 1e-300
 METRIC_RANGE = (1e-10, 1e10)
 PROBES = 20  # points around the start that give the first metric
 FIRST_STEP = 0.1
+ACCEPT = 0.7  # target acceptance; 0.8 cost a fifth more gradients for an effective draw
 TREE_DEPTHS = (7, 10)  # largest depth in adaptation and after
 COORDINATES = "_decentered"  # NumPyro's ending for the coordinates of a reparametrised site
 STATS = ("diverging", "energy", "num_steps", "accept_prob")
@@ -112,7 +113,7 @@ def site_groups(model: Model) -> dict[str, str]:
     return groups
 
 
-def compile_program(model: Model, design: Design, *, accept: float = 0.8) -> Program:
+def compile_program(model: Model, design: Design, *, accept: float = ACCEPT) -> Program:
     """Compile the sampler for a model and the shape of a design.
 
     Must run in `jax.enable_x64(True)`.
