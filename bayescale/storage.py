@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bayescale.fit import Fit
 
 FORMAT = "bayescale-fit"
-SCHEMA = 1
+SCHEMA = 2  # 1 held standardised offsets where 2 holds values
 STORED_LOG_LIKELIHOOD = 2_000_000  # values; larger ones are recomputed when they are asked for
 FRAMES = ("scores", "runs", "benchmarks", "excluded")
 WORDS = (
@@ -107,11 +107,12 @@ def read_fit(path: Path) -> Fit:
         schema = int(about["schema"])
     except (ValueError, KeyError, TypeError) as error:
         raise FitFileError(f"{path} is a netCDF file but no fit of BayeScale") from error
-    if schema > SCHEMA:
-        version = about.get("versions", {}).get("bayescale", "a newer version")
+    if schema != SCHEMA:
+        version = about.get("versions", {}).get("bayescale", "another version")
+        remedy = "upgrade bayescale" if schema > SCHEMA else "fit again"
         raise FitFileError(
             f"{path} was written by bayescale {version} (schema {schema}); this version reads "
-            f"schema {SCHEMA} and older: upgrade bayescale"
+            f"schema {SCHEMA}: {remedy}"
         )
     try:
         frames = {name: _frame(str(tree[name].item())) for name in FRAMES}

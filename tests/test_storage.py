@@ -115,6 +115,8 @@ def test_files_of_others_are_refused(tmp_path: Path) -> None:
 def test_a_newer_file_says_which_version_to_get(copy: Path) -> None:
     rewrite(copy, schema=99, versions={"bayescale": "9.9.9"})
     refused(copy, r"written by bayescale 9\.9\.9 \(schema 99\).*upgrade")
+    rewrite(copy, schema=1, versions={"bayescale": "0.1.0"})
+    refused(copy, r"written by bayescale 0\.1\.0 \(schema 1\).*fit again")
 
 
 def test_a_file_with_a_part_missing_names_it(copy: Path) -> None:
