@@ -10,16 +10,51 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
+import numpyro
+import numpyro.distributions as dist
 from numpy.typing import NDArray
 
 from bayescale.density import LEVELS
 from bayescale.design import Design
 from bayescale.model import Model
 
+COORDINATES = "_coordinates"  # ending of the name of what is sampled in place of a site
 NOISE = 0.012  # score: prior median of the noise beside the finite test set
 
 Floats = NDArray[np.float64]
+
+
+def coordinates(weight: Any, name: str, prior: Any, obs: None) -> tuple[None, Any]:
+    r"""Sample a Normal site through coordinates between its offset (weight 0) and value (1).
+
+    .. math:: z \sim N(w \mu, \sigma^w), \quad x = \mu + \sigma^{1 - w} (z - w \mu)
+
+    NumPyro's `LocScaleReparam`, with exponentials for the powers: they take a tenth of the time.
+
+    Parameters
+    ----------
+    weight
+        Of the site's shape, or None for 0 everywhere.
+    name, prior, obs
+        What NumPyro's `reparam` handler calls with; a likelihood is never given.
+
+    Returns
+    -------
+    tuple
+        None, since nothing is left to sample, and the site's value.
+    """
+    base = prior
+    while isinstance(base, dist.Independent | dist.ExpandedDistribution):
+        base = base.base_dist
+    mean, scale, rest = jnp.zeros(()), jnp.ones(()), base.scale
+    if weight is not None:
+        mean, scale = weight * base.loc, jnp.exp(weight * jnp.log(base.scale))
+        rest = base.scale / scale
+    standard = dist.Normal(mean, scale).expand(prior.event_shape).to_event()
+    value = numpyro.sample(name + COORDINATES, standard)
+    return obs, base.loc + rest * (value - mean)
 
 
 def centring(model: Model, design: Design) -> dict[str, Any]:
@@ -35,8 +70,8 @@ def centring(model: Model, design: Design) -> dict[str, Any]:
     Returns
     -------
     dict
-        Site to numbers of the site's shape, or to 0.0. Correlated groups are left out: their
-        members are sampled as they are.
+        Site to numbers of the site's shape, or to None for 0 everywhere. Correlated groups are left
+        out: their members are sampled as they are.
     """
     by_family = np.zeros((design.families, design.benchmarks))
     np.add.at(by_family, np.asarray(design.family), _information(design))
@@ -45,7 +80,7 @@ def centring(model: Model, design: Design) -> dict[str, Any]:
         for rule in rules:
             if rule.correlated:
                 continue
-            centred: Any = 0.0
+            centred: Any = None
             if rule.group == "family" and name in LEVELS:
                 ratio = rule.spread.median**2 * by_family[:, _columns(model, design, name)]
                 centred = ratio / (1 + ratio)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
+import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
@@ -195,14 +196,10 @@ def _latent(
     """Latent scores (run, benchmark) and their values at the reference run (benchmark,)."""
     if model.law.response == "latent":
         return skills, levels["intercept"]
-    anchors, others = jnp.asarray(design.anchors), jnp.asarray(design.others, dtype=int)
-    pivot = jnp.zeros(design.benchmarks).at[anchors].set(levels["intercept"])
-    if not len(design.others):
-        return skills[..., jnp.argsort(anchors)], pivot
+    order = np.argsort([*design.anchors, *design.others])
     level = by_run["difficulty"] + skills @ levels["loading"].T
-    grid = jnp.zeros((design.runs, design.benchmarks))
-    grid = grid.at[:, anchors].set(skills).at[:, others].set(level)
-    return grid, pivot.at[others].set(levels["difficulty"])
+    pivot = jnp.concatenate([levels["intercept"], levels["difficulty"]])
+    return jnp.concatenate([skills, level], axis=1)[:, order], pivot[order]
 
 
 def _taken(coefficients: tuple[Coefficient, ...], values: dict[str, Array]) -> dict[str, Any]:

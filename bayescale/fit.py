@@ -27,7 +27,7 @@ from bayescale.predict import Prediction, predict
 from bayescale.sampler import WINDOW, Draws, compile_program, sample, site_groups
 from bayescale.table import Table
 
-CHAINS, WINDOWS, DRAWS = 4, 5, 1000
+CHAINS, WINDOWS, DRAWS = 4, 5, 800
 LIBRARIES = ("bayescale", "numpyro", "jax", "jaxlib", "numpy", "xarray", "arviz-stats")
 
 

@@ -9,18 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
 from bayescale.design import grid_positions
-from bayescale.diagnostics import Diagnosis, diagnose
+from bayescale.diagnostics import largest_r_hat
 from bayescale.evaluate import evaluate
 from bayescale.fit import to_datasets
 from bayescale.model import Model
-from bayescale.sampler import Draws, compile_program, sample, site_groups
+from bayescale.sampler import compile_program, sample
 from bayescale.splits import Fold, Split
 from bayescale.table import Table
 
@@ -133,13 +132,11 @@ def fold_fitter(
                     draws=draws * length,
                     start=first.end,
                 )
-            diagnosis = _diagnosis(model, table, found)
-            if diagnosis.max_r_hat <= R_HAT_LIMIT or length >= LONGEST:
+            r_hat = largest_r_hat(to_datasets(model, table, found)[0])
+            if r_hat <= R_HAT_LIMIT or length >= LONGEST:
                 break
             length *= 2
-            tell(
-                f"fold {fold.label}: R-hat {diagnosis.max_r_hat:.2f}; again, {length} times as long"
-            )
+            tell(f"fold {fold.label}: R-hat {r_hat:.2f}; again, {length} times as long")
         # A longer run is thinned to the usual length, which keeps one compiled evaluation.
         sites = {
             name: values[:, ::length].reshape(-1, *values.shape[2:])
@@ -154,14 +151,8 @@ def fold_fitter(
             mean_draws=out.expected[at],
             log_density=out.log_density[at],
             seconds=time.perf_counter() - started,
-            max_r_hat=diagnosis.max_r_hat,
-            divergences=diagnosis.divergences,
+            max_r_hat=r_hat,
+            divergences=int(found.stats["diverging"].sum()),
         )
 
     return fit_fold
-
-
-def _diagnosis(model: Model, table: Table, found: Draws) -> Diagnosis:
-    posterior, stats = to_datasets(model, table, found)
-    groups: dict[str, Any] = {k: v for k, v in site_groups(model).items() if k in posterior}
-    return diagnose(posterior, stats, groups)

@@ -18,12 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
-from numpyro.handlers import reparam
+from numpyro.distributions import biject_to
+from numpyro.handlers import reparam, seed, substitute, trace
 from numpyro.infer.hmc import hmc
-from numpyro.infer.reparam import LocScaleReparam
-from numpyro.infer.util import initialize_model
+from numpyro.infer.util import constrain_fn, potential_energy
 
-from bayescale.centring import centring
+from bayescale.centring import COORDINATES, centring, coordinates
 from bayescale.density import density
 from bayescale.design import Design
 from bayescale.model import Model
@@ -38,12 +38,11 @@ PROBES = 20  # points around the start that give the first metric
 FIRST_STEP = 0.1
 ACCEPT = 0.7  # target acceptance; at 0.8 half the trees were too short for the slow directions
 TREE_DEPTHS = (7, 10)  # largest depth in adaptation and after
-COORDINATES = "_decentered"  # NumPyro's ending for the coordinates of a reparametrised site
 STATS = ("diverging", "energy", "num_steps", "accept_prob")
 
 Arrays = dict[str, NDArray[Any]]
 Tell = Callable[[int, int], None]
-Layout = tuple[tuple[str, int, tuple[int, ...]], ...]  # site, first position, shape
+Layout = tuple[tuple[str, tuple[int, ...]], ...]  # site, shape
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,6 @@ class Program:
         First state of a window of adaptation, from (key, data, position, step size, metric).
     advance
         The next `CHUNK` iterations of a state, and what they recorded.
-    gradient
-        Gradient of the potential at a position.
     centre
         The position at the prior mean of every site: one flat vector.
     """
@@ -88,7 +85,6 @@ class Program:
     model: Model
     begin: Callable[..., Any]
     advance: Callable[..., Any]
-    gradient: Callable[..., Any]
     centre: Any
 
 
@@ -131,22 +127,24 @@ def compile_program(model: Model, design: Design) -> Program:
     # Weightless, so that the start depends on no score: a fold may hold any of them out.
     data = _data(model, design.with_weights(np.zeros_like(design.weights)))
 
-    def coordinates(design: Design, centred: dict[str, Any]) -> None:
-        with reparam(config={name: LocScaleReparam(value) for name, value in centred.items()}):
+    def sampled(design: Design, weights: dict[str, Any]) -> None:
+        with reparam(config={name: partial(coordinates, w) for name, w in weights.items()}):
             density(model, design)
 
-    info = initialize_model(
-        key,
-        coordinates,
-        init_strategy=partial(_init_to_mean),  # a partial is what NumPyro calls with the site
-        dynamic_args=True,
-        model_args=data,
-        validate_grad=False,
-    )
-    layout = _layout(info.param_info.z)
+    @jax.jit
+    def prior_mean(*data: Any) -> dict[str, Any]:
+        started = substitute(seed(sampled, key), substitute_fn=_init_to_mean)
+        return {
+            name: biject_to(site["fn"].support).inv(site["value"])
+            for name, site in trace(started).get_trace(*data).items()
+            if site["type"] == "sample" and not site["is_observed"]
+        }
+
+    mean = prior_mean(*data)
+    layout = _layout(mean)
 
     def potential(*data: Any) -> Callable[[Any], Any]:
-        return lambda position: info.potential_fn(*data)(_unpack(layout, position))
+        return lambda position: potential_energy(sampled, data, {}, _unpack(layout, position))
 
     first, step = hmc(potential_fn_gen=potential, algo="NUTS")
 
@@ -166,23 +164,22 @@ def compile_program(model: Model, design: Design) -> Program:
     def advance(state: Any, data: Any) -> Any:
         def body(state: Any, _: None) -> Any:
             state = step(state, model_args=data)
-            found = info.postprocess_fn(*data)(_unpack(layout, state.z))
+            found = constrain_fn(
+                sampled, data, {}, _unpack(layout, state.z), return_deterministic=True
+            )
             sites = {k: v for k, v in found.items() if not k.endswith(COORDINATES)}
             record = {name: getattr(state, name) for name in STATS}
             return state, _Chunk(state.z, state.z_grad, sites, record)
 
         return jax.lax.scan(body, state, None, length=CHUNK)
 
-    centre = jnp.concatenate([jnp.ravel(info.param_info.z[name]) for name, _, _ in layout])
+    centre = jnp.concatenate([jnp.ravel(mean[name]) for name, _ in layout])
     start = (centre, jnp.asarray(FIRST_STEP), jnp.ones_like(centre))
     state = jax.eval_shape(begin, key, data, *start)
     return Program(
         model=model,
         begin=jax.jit(begin).lower(key, data, *start).compile(),
         advance=jax.jit(advance).lower(state, data).compile(),
-        gradient=jax.jit(lambda position, data: jax.grad(potential(*data))(position))
-        .lower(centre, data)
-        .compile(),
         centre=centre,
     )
 
@@ -193,19 +190,15 @@ def _data(model: Model, design: Design) -> tuple[Design, dict[str, Any]]:
 
 
 def _layout(sites: Mapping[str, Any]) -> Layout:
-    layout, end = [], 0
-    for name, value in sorted(sites.items()):
-        layout.append((name, end, value.shape))
-        end += int(np.prod(value.shape))
-    return tuple(layout)
+    return tuple((name, value.shape) for name, value in sorted(sites.items()))
 
 
 def _unpack(layout: Layout, flat: Any) -> dict[str, Any]:
-    """Cut a flat vector into sites; leading dimensions (draws) stay."""
-    return {
-        name: flat[..., begin : begin + int(np.prod(shape))].reshape(*flat.shape[:-1], *shape)
-        for name, begin, shape in layout
-    }
+    """Cut a flat vector into sites."""
+    cuts = np.cumsum([int(np.prod(shape)) for _, shape in layout])[:-1]
+    # One split: its transpose joins the gradients once, where slices would add padded vectors.
+    parts = jnp.split(flat, cuts)
+    return {name: part.reshape(shape) for (name, shape), part in zip(layout, parts, strict=True)}
 
 
 def _init_to_mean(site: Any) -> Any:
@@ -321,9 +314,10 @@ def _first_start(program: Program, data: Any, key: Any, chains: int) -> Start:
     """Start near the prior mean, with the metric that gradients around it suggest."""
     steps = JITTER * jax.random.normal(key, (max(PROBES, chains), *program.centre.shape))
     points = program.centre + steps
-    gradients = np.stack([np.asarray(program.gradient(point, data)) for point in points])
-    metric = _metric(np.asarray(points), gradients)
-    return Start(tuple(points[:chains]), jnp.asarray(FIRST_STEP), metric)
+    step_size, unit = jnp.asarray(FIRST_STEP), jnp.ones_like(program.centre)
+    states = [program.begin(key, data, point, step_size, unit) for point in points]
+    metric = _metric(np.asarray(points), np.stack([state.z_grad for state in states]))
+    return Start(tuple(points[:chains]), step_size, metric)
 
 
 def _metric(positions: NDArray[Any], gradients: NDArray[Any]) -> Any:
