@@ -13,7 +13,7 @@ from typing import Any, Literal
 from bayescale import __version__
 from bayescale.errors import RecordError
 from bayescale.records import records_dir
-from bayescale.runtime import HOST_DEVICES, cache_folder, cpu_count
+from bayescale.runtime import cache_folder, cpu_count
 
 PACKAGES = (
     "jax", "jaxlib", "numpyro", "arviz-base", "arviz-stats", "arviz-plots", "xarray", "h5netcdf",
@@ -32,9 +32,9 @@ class Checkup:
     versions
         Version of every library that results depend on; "missing" where it is not installed.
     cpus
-        Processors that this process may use.
+        Processors that this process may use; as many chains run side by side.
     devices
-        JAX devices; chains run side by side when there are as many as chains.
+        JAX devices.
     cache
         Folder of compiled programs, or "off".
     cache_entries, cache_bytes
@@ -122,14 +122,7 @@ def _devices(warnings: list[str]) -> tuple[str, ...]:
     except ImportError as error:
         warnings.append(f"JAX cannot be imported ({error}): reinstall bayescale")
         return ()
-    devices = tuple(str(device) for device in jax.local_devices())
-    if len(devices) < min(4, cpu_count()) and jax.default_backend() == "cpu":
-        warnings.append(
-            f"JAX sees {len(devices)} device on {cpu_count()} processors, so chains run one after "
-            f"the other: JAX started before the host device count was set, or XLA_FLAGS sets it "
-            f"({HOST_DEVICES}=4 lets four chains run side by side)"
-        )
-    return devices
+    return tuple(str(device) for device in jax.local_devices())
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -18,7 +18,9 @@ from bayescale.density import distribution, log_likelihood
 from bayescale.design import Design
 from bayescale.model import Model
 
-BATCH = 64  # draws evaluated at once; bounds the memory
+# Draws evaluated at once: bounds the memory, and divides the usual numbers of draws, since a
+# remainder would be compiled as a program of its own.
+BATCH = 50
 Floats = NDArray[np.float64]
 
 

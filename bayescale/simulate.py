@@ -13,6 +13,7 @@ from numpyro.handlers import trace
 
 from bayescale.density import distribution
 from bayescale.design import Design
+from bayescale.evaluate import BATCH
 from bayescale.table import Table
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _simulate(model: Model, design: Design, keys: Any) -> Any:
         drawn = {name: site["value"] for name, site in sites.items() if site["type"] == "sample"}
         return drawn, {"expected": expected, "score": measured.sample(noise_key)}
 
-    return jax.lax.map(one, keys, batch_size=64)
+    return jax.lax.map(one, keys, batch_size=BATCH)
 
 
 def _as_numpy(arrays: Any) -> Arrays:

@@ -13,7 +13,7 @@ from hypothesis import settings
 import bayescale
 from bayescale.datasets import load_table
 from bayescale.model import model_from_card
-from bayescale.runtime import prepare_process
+from bayescale.runtime import keep_compiled
 from bayescale.table import Table
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ SHORT: dict[str, Any] = {"chains": 2, "warmup": 200, "draws": 100, "progress": F
 # compiled programs of our own, so that no test depends on what the user compiled.
 os.environ.setdefault("BAYESCALE_CACHE", str(ROOT / ".pytest_cache" / "compiled"))
 os.environ["MPLBACKEND"] = "agg"
-prepare_process(chains=2)
+keep_compiled()
 
 # The same examples on each run: a failure that only sometimes shows helps nobody.
 settings.register_profile("bayescale", deadline=None, derandomize=True, print_blob=True)

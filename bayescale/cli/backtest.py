@@ -20,7 +20,7 @@ from bayescale.cli.options import (
 from bayescale.cli.output import save_json
 from bayescale.cli.tables import open_table
 from bayescale.files import check_writable
-from bayescale.runtime import prepare_process
+from bayescale.runtime import keep_compiled
 
 EXAMPLES = examples(
     "bayescale backtest skills compute --split split.csv",
@@ -50,7 +50,7 @@ def backtest(
     to_stdout = json is not None and str(json) == "-"
     if json is not None and not to_stdout:
         check_writable(json)
-    prepare_process(chains)
+    keep_compiled()
     data = open_table(table, add)
 
     import bayescale as bs

@@ -13,7 +13,7 @@ from bayescale.cli.options import CsvOut, Json
 from bayescale.cli.output import save_csv, show_json
 from bayescale.errors import CompareError
 from bayescale.files import check_writable
-from bayescale.runtime import prepare_process
+from bayescale.runtime import keep_compiled
 
 EXAMPLES = examples(
     "bayescale compare skills.nc compute.nc",
@@ -41,7 +41,7 @@ def compare(
             f"two fits have the file name {', '.join(twice)}: rename one, so that they can be told "
             "apart"
         )
-    prepare_process(1)
+    keep_compiled()
     import bayescale as bs
 
     loaded = {name: bs.load_fit(path) for name, path in zip(names, fits, strict=True)}

@@ -11,7 +11,7 @@ from bayescale.cli.group import examples
 from bayescale.cli.options import Chains, Draws, Quiet, Seed, Warmup
 from bayescale.cli.output import note, show_frame
 from bayescale.files import check_writable
-from bayescale.runtime import prepare_process
+from bayescale.runtime import keep_compiled
 
 EXAMPLES = examples("bayescale demo", "bayescale demo --out somewhere --seed 1")
 
@@ -26,7 +26,7 @@ def demo(
 ) -> None:
     """Fit the bundled leaderboard without its larger models, then predict them."""
     check_writable(out / "skills.nc")
-    prepare_process(chains)
+    keep_compiled()
     from bayescale.demo import run_demo
 
     lengths = {"warmup": warmup, "draws": draws}

@@ -7,14 +7,14 @@ import typer
 from bayescale.cli.group import examples
 from bayescale.cli.options import Json
 from bayescale.cli.output import show_json
-from bayescale.runtime import prepare_process
+from bayescale.runtime import keep_compiled
 
 EXAMPLES = examples("bayescale doctor", "bayescale doctor --json")
 
 
 def doctor(as_json: Json = False) -> None:
     """Show versions, devices, cache and records, and what looks wrong."""
-    prepare_process(4)
+    keep_compiled()
     from bayescale.doctor import checkup
 
     found = checkup()

@@ -23,7 +23,7 @@ from bayescale.cli.options import (
 )
 from bayescale.cli.output import check_free, note, show_frame, show_json
 from bayescale.cli.tables import open_table
-from bayescale.runtime import prepare_process
+from bayescale.runtime import keep_compiled
 
 EXAMPLES = examples(
     "bayescale fit skills --out skills.nc",
@@ -50,15 +50,13 @@ def fit(
     ] = False,
 ) -> None:
     """Fit a model to a table of scores, and write the posterior to one file."""
-    late = prepare_process(chains)
+    keep_compiled()
     path = out or Path(f"{Path(model).stem}.nc")
     check_free(path, yes_overwrite)
     data = open_table(table, add)
 
     import bayescale as bs
 
-    if late:
-        note(late)
     for doubt in data.doubts():
         note(f"note: {doubt}")
     lengths = {"warmup": warmup, "draws": draws}
@@ -77,7 +75,7 @@ def summary(
     as_json: Json = False,
 ) -> None:
     """Say whether the sampler can be trusted, in words and by site."""
-    prepare_process(1)
+    keep_compiled()
     import bayescale as bs
 
     found = bs.load_fit(fit).summary()

@@ -10,7 +10,7 @@ from bayescale.cli.group import examples
 from bayescale.cli.options import LEADERBOARD, Json, ModelName, Seed, TableName
 from bayescale.cli.output import show_frame, show_json
 from bayescale.cli.tables import open_table
-from bayescale.runtime import prepare_process
+from bayescale.runtime import keep_compiled
 
 EXAMPLES = examples("bayescale models", "bayescale models --json")
 PRIORS_EXAMPLES = examples("bayescale priors skills", "bayescale priors skills --draws 5 --json")
@@ -40,7 +40,7 @@ def priors(
     as_json: Json = False,
 ) -> None:
     """Show the priors of a model in score units, and what scores they expect."""
-    prepare_process(1)
+    keep_compiled()
     import bayescale as bs
 
     card = bs.load_model(model)

@@ -11,7 +11,7 @@ from bayescale.cli.group import examples
 from bayescale.cli.options import Benchmarks, FitFile
 from bayescale.cli.output import note
 from bayescale.files import atomic_path, check_writable
-from bayescale.runtime import prepare_process
+from bayescale.runtime import keep_compiled
 
 if TYPE_CHECKING:
     from bayescale.fit import Fit
@@ -23,7 +23,7 @@ Out = Annotated[Path, typer.Option(help="The picture to write: .png, .svg or .pd
 
 def _prepare(path: Path, out: Path) -> Fit:
     check_writable(out)
-    prepare_process(1)
+    keep_compiled()
     import matplotlib as mpl
 
     mpl.use("agg")  # a picture goes to a file; a machine without a screen is fine

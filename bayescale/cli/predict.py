@@ -14,7 +14,7 @@ from bayescale.cli.output import COUNTS, note, save_csv, show_frame, show_json
 from bayescale.counts import parse_count
 from bayescale.errors import BayescaleError, PredictError
 from bayescale.files import check_writable
-from bayescale.runtime import prepare_process
+from bayescale.runtime import keep_compiled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +75,7 @@ def predict(
         )
     if csv is not None:
         check_writable(csv)
-    prepare_process(1)
+    keep_compiled()
     import bayescale as bs
 
     posterior = bs.load_fit(fit)
