@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 stats: Any = arviz_stats  # it says it is typed, but its functions are not
 
 POPULATION, GROUP = "population", "group"
-# With hundreds of group offsets the largest R-hat of a perfect sampler is near 1.02.
+# With hundreds of members of groups the largest R-hat of a perfect sampler is near 1.02.
 R_HAT_LIMIT = {POPULATION: 1.01, GROUP: 1.02}
 R_HAT_BAD = 1.05
 ESS_LIMIT, ESS_BAD = 400.0, 100.0
 BFMI_LIMIT = 0.3
 DIVERGENT_SHARE_BAD = 0.01
 SATURATED_SHARE = 0.05
+# Gradients of a tree of the largest depth, 10: sampler.TREE_DEPTHS, too heavy to import here.
+LARGEST_TREE = 2**10 - 1
 SMALLEST_SPREAD = 1e-12
 
 
@@ -85,15 +87,12 @@ class Diagnosis:
 
 
 def diagnose(
-    posterior: xr.Dataset,
-    sample_stats: xr.Dataset,
-    groups: Mapping[str, str],
-    max_tree_depth: int = 10,
+    posterior: xr.Dataset, sample_stats: xr.Dataset, groups: Mapping[str, str]
 ) -> Diagnosis:
     """Judge the draws of a fit site by site.
 
     Good means: no divergence; bulk and tail ESS of at least 400; rank-normalised R-hat of at most
-    1.01 for population sites and 1.02 for group offsets; BFMI of at least 0.3 in every chain.
+    1.01 for population sites and 1.02 for members of groups; BFMI of at least 0.3 in every chain.
     Elements that never move (such as the zeros of a Cholesky factor) are counted and left out.
 
     Parameters
@@ -101,12 +100,10 @@ def diagnose(
     posterior
         Sites, each with dims (chain, draw, ...).
     sample_stats
-        `diverging`, and if recorded `energy` and `tree_depth`, dims (chain, draw).
+        `diverging`, and if recorded `energy` and `num_steps` (gradients), dims (chain, draw).
     groups
-        Site -> "population" or "group" (offsets of families, runs, benchmarks); a site that is
-        not named is held to the stricter limit of the population.
-    max_tree_depth
-        The sampler's limit.
+        Site -> "population" or "group" (its elements are members of groups: families, runs,
+        benchmarks); a site that is not named is held to the stricter limit of the population.
 
     Returns
     -------
@@ -133,8 +130,8 @@ def diagnose(
     divergences = int(sample_stats["diverging"].sum())
     total = int(sample_stats["diverging"].size)
     saturated = 0
-    if "tree_depth" in sample_stats:
-        saturated = int((sample_stats["tree_depth"] >= max_tree_depth).sum())
+    if "num_steps" in sample_stats:
+        saturated = int((sample_stats["num_steps"] >= LARGEST_TREE).sum())
     bfmi = np.array([])
     if "energy" in sample_stats:
         bfmi = np.asarray(stats.bfmi(sample_stats)["energy"], dtype=np.float64)
@@ -269,11 +266,12 @@ def _findings_of_elements(elements: pd.DataFrame, chains: int) -> list[tuple[Ver
         findings.append((Verdict.DOUBTFUL, text))
     for group, rows in elements[_r_hat_fails(elements)].groupby("group", sort=False):
         largest = rows["r_hat"].max()
-        what = "population-level unknowns" if group == POPULATION else "group offsets"
+        what = "population-level unknowns" if group == POPULATION else "members of groups"
         text = (
             f"The chains disagree: R-hat is above {R_HAT_LIMIT[group]} for {len(rows)} {what}, "
-            f"worst {largest:.3f} at {rows['r_hat'].idxmax()}. Run longer (more warm-up and "
-            "draws); if it stays, the model cannot tell some of its parts apart on these data."
+            f"worst {largest:.3f} at {rows['r_hat'].idxmax()}. Run longer "
+            "(say warmup=1000, draws=1600); if it stays, the model cannot tell some of its parts "
+            "apart on these data."
         )
         findings.append((Verdict.BAD if largest > R_HAT_BAD else Verdict.DOUBTFUL, text))
     ess = elements[["ess_bulk", "ess_tail"]].min(axis=1)
@@ -295,21 +293,23 @@ def _findings_of_sampler(
         share = divergences / total
         text = (
             f"{divergences} of {total} draws diverged ({share:.2%}): the sampler missed a part "
-            "of the posterior where it is narrow. Raise the target acceptance rate (0.95, then "
-            "0.99); if some stay, tighten the prior of the spreads."
+            "of the posterior where it is narrow. Run more warm-up (say warmup=1000); if some "
+            "stay, tighten the priors of the spreads in the model's card."
         )
         findings.append((Verdict.BAD if share > DIVERGENT_SHARE_BAD else Verdict.DOUBTFUL, text))
     if (low := bfmi[bfmi < BFMI_LIMIT]).size:
         text = (
             f"Energy (BFMI) is below {BFMI_LIMIT} in {low.size} of {bfmi.size} chains, least "
-            f"{low.min():.2f}: the tails were explored slowly. Run more warm-up and draws, or "
-            "use a prior with lighter tails for the spreads."
+            f"{low.min():.2f}: the tails were explored slowly. Run more warm-up and draws "
+            "(say warmup=1000, draws=1600), or tighten the priors of the spreads in the model's "
+            "card."
         )
         findings.append((Verdict.DOUBTFUL, text))
     if saturated > SATURATED_SHARE * total:
         text = (
             f"{saturated} of {total} draws stopped at the largest tree depth: each step was too "
-            "short for the posterior's length. Run more warm-up, or allow a larger depth."
+            "short for the posterior's length. Run more warm-up (say warmup=1000); if it stays, "
+            "tighten the priors of the spreads in the model's card."
         )
         findings.append((Verdict.DOUBTFUL, text))
     return findings

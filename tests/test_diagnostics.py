@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import arviz_stats
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayescale.diagnostics import Diagnosis, Verdict, diagnose
+from bayescale.diagnostics import LARGEST_TREE, Diagnosis, Verdict, diagnose
+from bayescale.sampler import STATS, TREE_DEPTHS
 
 CHAINS, DRAWS = 4, 500
 
@@ -36,7 +38,7 @@ def posterior(**sites: NDArray[np.float64]) -> xr.Dataset:
     )
 
 
-def sampler_stats(divergences: int = 0, **more: NDArray[np.float64]) -> xr.Dataset:
+def sampler_stats(divergences: int = 0, **more: NDArray[Any]) -> xr.Dataset:
     diverging = np.zeros((CHAINS, DRAWS), dtype=bool)
     diverging.ravel()[:divergences] = True
     arrays = {"diverging": diverging, "energy": independent(99), **more}
@@ -93,7 +95,7 @@ def test_a_chain_elsewhere_is_bad_and_its_element_is_named() -> None:
     assert got.frame.loc["load", "failing"] == 1
 
 
-def test_group_offsets_have_a_wider_limit() -> None:
+def test_members_of_groups_have_a_wider_limit() -> None:
     # A shift between chains of this size puts R-hat between the limits 1.01 and 1.02.
     x = np.tile(np.sort(independent(4)[0])[None], (CHAINS, 1))
     x = np.random.default_rng(0).permuted(x, axis=1)
@@ -152,13 +154,19 @@ def test_slow_energy_is_doubtful_and_counted_per_chain() -> None:
 
 
 def test_tree_depth_counts_draws_at_the_limit() -> None:
-    depth = np.full((CHAINS, DRAWS), 5.0)
-    depth[0, :150] = 10
+    steps = np.full((CHAINS, DRAWS), LARGEST_TREE - 1)
+    steps[0, :150] = LARGEST_TREE
     data = posterior(x=independent(1))
-    got = diagnose(data, sampler_stats(tree_depth=depth), {})
+    got = diagnose(data, sampler_stats(num_steps=steps), {})
     assert got.saturated == 150
     assert "tree depth" in got.sentences[0]
-    assert diagnose(data, sampler_stats(tree_depth=depth), {}, max_tree_depth=11).saturated == 0
+    few = diagnose(data, sampler_stats(num_steps=steps.clip(max=LARGEST_TREE - 1)), {})
+    assert (few.saturated, few.verdict) == (0, Verdict.GOOD)
+
+
+def test_the_sampler_records_what_is_judged_and_stops_at_the_same_depth() -> None:
+    assert {"diverging", "energy", "num_steps"} <= set(STATS)
+    assert 2 ** TREE_DEPTHS[1] - 1 == LARGEST_TREE
 
 
 def test_one_chain_is_doubtful_and_statistics_may_be_missing() -> None:
