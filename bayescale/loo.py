@@ -42,15 +42,13 @@ class Loo:
         return self.pareto_k > self.good_k
 
 
-def psis_loo(log_lik: Floats, reff: float | None = None) -> Loo:
+def psis_loo(log_lik: Floats) -> Loo:
     """Leave one row out by Pareto-smoothed importance sampling (arviz-stats).
 
     Parameters
     ----------
     log_lik
         Log likelihood, shape (chain, draw, row), in nats.
-    reff
-        Effective draws of a draw; None estimates it from the likelihoods.
 
     Returns
     -------
@@ -58,16 +56,10 @@ def psis_loo(log_lik: Floats, reff: float | None = None) -> Loo:
 
     Source: Vehtari, Simpson, Gelman, Yao and Gabry 2024, JMLR 25:72.
     """
-    if reff is None:
-        # Shifted by each row's largest value, which changes no relative ESS but stops underflow.
-        likelihood = np.exp(log_lik - log_lik.max(axis=(0, 1)))
-        array = xr.DataArray(likelihood, dims=("chain", "draw", "row"))
-        relative = stats.ess(array, method="mean", relative=True).to_numpy()
-        reff = float(np.mean(np.minimum(relative, 1.0)))
     data = from_dict({"log_likelihood": {"score": log_lik}})
     with warnings.catch_warnings():  # bad Pareto k become a doubt in words
         warnings.simplefilter("ignore")
-        result = stats.loo(data, pointwise=True, reff=reff)
+        result = stats.loo(data, pointwise=True, reff=_efficiency(log_lik))
     pointwise, pareto_k = result.elpd_i.to_numpy(), result.pareto_k.to_numpy()
     matrix = log_lik.reshape(-1, log_lik.shape[2])
     # Where the tail cannot be fitted (its weights underflow), use the raw weights and say so: one
@@ -84,6 +76,15 @@ def psis_loo(log_lik: Floats, reff: float | None = None) -> Loo:
         pareto_k=np.where(failed, np.inf, pareto_k),
         good_k=float(result.good_k),
     )
+
+
+def _efficiency(log_lik: Floats) -> float:
+    """Effective draws of a draw, estimated from the likelihoods."""
+    # Shifted by each row's largest value, which changes no relative ESS but stops underflow.
+    likelihood = np.exp(log_lik - log_lik.max(axis=(0, 1)))
+    array = xr.DataArray(likelihood, dims=("chain", "draw", "row"))
+    relative = stats.ess(array, method="mean", relative=True).to_numpy()
+    return float(np.mean(np.minimum(relative, 1.0)))
 
 
 def stacking_weights(pointwise: Floats) -> Floats:
