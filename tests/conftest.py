@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 SHORT: dict[str, Any] = {"chains": 2, "warmup": 200, "draws": 100, "progress": False}
 
-# Before anything imports JAX: two devices, so that chains really run side by side, and a cache of
-# compiled programs of our own, so that no test depends on what the user compiled.
+# A cache of compiled programs of our own, so that no test depends on what the user compiled.
 os.environ.setdefault("BAYESCALE_CACHE", str(ROOT / ".pytest_cache" / "compiled"))
 os.environ["MPLBACKEND"] = "agg"
 keep_compiled()
