@@ -1,14 +1,20 @@
-"""Files that are either written whole or not at all."""
+"""Files that are either written whole or not at all, and values as JSON."""
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bayescale.errors import BayescaleError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -73,3 +79,44 @@ def check_writable(path: str | os.PathLike[str]) -> None:
             f"cannot write to {target}: {error.strerror or error}; "
             "choose a folder that you may write to"
         ) from error
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write a value as JSON, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The file to write. Its folder is made when it does not exist.
+    value
+        Whatever `plain` knows.
+
+    Raises
+    ------
+    BayescaleError
+        The folder cannot be made or written to.
+    """
+    with atomic_path(path) as temporary:
+        text = json.dumps(plain(value), indent=2, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def plain(value: Any) -> Any:
+    """Turn NumPy scalars, arrays and frames into what JSON knows; NaN and infinity become None."""
+    if hasattr(value, "to_json"):
+        value = with_index(value)
+        return json.loads(value.to_json(orient="records", double_precision=15))
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """Turn an index that has a name into columns; a plain row number is nobody's business."""
+    return frame if frame.index.names == [None] else frame.reset_index()

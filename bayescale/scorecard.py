@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayescale import scores
-from bayescale.errors import BayescaleError
+from bayescale.files import plain, write_json
 
 Floats = NDArray[np.float64]
 
@@ -70,8 +66,8 @@ class Scorecard:
             values[name] = {key: _nested(row) for key, row in values[name].iterrows()}
         for name in ("rows", "folds"):
             values[name] = values[name].to_dict("records")
-        plain: dict[str, Any] = _plain(values)
-        return plain
+        result: dict[str, Any] = plain(values)
+        return result
 
     def to_json(self, path: str | Path) -> Path:
         """Write `to_dict()` to a file, whole or not at all.
@@ -226,28 +222,6 @@ def scorecard(model: str, rows: pd.DataFrame, folds: pd.DataFrame) -> Scorecard:
     )
 
 
-def write_json(path: Path, value: dict[str, Any] | Sequence[dict[str, Any]]) -> None:
-    """Write JSON beside its place and move it there, so that no broken file is left.
-
-    Raises
-    ------
-    BayescaleError
-        The file cannot be written there.
-    """
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    except OSError as error:
-        raise BayescaleError(f"cannot write {path}: {error.strerror or error}") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(value, file, indent=1, allow_nan=False)
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise BayescaleError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
 def _by(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """Means over the rows of each benchmark or family, in order of first appearance."""
     groups = rows.groupby(column, sort=False)
@@ -267,23 +241,10 @@ def _by(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 def _nested(row: pd.Series) -> dict[str, Any]:
     """Gather the columns `coverage_*` of one group under one key, as in the whole."""
     prefix = "coverage_"
-    plain = {key: value for key, value in row.items() if not str(key).startswith(prefix)}
+    rest = {key: value for key, value in row.items() if not str(key).startswith(prefix)}
     covered = {str(level): row[f"{prefix}{level}"] for level in LEVELS}
-    return {**plain, "n": int(row["n"]), "coverage": covered}
+    return {**rest, "n": int(row["n"]), "coverage": covered}
 
 
 def _percent(value: float) -> str:
     return "not known" if math.isnan(value) else f"{value:.1%}"
-
-
-def _plain(value: Any) -> Any:
-    """Plain Python values all the way down; NaN and infinities, which JSON lacks, become None."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

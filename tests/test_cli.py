@@ -284,17 +284,6 @@ def test_doctor_says_when_the_cache_is_off(monkeypatch: pytest.MonkeyPatch) -> N
     assert any("cache is off" in warning for warning in found["warnings"])
 
 
-def test_json_knows_no_nan() -> None:
-    frame = pd.DataFrame({"score": [0.5, float("nan")]})
-    value = {"frame": frame, "x": float("inf"), "y": frame["score"].to_numpy(), "z": (1, "a")}
-    assert output.plain(value) == {
-        "frame": [{"score": 0.5}, {"score": None}],
-        "x": None,
-        "y": [0.5, None],
-        "z": [1, "a"],
-    }
-
-
 def test_a_frame_is_shown_with_counts_the_short_way(capsys: pytest.CaptureFixture[str]) -> None:
     frame = pd.DataFrame({"run": ["org/[red]x"], "params": [7e9], "median": [0.51234]})
     output.show_frame(frame)

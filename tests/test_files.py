@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from bayescale.errors import BayescaleError
-from bayescale.files import atomic_path, check_writable
+from bayescale.files import atomic_path, check_writable, plain, write_json
 
 
 def test_the_file_and_its_folder_come_into_being(tmp_path: Path) -> None:
@@ -57,3 +60,33 @@ def test_a_file_in_the_way_of_the_folder_is_told(tmp_path: Path) -> None:
 def test_a_check_leaves_nothing_behind(tmp_path: Path) -> None:
     check_writable(tmp_path / "fit.nc")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_json_knows_no_nan(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"score": [0.5, float("nan")]})
+    scores = frame["score"].to_numpy()
+    value = {"frame": frame, "x": float("inf"), "y": scores, "z": (1, "a"), "n": np.int64(3)}
+    expected = {
+        "frame": [{"score": 0.5}, {"score": None}],
+        "x": None,
+        "y": [0.5, None],
+        "z": [1, "a"],
+        "n": 3,
+    }
+    assert plain(value) == expected
+    write_json(tmp_path / "value.json", value)
+    assert json.loads((tmp_path / "value.json").read_text()) == expected
+
+
+def test_the_index_of_a_frame_is_kept_when_it_has_a_name() -> None:
+    frame = pd.DataFrame({"score": [0.5]}, index=pd.Index(["a-7b"], name="run"))
+    assert plain(frame) == [{"run": "a-7b", "score": 0.5}]
+
+
+def test_what_json_does_not_know_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "value.json"
+    target.write_text("old")
+    with pytest.raises(TypeError, match="JSON"):
+        write_json(target, {"x": object()})
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]

@@ -11,7 +11,7 @@ import typer
 
 from bayescale.counts import format_count
 from bayescale.errors import BayescaleError
-from bayescale.files import atomic_path, check_writable
+from bayescale.files import atomic_path, check_writable, plain, with_index, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,29 +31,13 @@ def show_json(value: Any) -> None:
     typer.echo(json.dumps(plain(value), indent=2, allow_nan=False))
 
 
-def plain(value: Any) -> Any:
-    """Turn NumPy scalars, arrays and frames into what JSON knows."""
-    if hasattr(value, "to_json"):
-        value = _with_index(value)
-        return json.loads(value.to_json(orient="records", double_precision=15))
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
 def show_frame(frame: pd.DataFrame, title: str | None = None) -> None:
     """Print a frame as a table."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    frame = _with_index(frame)
+    frame = with_index(frame)
     grid = Table(title=title, title_justify="left")
     for column in frame.columns:
         numeric = frame[column].dtype.kind in "iuf"
@@ -65,11 +49,6 @@ def show_frame(frame: pd.DataFrame, title: str | None = None) -> None:
     if not console.is_terminal:
         console = Console(width=WIDE)
     console.print(grid)
-
-
-def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
-    """Turn an index that has a name into columns; a plain row number is nobody's business."""
-    return frame if frame.index.names == [None] else frame.reset_index()
 
 
 def _cell(column: str, value: Any) -> str:
@@ -85,14 +64,13 @@ def _cell(column: str, value: Any) -> str:
 def save_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame to a CSV file, whole or not at all."""
     with atomic_path(path) as temporary:
-        _with_index(frame).to_csv(temporary, index=False)
+        with_index(frame).to_csv(temporary, index=False)
     note(f"wrote {path}")
 
 
 def save_json(value: Any, path: Path) -> None:
     """Write a value to a JSON file, whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
+    write_json(path, value)
     note(f"wrote {path}")
 
 
