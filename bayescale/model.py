@@ -51,11 +51,11 @@ class Model:
         Values of the law's inputs at the reference run.
     skills
         For each skill its anchor benchmarks, the preferred first. A skill takes part in a fit when
-        the table has one of them; the anchor loads on that skill alone, with loading one, which
-        fixes the skill's direction and scale.
+        the table has scores on one of them; the anchor loads on that skill alone, with loading one,
+        which fixes the skill's direction and scale.
     pooling
         For each pooled coefficient its rules.
-    priors
+    priors_given
         Priors that replace those the parts declare.
     card
         The card's text, kept with every fit.
@@ -87,8 +87,9 @@ class Model:
     def anchors(self, table: Table) -> dict[str, str]:
         """Choose the anchor benchmark of each skill that a table can measure.
 
-        The first anchor of the card that the table has. A table with none of them gets one general
-        skill, anchored at its first benchmark.
+        The first anchor of the card that the table has a score on, and that no earlier skill took.
+        A table with none of them gets one general skill, anchored at its first benchmark with a
+        score.
 
         Parameters
         ----------
@@ -102,13 +103,16 @@ class Model:
         """
         if self.law.response != "skills":
             return {}
-        known = list(table.benchmarks.index)
-        chosen = {
-            skill: next(name for name in names if name in known)
-            for skill, names in self.skills.items()
-            if any(name in known for name in names)
+        # A benchmark without a score would give its skill neither direction nor scale.
+        scored = set(table.scores["benchmark"])
+        chosen: dict[str, str] = {}
+        for skill, names in self.skills.items():
+            free = [name for name in names if name in scored and name not in chosen.values()]
+            if free:
+                chosen[skill] = free[0]
+        return chosen or {
+            "general": next(name for name in table.benchmarks.index if name in scored)
         }
-        return chosen or {"general": known[0]}
 
     def design(self, table: Table) -> Design:
         """Lay a table out for this model."""
@@ -164,8 +168,22 @@ def _check_pooling(coefficient: Coefficient, rules: tuple[Pooling, ...]) -> None
         of = f"{coefficient.name} over {rule.group}"
         if rule.group == "benchmark" and coefficient.dims != ("benchmark",):
             raise ModelError(f"pooling {of}: {coefficient.name} does not differ by benchmark")
+        if rule.group != "benchmark" and (not coefficient.dims or coefficient.name == "loading"):
+            raise ModelError(
+                f"pooling {of}: {coefficient.name} is the same for every {rule.group}; take the "
+                "rule out"
+            )
         if rule.correlated and coefficient.dims != ("skill",):
             raise ModelError(f"pooling {of}: only coefficients of skills can be correlated")
+
+
+def _skills_from_card(skills: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    for skill, names in skills.items():
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ModelError(
+                f'skill "{skill}": give a list of benchmarks, such as ["MMLU"]; given: {names!r}'
+            )
+    return {skill: tuple(names) for skill, names in skills.items()}
 
 
 def _prior_row(
@@ -267,7 +285,7 @@ def model_from_card(text: str, *, source: str = "the card") -> Model:
             link=find_part("link", card["link"]),
             noise=find_part("noise", card["noise"]),
             reference={key: float(value) for key, value in card["reference"].items()},
-            skills={key: tuple(value) for key, value in card.get("skills", {}).items()},
+            skills=_skills_from_card(card.get("skills", {})),
             pooling={
                 name: tuple(pooling_from_card(group, rule) for group, rule in rules.items())
                 for name, rules in card.get("pooling", {}).items()

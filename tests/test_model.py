@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,10 @@ def test_a_card_replaces_priors_and_keeps_the_others(tmp_path: Path) -> None:
         ("spread = [0.02, 1.5]", 'spread = "wide"', "card"),
         ("flops = 8.4e22", "flop = 8.4e22", r"\[reference\] lacks flops"),
         ("family = {", "families = {", "'families': choose one of"),
+        ("intercept]\nfamily", "degrees]\nfamily", "degrees is the same for every family"),
+        ("intercept]\nfamily", "degrees]\nrun", "degrees is the same for every run"),
+        ("[reference]", '[skills]\nlogic = "BBH"\n[reference]', "skill \"logic\": .* list.*'BBH'"),
+        ("[reference]", "[skills]\nlogic = [1]\n[reference]", r'skill "logic": .* list.*\[1\]'),
         ("[reference]", "[reference", "is not TOML"),
     ],
 )
@@ -105,6 +110,28 @@ def test_a_table_without_any_anchor_gets_one_general_skill(leaderboard: Table) -
     table = leaderboard.select(benchmarks=["BBH", "MUSR"])
     assert load_model("skills").anchors(table) == {"general": "BBH"}
     assert load_model("compute").anchors(table) == {}
+
+
+def test_an_anchor_is_a_benchmark_that_has_a_score(leaderboard: Table) -> None:
+    tested = leaderboard.scores.loc[leaderboard.scores["benchmark"] == "MMLU", "run"]
+    only_new = leaderboard.select(runs=leaderboard.runs.index.difference(tested))
+    assert "MMLU" in only_new.benchmarks.index
+    assert load_model("skills").anchors(only_new)["knowledge"] == "MMLU-PRO"
+    neither = only_new.select(benchmarks=["MMLU", "HellaSwag", "BBH"])
+    assert load_model("skills").anchors(neither) == {"general": "BBH"}
+
+
+def test_two_skills_do_not_share_an_anchor(leaderboard: Table) -> None:
+    skills = {"knowledge": ("MMLU", "ARC"), "reasoning": ("MMLU", "ARC"), "wit": ("ARC", "MMLU")}
+    model = replace(load_model("skills"), skills=skills)
+    assert model.anchors(leaderboard) == {"knowledge": "MMLU", "reasoning": "ARC"}
+
+
+@pytest.mark.parametrize("group", ["family", "run"])
+def test_loadings_are_the_same_for_every_family_and_run(group: str) -> None:
+    card = f"{load_model('skills').card}[pooling.loading]\n{group} = {{ spread = [0.1, 2.0] }}\n"
+    with pytest.raises(ModelError, match=f"loading is the same for every {group}"):
+        model_from_card(card)
 
 
 @pytest.fixture(scope="module")
