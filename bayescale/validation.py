@@ -148,6 +148,14 @@ def clean_runs(frame: pd.DataFrame, source: Source) -> tuple[pd.DataFrame, list[
     frame = frame.copy()
     for column in RUN_NUMBERS:
         problems += _to_numbers(frame, column, source, needed=column == "params")
+    bad = frame["params_active"] > frame["params"]
+    if bad.any():
+        problems.append(
+            source.problem(
+                'column "params_active": is above params, the total; swap them: '
+                f"{where(frame, bad, source)}"
+            )
+        )
     for column, default in TEXT_DEFAULTS.items():
         frame[column] = _text(frame[column]) if column in frame.columns else default
     for column in ("instruct", MOE_COLUMN):
@@ -197,9 +205,18 @@ def clean_benchmarks(frame: pd.DataFrame, source: Source) -> tuple[pd.DataFrame,
     for column in BENCHMARK_NUMBERS:
         problems += _to_numbers(frame, column, source)
         frame[column] = frame[column].fillna(BENCHMARK_DEFAULTS[column])
+    # A chance above one is percent, and told as such below.
+    bad = (frame["chance"] >= frame["ceiling"]) & (frame["chance"] <= 1)
     frame["unit"] = _text(frame["unit"]).replace("", "accuracy")
     if "benchmark" in frame.columns:
         frame["benchmark"] = _text(frame["benchmark"])
+    if bad.any():
+        problems.append(
+            source.problem(
+                'column "chance": is not below the ceiling, so no score can be told from '
+                f"guessing; correct one of them: {where(frame, bad, source)}"
+            )
+        )
     problems += _schema_problems(BENCHMARKS_SCHEMA, frame, source)
     return frame, problems
 

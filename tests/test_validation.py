@@ -128,6 +128,30 @@ def test_each_fault_of_a_long_file(tmp_path: Path, old: str, new: str, words: li
         assert word in message
 
 
+def test_active_params_are_a_part_of_all_params(tmp_path: Path) -> None:
+    text = GOOD.replace("tokens", "params_active,tokens").replace("7e9,", "7e9,7e9,")
+    good = text.replace("3e9,", "3e9,,").replace("9e9,", "9e9,1e9,", 1)
+    path = tmp_path / "runs.csv"
+    path.write_text(good)
+    assert read_table(path).runs["params_active"].dropna().to_list() == [7e9, 1e9]
+    message = complaint(tmp_path, good.replace("9e9,1e9", "9e9,46e9"))
+    assert 'column "params_active"' in message
+    assert 'line 4 (run "c")' in message
+    assert "problems" not in message
+
+
+@pytest.mark.parametrize(("chance", "ceiling"), [(0.5, 0.5), (0.9, 0.25)])
+def test_guessing_scores_less_than_the_ceiling(chance: float, ceiling: float) -> None:
+    scores = pd.DataFrame({"run": ["a"], "benchmark": "MMLU", "score": 0.5})
+    runs = pd.DataFrame({"run": ["a"], "family": "f", "params": 1e9, "tokens": 1e12})
+    known = pd.DataFrame(
+        {"benchmark": ["MMLU", "ARC"], "chance": [0.25, chance], "ceiling": [1.0, ceiling]}
+    )
+    with pytest.raises(TableError, match=r'column "chance".*ceiling.*: row 1 .*"ARC"') as error:
+        Table.from_long(scores, runs, known)
+    assert '"MMLU"' not in str(error.value)
+
+
 def test_many_rows_are_counted_not_listed() -> None:
     names = [f"r{number}" for number in range(20)]
     scores = pd.DataFrame({"run": names, "benchmark": "MMLU", "score": 50.0})
