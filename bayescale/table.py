@@ -123,6 +123,14 @@ class Table:
             new = pd.DataFrame({"run": runs.loc[dropped, "run"], "reason": MOE_REASON})
             excluded = pd.concat([excluded, new], ignore_index=True)
             scores = scores[~scores["run"].isin(new["run"])]
+            if scores.empty:
+                rows = check.where(runs, dropped, sources[1])
+                raise TableError(
+                    sources[1].problem(
+                        'column "params_active": is empty for mixtures of experts, and without '
+                        f"these runs no score is left; fill it in: {rows}"
+                    )
+                )
             runs = runs[~dropped]
         used = runs["params_active"].fillna(runs["params"])
         runs["flops"] = runs["flops"].fillna(6.0 * used * runs["tokens"])

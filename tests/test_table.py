@@ -85,6 +85,11 @@ def test_mixture_of_experts_without_active_params_is_excluded_with_a_reason() ->
     assert "params_active" in table.excluded["reason"][0]
 
 
+def test_a_table_of_excluded_runs_alone_is_refused() -> None:
+    with pytest.raises(TableError, match=r'"params_active".*no score is left.*row 0 .*"a-7b"'):
+        make(moe=True)
+
+
 def test_wide_and_back() -> None:
     table = make()
     again = Table.from_wide(table.to_wide(), table.benchmarks, "mine")

@@ -10,7 +10,7 @@ import typer
 from bayescale.cli.group import examples
 from bayescale.cli.options import Json, count
 from bayescale.cli.output import check_free, note, save_csv, show_frame, show_json
-from bayescale.cli.tables import open_table
+from bayescale.cli.tables import left_out, open_table
 from bayescale.counts import format_count
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def check(path: Annotated[Path, typer.Argument(metavar="FILE", help="A table to 
 
     table = bs.read_table(path)
     typer.echo(f"{path} is in order: {_headline(table)}")
-    for doubt in table.doubts():
+    for doubt in [*left_out(table), *table.doubts()]:
         typer.echo(f"- {doubt}")
 
 

@@ -1,0 +1,67 @@
+"""What the command line tells of a user's own tables."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from typer.testing import CliRunner
+
+import bayescale
+from bayescale.cli import options
+from bayescale.cli.app import app
+from bayescale.cli.tables import open_table
+
+
+@pytest.fixture
+def scores_csv(tmp_path: Path) -> Path:
+    path = tmp_path / "scores.csv"
+    path.write_text("run,family,params,tokens,MMLU\na-7b,a,7e9,1e12,0.45\n")
+    return path
+
+
+@pytest.fixture
+def moe_csv(tmp_path: Path) -> Path:
+    path = tmp_path / "moe.csv"
+    path.write_text(
+        "run,family,params,tokens,moe,MMLU\n"
+        "c-47b,c,4.7e10,1e12,true,0.60\n"
+        "c-7b,c,7e9,1e12,false,0.45\n"
+    )
+    return path
+
+
+def test_data_check_names_runs_that_are_left_out(moe_csv: Path) -> None:
+    result = CliRunner().invoke(app, ["data", "check", str(moe_csv)])
+    assert result.exit_code == 0
+    assert '- left out "c-47b": mixture of experts without params_active' in result.stdout
+
+
+def test_a_users_runs_that_are_left_out_are_told(
+    scores_csv: Path, moe_csv: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = open_table(str(scores_csv), [moe_csv])
+    assert "c-7b" in table.runs.index
+    assert "c-47b" not in table.runs.index
+    told = capsys.readouterr().err
+    assert f'{moe_csv}: left out "c-47b": mixture of experts' in told
+    open_table(str(moe_csv))
+    assert '"c-47b"' in capsys.readouterr().err
+
+
+def test_runs_that_a_bundled_table_leaves_out_are_not_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert len(open_table("sloth-2024").excluded)
+    assert capsys.readouterr().err == ""
+
+
+def test_help_tells_the_true_numbers_of_draws() -> None:
+    fit = inspect.signature(bayescale.fit).parameters
+    held_out = inspect.signature(bayescale.backtest).parameters["draws"].default
+    [warmup] = get_args(options.Warmup)[1:]
+    [draws] = get_args(options.Draws)[1:]
+    assert f"; {fit['warmup'].default} if left out" in warmup.help
+    assert f"; {fit['draws'].default} if left out, {held_out} in a backtest" in draws.help
