@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import xarray as xr
 
-from bayescale.errors import BayescaleError, FitFileError
+from bayescale.errors import BayescaleError, FitFileError, ModelError
 from bayescale.files import atomic_path
-from bayescale.model import model_from_card
+from bayescale.model import Model, model_from_card
 from bayescale.table import Table
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ def save_fit(fit: Fit, path: Path) -> None:
     Raises
     ------
     FitFileError
-        The file cannot be written.
+        The model is not that of its card, or the file cannot be written.
     """
+    _check_card(fit.model)
     about = {
         "format": FORMAT,
         "schema": SCHEMA,
@@ -77,6 +79,27 @@ def save_fit(fit: Fit, path: Path) -> None:
         raise FitFileError(str(error)) from error
     except OSError as error:
         raise FitFileError(f"cannot write the fit to {path}: {error}") from error
+
+
+def _check_card(model: Model) -> None:
+    """Refuse a model that its card, all that a file keeps of it, would not bring back."""
+    remedy = (
+        "write what you changed into a card, mine.toml, and save "
+        'dataclasses.replace(fit, model=bayescale.load_model("mine.toml"))'
+    )
+    try:
+        described = model_from_card(model.card)
+    except ModelError as error:
+        raise FitFileError(
+            f"a fit file keeps the card of the model, and that of this one is no card ({error}); "
+            f"{remedy}"
+        ) from error
+    names = [field.name for field in fields(Model) if field.name != "card"]
+    if other := [name for name in names if getattr(model, name) != getattr(described, name)]:
+        raise FitFileError(
+            "a fit file keeps the card of the model, and that of this one says something else "
+            f"about {', '.join(other)}: it would be loaded as another model; {remedy}"
+        )
 
 
 def read_fit(path: Path) -> Fit:

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -15,8 +16,10 @@ import pytest
 import xarray as xr
 
 from bayescale import storage
+from bayescale.coefficients import Prior
 from bayescale.errors import FitFileError
 from bayescale.fit import Fit, load_fit
+from bayescale.model import load_model
 
 QUERY = {"family": "qwen2", "params": 7e9, "tokens": 2e12}
 ELSEWHERE = f"""
@@ -87,6 +90,39 @@ def test_large_fits_do_not(tiny_fit: Fit, tmp_path: Path, monkeypatch: pytest.Mo
     with xr.open_datatree(tmp_path / "large.nc", engine="h5netcdf") as tree:
         assert "log_likelihood" not in tree.children
     assert load_fit(tmp_path / "large.nc").posterior.equals(tiny_fit.posterior)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"name": "mine"}, "something else about name:"),
+        ({"reference": {"flops": 1e21}}, "something else about reference:"),
+        (
+            {"priors_given": {"spread": Prior("positive", 0.01, 2.0)}, "pooling": {}},
+            "pooling, priors_given",
+        ),
+        ({"card": ""}, "no card .*missing key"),
+        ({"card": load_model("compute").card}, "name, claim"),
+    ],
+)
+def test_a_model_that_its_card_does_not_describe_is_not_saved(
+    tiny_fit: Fit, tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    other = dataclasses.replace(tiny_fit.model, **change)
+    with pytest.raises(FitFileError, match=f"{said}.*load_model"):
+        dataclasses.replace(tiny_fit, model=other).save(tmp_path / "fit.nc")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_refused_fit_is_told_to_do_works(
+    tiny_fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "STORED_LOG_LIKELIHOOD", 10)  # saves computing it
+    card = tmp_path / "mine.toml"
+    card.write_text(tiny_fit.model.card.replace("test-compute", "mine"))
+    named = dataclasses.replace(tiny_fit, model=load_model(card))
+    named.save(tmp_path / "fit.nc")
+    assert load_fit(tmp_path / "fit.nc").model.name == "mine"
 
 
 def refused(path: Path, said: str) -> None:
