@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,9 @@ from bayescale.errors import CompareError
 from bayescale.loo import Loo, psis_loo, stacking_weights
 from bayescale.scores import cluster_bootstrap
 from bayescale.waic import P_WAIC_LIMIT, Waic, waic
+
+if TYPE_CHECKING:
+    from bayescale.model import Model
 
 __all__ = ["Comparison", "HasLogLik", "compare", "waic"]
 
@@ -34,6 +37,10 @@ ADVICE = (
 
 class HasLogLik(Protocol):
     """What a fit must offer to be compared."""
+
+    @property
+    def model(self) -> Model:
+        """The model; scorecards bear its name."""
 
     @property
     def response(self) -> str:
@@ -95,7 +102,8 @@ def compare(
     fits
         Name -> fit.
     backtests
-        Scorecards as dictionaries (the JSON of `bayescale backtest`), cited in the doubts.
+        Scorecards as dictionaries (the JSON of `bayescale backtest`); those of the fits' models are
+        cited in the doubts.
 
     Returns
     -------
@@ -232,7 +240,7 @@ def _doubts(
     observations: pd.DataFrame,
     backtests: Sequence[Mapping[str, Any]],
 ) -> list[str]:
-    doubts = [_backtest_advice(list(loos), backtests)]
+    doubts = [_backtest_advice(fits, backtests)]
     doubts += [
         f"The sampler's verdict on {name} is not good, so none of its numbers can be trusted yet."
         for name in loos
@@ -293,13 +301,19 @@ def _doubts_of_difference(frame: pd.DataFrame) -> list[str]:
     return doubts
 
 
-def _backtest_advice(names: Sequence[str], backtests: Sequence[Mapping[str, Any]]) -> str:
-    cited = [card for card in backtests if card["model"] in names]
+def _backtest_advice(fits: Mapping[str, HasLogLik], backtests: Sequence[Mapping[str, Any]]) -> str:
+    known = {fit.model.name for fit in fits.values()}
+    cited = [card for card in backtests if card["model"] in known]
     if not cited:
-        return f"{ADVICE}: run `bayescale backtest`."
+        of_others = ""
+        if backtests:
+            given = ", ".join(sorted({card["model"] for card in backtests}))
+            of_others = f" (none of the backtests given, of {given}, is of a model compared here)"
+        return f"{ADVICE}: run `bayescale backtest`{of_others}."
     found = "; ".join(
-        f"{card['model']} has CRPS {100 * card['crps']:.2f} points, MAE {100 * card['mae']:.2f} "
-        f"points and {card['coverage']['0.9']:.0%} coverage of 90% intervals on {card['n']} scores"
+        f"the model {card['model']} has CRPS {100 * card['crps']:.2f} points, "
+        f"MAE {100 * card['mae']:.2f} points and {card['coverage']['0.9']:.0%} coverage of 90% "
+        f"intervals on {card['n']} scores"
         for card in sorted(cited, key=lambda card: float(card["crps"]))
     )
     return f"{ADVICE}: there, {found}."

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from by_hand import COMPUTE
 from numpy.typing import NDArray
 from scipy.stats import norm
 
 from bayescale.compare import TASK, Comparison, compare
 from bayescale.errors import CompareError
 from bayescale.loo import psis_loo
+from bayescale.model import Model, model_from_card
 from bayescale.waic import waic
 
 FAMILIES = 12
@@ -24,6 +26,7 @@ FAMILIES = 12
 class FakeFit:
     array: NDArray[np.float64]
     frame: pd.DataFrame
+    model: Model = field(default_factory=lambda: model_from_card(COMPUTE))
     response: str = "score"
     base_measure: str = "density"
     verdict_ok: bool = True
@@ -119,16 +122,31 @@ def test_doubts_always_say_that_larger_or_unseen_models_need_a_backtest(clear: C
     assert "larger model" in clear.doubts[0]
 
 
-def test_backtests_of_compared_fits_are_cited_best_first() -> None:
-    cards: list[dict[str, Any]] = [
-        {"model": model, "crps": crps, "mae": 0.04, "n": 55, "coverage": {"0.9": 0.87}}
-        for model, crps in (("right", 0.031), ("wide", 0.025), ("stranger", 0.001))
-    ]
-    doubt = compare({"wide": fake(sd=0.3), "right": fake()}, backtests=cards).doubts[0]
-    assert "wide has CRPS 2.50 points" in doubt
+def named(fit: FakeFit, model: str) -> FakeFit:
+    return replace(fit, model=replace(fit.model, name=model))
+
+
+CARDS: list[dict[str, Any]] = [
+    {"model": model, "crps": crps, "mae": 0.04, "n": 55, "coverage": {"0.9": 0.87}}
+    for model, crps in (("skills", 0.031), ("compute", 0.025), ("stranger", 0.001))
+]
+
+
+def test_backtests_of_compared_models_are_cited_best_first_whatever_the_fits_are_called() -> None:
+    fits = {"wide": named(fake(sd=0.3), "compute"), "right": named(fake(), "skills")}
+    doubt = compare(fits, backtests=CARDS).doubts[0]
+    assert "the model compute has CRPS 2.50 points" in doubt
     assert "87% coverage" in doubt
-    assert doubt.index("wide has") < doubt.index("right has")
+    assert doubt.index("compute has") < doubt.index("skills has")
     assert "stranger" not in doubt
+
+
+def test_backtests_of_other_models_only_are_told_apart_from_none() -> None:
+    fits = {"stranger": named(fake(), "observational")}
+    doubt = compare(fits, backtests=CARDS).doubts[0]
+    assert "none of the backtests given, of compute, skills, stranger, is of a model" in doubt
+    assert "CRPS" not in doubt
+    assert "none of the backtests" not in compare(fits).doubts[0]
 
 
 def test_near_ties_are_doubted() -> None:

@@ -28,7 +28,7 @@ def compare(
     csv: CsvOut = None,
     backtest: Annotated[
         list[Path] | None,
-        typer.Option("--backtest", help="JSON of `bayescale backtest`, to be cited."),
+        typer.Option("--backtest", help="JSON of `bayescale backtest` of these models."),
     ] = None,
 ) -> None:
     """Compare fits of the same table: WAIC, PSIS-LOO, stacking weights, and doubts in words."""
