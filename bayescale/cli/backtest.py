@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,7 +17,7 @@ from bayescale.cli.options import (
     Seed,
     TableName,
 )
-from bayescale.cli.output import save_json
+from bayescale.cli.output import save_json, show_json
 from bayescale.cli.tables import open_table
 from bayescale.files import check_writable
 from bayescale.runtime import keep_compiled
@@ -55,15 +55,18 @@ def backtest(
 
     import bayescale as bs
 
+    loaded = [bs.load_model(model) for model in models]  # all before the first is paid for
     folds = bs.read_split(split, data)
     given = {} if draws is None else {"draws": draws}
-    cards = []
-    for model in models:
+    cards: list[dict[str, Any]] = []
+    for model in loaded:
         card = bs.backtest(
             model, data, folds, seed=seed, chains=chains, progress=not quiet, **given
         )
         cards.append(card.to_dict())
         typer.echo(str(card), err=to_stdout)
-    result = cards[0] if len(cards) == 1 else cards
-    if json is not None:
-        save_json(result, json)
+        result = cards if len(loaded) > 1 else cards[0]
+        if json is not None and not to_stdout:
+            save_json(result, json)
+    if to_stdout:
+        show_json(result)
