@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +21,7 @@ from bayescale.cli.app import app
 from bayescale.cli.compare import _cards
 from bayescale.cli.group import Group
 from bayescale.errors import BayescaleError, CompareError
+from bayescale.model import Model
 
 COMMANDS = [
     ["demo"],
@@ -194,6 +196,17 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) 
         assert "cannot write to" in result.stderr
 
 
+@pytest.mark.parametrize("name", ["x", "x.nc", "x.txt"])
+@pytest.mark.parametrize("kind", ["fans", "coverage", "loadings", "trace", "rank"])
+def test_a_picture_of_an_unknown_format_is_refused_before_the_work(
+    tmp_path: Path, kind: str, name: str
+) -> None:
+    result = run("plot", kind, tmp_path / "missing.nc", "--out", tmp_path / "new" / name)
+    assert result.exit_code == 1
+    assert "end its name in .png, .svg, .pdf" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_fits_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
     result = run("compare", tmp_path / "a" / "x.nc", tmp_path / "b" / "x.nc")
     assert result.exit_code == 1
@@ -254,6 +267,73 @@ def test_what_is_no_scorecard_cannot_be_cited(tmp_path: Path, text: str) -> None
     card.write_text(text)
     with pytest.raises(CompareError, match=re.escape(str(card))):
         _cards(card)
+
+
+@dataclass(frozen=True)
+class FakeCard:
+    model: str
+
+    def to_dict(self) -> dict[str, str]:
+        return {"model": self.model}
+
+
+@pytest.fixture
+def backtested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the models backtested so far; a backtest costs nothing, and fails for `skills`."""
+    names: list[str] = []
+
+    def backtest(model: Model, *_: object, **__: object) -> FakeCard:
+        if model.name == "skills":
+            raise BayescaleError("no luck")
+        names.append(model.name)
+        return FakeCard(model.name)
+
+    monkeypatch.setattr(bayescale, "backtest", backtest)
+    return names
+
+
+@pytest.fixture
+def to_backtest(scores_csv: Path) -> list[object]:
+    split = scores_csv.with_name("split.csv")
+    split.write_text("run,role\na-1b,train\na-7b,test\nb-3b,train\n")
+    return ["--table", scores_csv, "--split", split]
+
+
+def test_a_wrong_name_costs_no_backtest(backtested: list[str], to_backtest: list[object]) -> None:
+    result = run("backtest", "compute", "skils", *to_backtest)
+    assert result.exit_code == 1
+    assert "no model is called 'skils'" in result.stderr
+    assert backtested == []
+
+
+def test_scorecards_of_finished_models_are_saved_when_a_later_one_fails(
+    backtested: list[str], to_backtest: list[object], tmp_path: Path
+) -> None:
+    path = tmp_path / "card.json"
+    result = run("backtest", "compute", "skills", *to_backtest, "--json", path)
+    assert result.exit_code == 1
+    assert "no luck" in result.stderr
+    assert json.loads(path.read_text()) == [{"model": "compute"}]
+    assert backtested == ["compute"]
+
+
+def test_one_scorecard_is_an_object_and_several_are_a_list(
+    backtested: list[str], to_backtest: list[object], tmp_path: Path
+) -> None:
+    path = tmp_path / "card.json"
+    names = ["compute", "observational"]
+    assert run("backtest", names[0], *to_backtest, "--json", path).exit_code == 0
+    assert json.loads(path.read_text()) == {"model": names[0]}
+    assert run("backtest", *names, *to_backtest, "--json", path).exit_code == 0
+    assert json.loads(path.read_text()) == [{"model": name} for name in names]
+    assert backtested == [names[0], *names]
+
+
+@pytest.mark.usefixtures("backtested")
+def test_scorecards_can_be_printed_as_pure_json(to_backtest: list[object]) -> None:
+    result = run("backtest", "compute", *to_backtest, "--json", "-")
+    assert json.loads(result.stdout) == {"model": "compute"}
+    assert not Path("-").exists()
 
 
 def test_bundled_tables_are_listed() -> None:

@@ -10,6 +10,7 @@ import typer
 from bayescale.cli.group import examples
 from bayescale.cli.options import Benchmarks, FitFile
 from bayescale.cli.output import note
+from bayescale.errors import BayescaleError
 from bayescale.files import atomic_path, check_writable
 from bayescale.runtime import keep_compiled
 
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Draw pictures of a fit.", no_args_is_help=True)
 
+FORMATS = (".png", ".svg", ".pdf")
+
 Out = Annotated[Path, typer.Option(help="The picture to write: .png, .svg or .pdf.")]
 
 
 def _prepare(path: Path, out: Path) -> Fit:
+    if out.suffix.lower() not in FORMATS:
+        raise BayescaleError(f"cannot write to {out}: end its name in {', '.join(FORMATS)}")
     check_writable(out)
     keep_compiled()
     import matplotlib as mpl
