@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -21,16 +20,16 @@ from bayescale.counts import format_count
 from bayescale.design import UNKNOWN_TOKENS, Design
 from bayescale.errors import PredictError
 from bayescale.evaluate import evaluate
-from bayescale.validation import quoted, suggest
+from bayescale.validation import LEAST_COUNT, Source, quoted, suggest, where
 
 if TYPE_CHECKING:
     from bayescale.fit import Fit
 
 KINDS = ("score", "mean")
-COLUMNS = ("run", "family", "params", "params_active", "tokens")
+COUNTS = ("params", "params_active", "tokens")
+OF_A_RUN = ("family", *COUNTS)
+COLUMNS = ("run", *OF_A_RUN)
 SEEN, NEW, UNNAMED = "seen", "new", "not named"
-TINY_MODEL = 1e5  # params below this were meant in millions or billions
-SMALL_CORPUS = 1e6
 FAR = 3.0  # times the largest params of the fit: worth a word
 
 
@@ -119,30 +118,39 @@ def _queries(fit: Fit, rows: pd.DataFrame | None, one: Mapping[str, Any]) -> pd.
     single = {name: value for name, value in one.items() if value is not None}
     if (rows is None) == (not single):
         raise PredictError("give rows, or one query (family=, params=, tokens= or run=), not both")
-    given = pd.DataFrame([single]) if rows is None else rows.reset_index(drop=True)
-    if given.empty:
-        raise PredictError("rows is empty: give at least one row to predict")
-    if "run" not in given and "params" not in given:
-        raise PredictError(
-            f"a query needs params (parameters) or run; given: {', '.join(map(str, given.columns))}"
-        )
-    queries = given.reindex(columns=list(COLUMNS)).astype(
-        {"params": float, "params_active": float, "tokens": float}
-    )
+    if rows is None:
+        given, source = pd.DataFrame([single]), None
+    else:
+        # Whoever read the rows from a file says so, and errors name its lines.
+        given, source = rows, rows.attrs.get("bayescale_source", Source())
+        _check_columns(rows, source)
+    queries = given.reindex(columns=list(COLUMNS))
+    for column in COUNTS:
+        numbers = pd.to_numeric(queries[column], errors="coerce").astype(float)
+        bad = numbers.isna() & queries[column].notna()
+        text = f"{column} is {quoted(queries[column][bad])}; give a plain number such as 7e9"
+        _refuse(bad, f"{text} (only the command line reads counts such as 7B)", source)
+        queries[column] = numbers
     for name in ("run", "family"):
         queries[name] = queries[name].astype(object).where(queries[name].notna(), None)
     runs = fit.table.runs
     named = queries["run"].notna()
-    for name in queries.loc[named, "run"]:
-        if name not in runs.index:
-            raise PredictError(
-                f"the fit has no run {name!r}{suggest(str(name), map(str, runs.index))}; leave run "
-                "out and give params (and family, tokens) to predict a new one"
-            )
-    for column in ("family", "params", "params_active", "tokens"):
+    for name in queries.loc[named & ~queries["run"].isin(runs.index), "run"]:
+        hint = suggest(str(name), map(str, runs.index))
+        text = f"the fit has no run {name!r}{hint}; leave run out and give params (and family, "
+        _refuse(queries["run"] == name, f"{text}tokens) to predict a new one", source)
+    _refuse(
+        named & queries[list(OF_A_RUN)].notna().any(axis=1),
+        "a run of the fit has its own family, params and tokens: give run alone, or leave it out "
+        "to predict a new one",
+        source,
+    )
+    _refuse(~named & queries["params"].isna(), "a query needs params (parameters) or run", source)
+    _check_counts(queries[~named], source)
+    queries, named = queries.reset_index(drop=True), named.reset_index(drop=True)
+    for column in OF_A_RUN:
         known = runs[column].reindex(queries.loc[named, "run"]).to_numpy()
         queries.loc[named, column] = known
-    _check_counts(queries[~named])
     seen = queries["family"].isin(fit.table.families)
     queries["family_status"] = np.where(
         queries["family"].isna(), UNNAMED, np.where(seen, SEEN, NEW)
@@ -152,20 +160,46 @@ def _queries(fit: Fit, rows: pd.DataFrame | None, one: Mapping[str, Any]) -> pd.
     return queries[order].drop(columns=empty)
 
 
-def _check_counts(queries: pd.DataFrame) -> None:
-    for column, least, large, in_words in (
-        ("params", TINY_MODEL, 1e9, "parameters"),
-        ("tokens", SMALL_CORPUS, 1e12, "tokens"),
+def _refuse(bad: pd.Series, text: str, source: Source | None) -> None:
+    """Raise an error that names the bad rows, if any; a single query has no row to name."""
+    if bad.any():
+        if source is not None:
+            text = source.problem(f"{text}: {where(pd.DataFrame(index=bad.index), bad, source)}")
+        raise PredictError(text)
+
+
+def _check_columns(rows: pd.DataFrame, source: Source) -> None:
+    if rows.empty:
+        raise PredictError(source.problem("rows is empty: give at least one row to predict"))
+    unknown = [str(column) for column in rows.columns if column not in COLUMNS]
+    if unknown:
+        raise PredictError(
+            source.problem(
+                f"rows cannot have column {quoted(unknown)}{suggest(unknown[0], COLUMNS)}; "
+                f"they may have {', '.join(COLUMNS)}, and benchmarks are chosen for all of them "
+                "with benchmark="
+            )
+        )
+
+
+def _check_counts(queries: pd.DataFrame, source: Source | None) -> None:
+    """Refuse counts that a table would refuse."""
+    for column, meaning, example in (
+        ("params", "parameters", "7e9"),
+        ("params_active", "active parameters", "7e9"),
+        ("tokens", "tokens", "2e12"),
     ):
         values = queries[column]
-        missing = values.isna() & (column == "params")
-        bad = missing | (values <= 0) | (values < least) | ~np.isfinite(values.fillna(1.0))
-        if bad.any():
-            row = int(bad.idxmax())
-            raise PredictError(
-                f"row {row}: {column} is {values[row]}; give a plain number of {in_words} above "
-                f"{least:g}, such as 7 * {large:g}"
-            )
+        bad = values.notna() & ~((values >= LEAST_COUNT) & (values < float("inf")))
+        shown = quoted(f"{value:g}" for value in values[bad])
+        _refuse(
+            bad,
+            f"{column} is {shown}; give a plain number of {meaning}, at least {LEAST_COUNT:g}, "
+            f"such as {example}",
+            source,
+        )
+    bad = queries["params_active"] > queries["params"]
+    _refuse(bad, "params_active is above params, the total; swap them", source)
 
 
 def _extended(
@@ -209,8 +243,7 @@ def _extended(
     )
     # A family that is not named is one of the known, another in each draw, the same for its rows.
     draws = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
-    key = jax.random.PRNGKey(seed)
-    drawn = np.asarray(jax.random.randint(key, (draws,), 0, len(families)))
+    drawn = np.random.default_rng(seed).integers(len(families), size=draws)
     by_draw = np.tile(longer.family, (draws, 1))
     by_draw[:, design.runs + np.flatnonzero(asked["family"].isna())] = drawn[:, None]
     return longer, position, by_draw

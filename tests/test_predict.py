@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import by_hand
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from bayescale.errors import PredictError
 from bayescale.fit import Fit
 from bayescale.predict import Prediction
+from bayescale.validation import LEAST_COUNT
 
 ROWS = pd.DataFrame(
     [
@@ -151,13 +153,16 @@ QUESTION: dict[str, Any] = {"family": "qwen2", "params": 7e9, "tokens": 2e12}
         ({"kind": "median"}, "kind must be one of score, mean; given: 'median'"),
         ({"interval": 90}, "interval must lie between 0 and 1; given: 90"),
         ({"interval": 0.0}, "interval must lie between 0 and 1"),
-        ({"params": 7}, r"params is 7.*plain number of parameters"),
-        ({"params": -7e9}, "params is -7"),
-        ({"params": float("nan")}, "params is nan"),
-        ({"params": float("inf")}, "params is inf"),
-        ({"tokens": 2}, r"tokens is 2.*plain number of tokens"),
-        ({"tokens": 0.0}, "tokens is 0"),
+        ({"params": 7}, r"params is .7..*plain number of parameters.*7e9$"),
+        ({"params": -7e9}, "params is .-7"),
+        ({"params": float("nan")}, "needs params"),
+        ({"params": float("inf")}, "params is .inf"),
+        ({"params": "7B"}, "params is .7B.; give a plain number.*command line"),
+        ({"tokens": "2T"}, "tokens is .2T.; give a plain number"),
+        ({"tokens": 2}, r"tokens is .2..*plain number of tokens"),
+        ({"tokens": 0.0}, "tokens is .0"),
         ({"params": None}, "needs params"),
+        ({"run": "llama-7b"}, "give run alone"),
         ({"rows": ROWS}, "not both"),
     ],
 )
@@ -175,5 +180,49 @@ def test_an_unknown_run_and_empty_questions_are_refused(tiny_fit: Fit) -> None:
         tiny_fit.predict()
     with pytest.raises(PredictError, match="rows is empty"):
         tiny_fit.predict(ROWS.iloc[:0])
-    with pytest.raises(PredictError, match=r"row 1: params is 7\.0"):
-        tiny_fit.predict(ROWS.iloc[:2].assign(params=[7e9, 7.0]))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"params": [7e9, 7.0]}, r"params is .7..*: row 8$"),
+        ({"params": [7.0, 8.0]}, r"params is .7., .8..*: row 5, row 8$"),
+        ({"params": [7e9, "7B"]}, "params is .7B.*: row 8$"),
+        ({"params": [7e9, None]}, "needs params.*: row 8$"),
+        ({"params_active": [None, 0.0]}, "params_active is .0.*: row 8$"),
+        ({"params_active": [7e9, 8e9]}, "params_active is above params.*: row 8$"),
+        ({"run": [None, "llama-7b"]}, "give run alone.*: row 8$"),
+        ({"run": [None, "llama-7bb"]}, "no run 'llama-7bb'.*: row 8$"),
+        ({"famly": "llama"}, r'column "famly" \(did you mean "family"\?\).*params_active'),
+        ({"benchmark": "MMLU"}, 'column "benchmark".*benchmark='),
+    ],
+)
+def test_bad_rows_are_named_by_their_labels(
+    change: dict[str, Any], said: str, tiny_fit: Fit
+) -> None:
+    rows = ROWS.iloc[[0, 1]].set_axis([5, 8])
+    with pytest.raises(PredictError, match=said):
+        tiny_fit.predict(rows.assign(**change))
+
+
+def test_rows_of_known_runs_and_of_new_models_go_together(tiny_fit: Fit) -> None:
+    rows = pd.DataFrame(
+        {"run": ["llama-7b", None], "params": [None, 7e9], "params_active": [None, 7e9]},
+        index=[3, 3],
+    )
+    frame = tiny_fit.predict(rows, benchmark="MMLU").frame
+    assert frame["params"].to_list() == [7e9, 7e9]
+    assert frame["family_status"].to_list() == ["seen", "not named"]
+
+
+def test_the_least_counts_of_a_table_can_be_predicted(tiny_fit: Fit) -> None:
+    least = tiny_fit.predict(params=LEAST_COUNT, tokens=LEAST_COUNT, benchmark="MMLU")
+    assert np.isfinite(least.draws).all()
+
+
+def test_jaxs_flags_do_not_change_a_family_that_is_not_named(tiny_fit: Fit) -> None:
+    query: dict[str, Any] = {"params": 7e9, "tokens": 2e12, "benchmark": "MMLU"}
+    with jax.enable_x64(False):
+        narrow = tiny_fit.predict(**query).draws
+    with jax.enable_x64(True):
+        np.testing.assert_array_equal(tiny_fit.predict(**query).draws, narrow)

@@ -76,7 +76,8 @@ def plot_fans_frame(
     names = list(fit.table.benchmarks.index) if benchmarks is None else list(benchmarks)
     grid = pd.concat([_curve(fit.table.runs, name) for name in chosen], ignore_index=True)
     # One call for all families: every new shape of a prediction is compiled anew.
-    predicted = fit.predict(rows=grid, benchmark=names, kind=kind, seed=seed)
+    queries = grid[["family", "params", "params_active", "tokens"]]
+    predicted = fit.predict(rows=queries, benchmark=names, kind=kind, seed=seed)
     curves = grid.loc[grid.index.repeat(len(names))].reset_index(drop=True)
     curves.insert(0, "part", "curve")
     curves.insert(2, "benchmark", names * len(grid))
