@@ -50,7 +50,7 @@ def read_table(
     path = Path(path)
     if path.is_dir():
         return _read_folder(path, benchmarks, name or path.name)
-    frame, source = _read_frame(path)
+    frame, source = read_frame(path)
     name = name or str(frame.attrs.get("name", path.stem))
     if {"benchmark", "score"} & set(frame.columns):
         return _from_joined(frame, benchmarks, name, source)
@@ -58,21 +58,21 @@ def read_table(
 
 
 def _read_folder(folder: Path, benchmarks: pd.DataFrame | None, name: str) -> Table:
-    scores, scores_source = _read_frame(folder / "scores.csv")
-    runs, runs_source = _read_frame(folder / "runs.csv")
+    scores, scores_source = read_frame(folder / "scores.csv")
+    runs, runs_source = read_frame(folder / "runs.csv")
     benchmarks_source = Source()
     if benchmarks is None and (folder / "benchmarks.csv").exists():
-        benchmarks, benchmarks_source = _read_frame(folder / "benchmarks.csv")
+        benchmarks, benchmarks_source = read_frame(folder / "benchmarks.csv")
     excluded = None
     if (folder / "excluded.csv").exists():
-        excluded, source = _read_frame(folder / "excluded.csv")
+        excluded, source = read_frame(folder / "excluded.csv")
         fail(check.missing_columns(excluded, ("run", "reason"), source))
         excluded = excluded.reset_index(drop=True)
     sources = (scores_source, runs_source, benchmarks_source)
     return Table.from_long(scores, runs, benchmarks, name, excluded=excluded, source=sources)
 
 
-def _read_frame(path: Path) -> tuple[pd.DataFrame, Source]:
+def read_frame(path: Path) -> tuple[pd.DataFrame, Source]:
     """Read one file; the index becomes the line number of a CSV file, the row of a Parquet file."""
     if not path.exists():
         raise TableError(f"{path}: no such file")

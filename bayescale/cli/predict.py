@@ -56,7 +56,10 @@ def predict(
         str | None, typer.Option(help="A run of the fit's table, on benchmarks that it lacks.")
     ] = None,
     rows: Annotated[
-        Path | None, typer.Option(help="A CSV of queries with columns family, params, tokens.")
+        Path | None,
+        typer.Option(
+            help="A CSV of queries: columns params and maybe family, params_active, tokens; or run."
+        ),
     ] = None,
     seed: Seed = 0,
     as_json: Json = False,
@@ -97,18 +100,20 @@ def predict(
 
 
 def _read_rows(path: Path) -> pd.DataFrame:
+    """Read queries, with counts as people write them; keep where they came from, for errors."""
     import pandas as pd
 
-    try:
-        frame = pd.read_csv(path, dtype=str)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise PredictError(f"{path}: cannot be read as CSV: {error}") from error
+    from bayescale.tablefiles import read_frame
+
+    frame, source = read_frame(path)
     for column in frame.columns.intersection(COUNTS):
         values = []
-        for line, text in enumerate(frame[column], start=2):
+        for label, value in frame[column].items():
             try:
-                values.append(float("nan") if pd.isna(text) else parse_count(text))
+                values.append(float("nan") if pd.isna(value) else parse_count(str(value)))
             except BayescaleError as error:
-                raise PredictError(f"{path}, line {line}, column {column}: {error}") from None
+                text = f'column "{column}": {error}: {source.row} {label}'
+                raise PredictError(source.problem(text)) from None
         frame[column] = values
+    frame.attrs["bayescale_source"] = source
     return frame
