@@ -26,7 +26,7 @@ NOISE = 0.012  # score: prior median of the noise beside the finite test set
 Floats = NDArray[np.float64]
 
 
-def coordinates(weight: Any, name: str, prior: Any, obs: None) -> tuple[None, Any]:
+def coordinates(weight: Any, name: str, prior: Any, _obs: None) -> tuple[None, Any]:
     r"""Sample a Normal site through coordinates between its offset (weight 0) and value (1).
 
     .. math:: z \sim N(w \mu, \sigma^w), \quad x = \mu + \sigma^{1 - w} (z - w \mu)
@@ -37,7 +37,7 @@ def coordinates(weight: Any, name: str, prior: Any, obs: None) -> tuple[None, An
     ----------
     weight
         Of the site's shape, or None for 0 everywhere.
-    name, prior, obs
+    name, prior, _obs
         What NumPyro's `reparam` handler calls with; a likelihood is never given.
 
     Returns
@@ -54,7 +54,7 @@ def coordinates(weight: Any, name: str, prior: Any, obs: None) -> tuple[None, An
         rest = base.scale / scale
     standard = dist.Normal(mean, scale).expand(prior.event_shape).to_event()
     value = numpyro.sample(name + COORDINATES, standard)
-    return obs, base.loc + rest * (value - mean)
+    return None, base.loc + rest * (value - mean)
 
 
 def centring(model: Model, design: Design) -> dict[str, Any]:

@@ -129,13 +129,17 @@ def _shape(coefficient: Coefficient, design: Design) -> tuple[int, ...]:
 
 
 def _family_inputs(model: Model, design: Design) -> list[Array]:
-    """Take the law's inputs at the middle of each family's runs, shape (family, 1); new: 1."""
+    """Take the law's inputs at the middle of each family's runs, shape (family, 1).
+
+    A family without scores, and a new one, has its level at the reference run.
+    """
     order = ("params", "tokens", "flops")
     new = jnp.ones((design.families - design.known_families, 1))
-    return [
-        jnp.concatenate([design.middle[:, order.index(name), None] / model.reference[name], new])
-        for name in model.law.inputs
-    ]
+    places = []
+    for name in model.law.inputs:
+        place = jnp.asarray(design.middle)[:, order.index(name), None] / model.reference[name]
+        places.append(jnp.concatenate([jnp.where(jnp.isnan(place), 1.0, place), new]))
+    return places
 
 
 def _level(coefficient: Coefficient, rules: tuple[Pooling, ...], design: Design) -> Array:

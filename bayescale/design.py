@@ -48,7 +48,8 @@ class Design:
     Parameters
     ----------
     params, active, tokens
-        Total and active parameters, training tokens, shape (run,). Unknown tokens are NaN.
+        Total and active parameters, training tokens, shape (run,). Where tokens are unknown: their
+        prior median.
     flops
         Training FLOPs where given, else NaN: 6 * active * tokens, shape (run,).
     unknown
@@ -56,8 +57,8 @@ class Design:
     family
         Index of each run's family, shape (run,).
     middle
-        Geometric means of `params`, `tokens` and `flops` over the runs of each family,
-        shape (family, 3).
+        Geometric means of `params`, `tokens` and `flops` over the runs of each family that have
+        some weight, shape (family, 3); NaN for a family without any.
     chance, top, items, resolution
         Of each benchmark, shape (benchmark,); `items` is infinite when not known.
     stderr
@@ -116,8 +117,13 @@ class Design:
         }
 
     def with_weights(self, weights: Any) -> Design:
-        """Return the same design with other weights."""
-        return dataclasses.replace(self, weights=weights)
+        """Return the same design with other weights, as if the other rows were not there."""
+        counts = np.column_stack([self.params, self.tokens, self.flops])
+        counts[:, 2] = np.where(np.isnan(self.flops), 6 * self.active * self.tokens, self.flops)
+        seen = (np.asarray(weights) > 0).any(axis=1)
+        means = pd.DataFrame(np.log(counts[seen])).groupby(np.asarray(self.family)[seen]).mean()
+        middle = np.exp(means.reindex(range(self.known_families)).to_numpy())
+        return dataclasses.replace(self, weights=weights, middle=middle)
 
 
 def make_design(table: Table, anchors: tuple[str, ...]) -> Design:
@@ -150,18 +156,14 @@ def make_design(table: Table, anchors: tuple[str, ...]) -> Design:
     families = list(table.families)
     family = runs["family"].map({name: i for i, name in enumerate(families)}).to_numpy(int)
     params = runs["params"].to_numpy(float)
-    counts = np.column_stack(
-        [params, tokens, np.where(np.isnan(flops), 6 * active * tokens, flops)]
-    )
-    middle = np.exp(pd.DataFrame(np.log(counts)).groupby(family).mean().to_numpy())
-    return Design(
+    design = Design(
         params=params,
         active=active,
         tokens=tokens,
         flops=flops,
         unknown=unknown,
         family=family,
-        middle=middle,
+        middle=np.full((len(families), 3), np.nan),
         chance=marks["chance"].to_numpy(float),
         top=marks["ceiling"].to_numpy(float),
         items=marks["items"].fillna(np.inf).to_numpy(float),
@@ -175,6 +177,7 @@ def make_design(table: Table, anchors: tuple[str, ...]) -> Design:
         families=len(families),
         known_unknown=len(unknown),
     )
+    return design.with_weights(weights)
 
 
 def grid_positions(table: Table) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -18,6 +18,7 @@ import pandas as pd
 import xarray as xr
 
 import bayescale.progress as show
+from bayescale import __version__
 from bayescale.design import grid_positions
 from bayescale.diagnostics import Diagnosis, Verdict, diagnose
 from bayescale.errors import FitError
@@ -28,7 +29,7 @@ from bayescale.sampler import WINDOW, Draws, compile_program, sample, site_group
 from bayescale.table import Table
 
 CHAINS, WINDOWS, DRAWS = 4, 5, 800
-LIBRARIES = ("bayescale", "numpyro", "jax", "jaxlib", "numpy", "xarray", "arviz-stats")
+LIBRARIES = ("numpyro", "jax", "jaxlib", "numpy", "xarray", "arviz-stats")
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,12 +185,13 @@ class Fit:
         Parameters
         ----------
         rows
-            A frame with a row per query: `params`, and optionally `family`, `tokens`; or `run`.
+            A frame with a row per query: `params`, and optionally `family`, `params_active` (active
+            parameters of a mixture of experts), `tokens`; or `run` alone.
         family, params, tokens
             One query. A family of the fit, a new one, or None: one of the known, not said which.
             Unknown tokens are drawn from their prior.
         run
-            A run of the fit, on benchmarks that it may lack.
+            A run of the fit, on benchmarks that it may lack; its own facts count.
         benchmark
             Name or names; all benchmarks of the fit by default.
         kind
@@ -207,7 +209,8 @@ class Fit:
         Raises
         ------
         PredictError
-            An unknown benchmark, run, kind or interval; params missing or not positive.
+            An unknown benchmark, run, column, kind or interval; a count that is missing, no number or
+            too small; `run` together with facts of its own.
 
         Examples
         --------
@@ -224,7 +227,7 @@ class Fit:
         Raises
         ------
         FitFileError
-            The file cannot be written.
+            The file cannot be written, or the model is not that of its card.
         """
         from bayescale.storage import save_fit
 
@@ -296,7 +299,7 @@ def fit(
     ):
         if value < least:
             raise FitError(f"{name} must be at least {least}; given: {value}")
-    design = chosen.design(table)
+    design, used = chosen.design(table), versions()
     windows = -(-warmup // WINDOW)
     with jax.enable_x64(True), show.progress(chains, windows * WINDOW + draws, progress) as report:
         began = time.perf_counter()
@@ -321,7 +324,7 @@ def fit(
         posterior=posterior,
         sample_stats=stats,
         seed=seed,
-        versions=versions(),
+        versions=used,
         seconds={"compile": compiled - began, "sample": ended - compiled},
     )
 
@@ -329,7 +332,7 @@ def fit(
 def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that decide the draws."""
     found = {name: importlib.metadata.version(name) for name in LIBRARIES}
-    return {"python": platform.python_version(), **found}
+    return {"python": platform.python_version(), "bayescale": __version__, **found}
 
 
 def to_datasets(model: Model, table: Table, found: Draws) -> tuple[xr.Dataset, xr.Dataset]:

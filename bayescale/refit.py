@@ -6,6 +6,7 @@ and a metric; each fold then continues from there. So no start depends on a valu
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ def fold_fitter(
                     start=first.end,
                 )
             r_hat = largest_r_hat(to_datasets(model, table, found)[0])
-            if r_hat <= R_HAT_LIMIT or length >= LONGEST:
+            if not r_hat > R_HAT_LIMIT or length >= LONGEST:  # of one chain it is NaN
                 break
             length *= 2
             tell(f"fold {fold.label}: R-hat {r_hat:.2f}; again, {length} times as long")
@@ -143,7 +144,7 @@ def fold_fitter(
             for name, values in found.sites.items()
         }
         # The density of held-out scores needs them on the grid, after sampling has ended.
-        scored = design.with_weights(weights(fold.train | fold.test))
+        scored = dataclasses.replace(held, weights=weights(fold.train | fold.test))
         out = evaluate(model, scored, sites, seed=seed + number)
         at = (slice(None), row[fold.test], column[fold.test])
         return FoldPrediction(

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from threading import Event
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from numpyro.distributions import biject_to
 from numpyro.handlers import reparam, seed, substitute, trace
 from numpyro.infer.hmc import hmc
+from numpyro.infer.hmc_util import dual_averaging
 from numpyro.infer.util import constrain_fn, potential_energy
 
 from bayescale.centring import COORDINATES, centring, coordinates
@@ -47,11 +48,20 @@ Layout = tuple[tuple[str, tuple[int, ...]], ...]  # site, shape
 
 @dataclass(frozen=True)
 class Start:
-    """Where chains start: a position for each, and the step size and diagonal metric of all."""
+    """Where chains start: a position for each, and what all share.
+
+    Parameters
+    ----------
+    positions
+        One for each chain, in the coordinates of `centring`.
+    step_size, metric, centring
+        The step size, the diagonal metric, and the coordinates.
+    """
 
     positions: tuple[Any, ...]
     step_size: Any
     metric: Any
+    centring: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -74,18 +84,26 @@ class Program:
     ----------
     model
         The model.
-    begin
-        First state of a window of adaptation, from (key, data, position, step size, metric).
-    advance
-        The next `CHUNK` iterations of a state, and what they recorded.
     centre
-        The position at the prior mean of every site: one flat vector.
+        From data to the position at the prior mean of every site: one flat vector.
+    begin
+        From (key, data, position, step size, metric) to the first state of a window of adaptation.
+    advance
+        From (state, data, whether to adapt the step size) to the state after `CHUNK` iterations,
+        and what they recorded.
     """
 
     model: Model
+    centre: Callable[..., Any]
     begin: Callable[..., Any]
     advance: Callable[..., Any]
-    centre: Any
+
+
+class _State(NamedTuple):
+    """NumPyro's state of NUTS, and the dual averaging of the log step size."""
+
+    nuts: Any
+    average: Any
 
 
 @dataclass(frozen=True)
@@ -124,15 +142,14 @@ def compile_program(model: Model, design: Design) -> Program:
     Program
     """
     key = jax.random.PRNGKey(0)
-    # Weightless, so that the start depends on no score: a fold may hold any of them out.
-    data = _data(model, design.with_weights(np.zeros_like(design.weights)))
+    data = design, centring(model, design)
 
     def sampled(design: Design, weights: dict[str, Any]) -> None:
         with reparam(config={name: partial(coordinates, w) for name, w in weights.items()}):
             density(model, design)
 
     @jax.jit
-    def prior_mean(*data: Any) -> dict[str, Any]:
+    def prior_mean(data: Any) -> dict[str, Any]:
         started = substitute(seed(sampled, key), substitute_fn=_init_to_mean)
         return {
             name: biject_to(site["fn"].support).inv(site["value"])
@@ -140,53 +157,58 @@ def compile_program(model: Model, design: Design) -> Program:
             if site["type"] == "sample" and not site["is_observed"]
         }
 
-    mean = prior_mean(*data)
-    layout = _layout(mean)
+    layout = _layout(jax.eval_shape(prior_mean, data))
+
+    def centre(data: Any) -> Any:
+        mean = prior_mean(data)
+        return jnp.concatenate([jnp.ravel(mean[name]) for name, _ in layout])
 
     def potential(*data: Any) -> Callable[[Any], Any]:
         return lambda position: potential_energy(sampled, data, {}, _unpack(layout, position))
 
     first, step = hmc(potential_fn_gen=potential, algo="NUTS")
+    # NumPyro's own adaptation of the step size starts anew within a window.
+    start_average, update_average = dual_averaging()
 
-    def begin(key: Any, data: Any, position: Any, step_size: Any, metric: Any) -> Any:
-        return first(
+    def begin(key: Any, data: Any, position: Any, step_size: Any, metric: Any) -> _State:
+        nuts = first(
             position,
             num_warmup=WINDOW,
             step_size=step_size,
             inverse_mass_matrix=metric,
+            adapt_step_size=False,
             adapt_mass_matrix=False,
-            target_accept_prob=ACCEPT,
             max_tree_depth=TREE_DEPTHS,
             model_args=data,
             rng_key=key,
         )
+        return _State(nuts, start_average(jnp.log(step_size)))
 
-    def advance(state: Any, data: Any) -> Any:
-        def body(state: Any, _: None) -> Any:
-            state = step(state, model_args=data)
+    def advance(state: _State, data: Any, adapting: Any) -> tuple[_State, _Chunk]:
+        def body(state: _State, _: None) -> tuple[_State, _Chunk]:
+            nuts = step(state.nuts, model_args=data)
+            average = update_average(ACCEPT - nuts.accept_prob, state.average)
+            size = jnp.where(adapting, jnp.exp(average[0]), nuts.adapt_state.step_size)
             found = constrain_fn(
-                sampled, data, {}, _unpack(layout, state.z), return_deterministic=True
+                sampled, data, {}, _unpack(layout, nuts.z), return_deterministic=True
             )
             sites = {k: v for k, v in found.items() if not k.endswith(COORDINATES)}
-            record = {name: getattr(state, name) for name in STATS}
-            return state, _Chunk(state.z, state.z_grad, sites, record)
+            record = {name: getattr(nuts, name) for name in STATS}
+            return _State(_with_step_size(nuts, size), average), _Chunk(
+                nuts.z, nuts.z_grad, sites, record
+            )
 
         return jax.lax.scan(body, state, None, length=CHUNK)
 
-    centre = jnp.concatenate([jnp.ravel(mean[name]) for name, _ in layout])
-    start = (centre, jnp.asarray(FIRST_STEP), jnp.ones_like(centre))
+    position = centre(data)
+    start = (position, jnp.asarray(FIRST_STEP), jnp.ones_like(position))
     state = jax.eval_shape(begin, key, data, *start)
     return Program(
         model=model,
-        begin=jax.jit(begin).lower(key, data, *start).compile(),
-        advance=jax.jit(advance).lower(state, data).compile(),
         centre=centre,
+        begin=jax.jit(begin).lower(key, data, *start).compile(),
+        advance=jax.jit(advance).lower(state, data, np.asarray(True)).compile(),
     )
-
-
-def _data(model: Model, design: Design) -> tuple[Design, dict[str, Any]]:
-    """Arguments of the density in the sampler's coordinates."""
-    return design, centring(model, design)
 
 
 def _layout(sites: Mapping[str, Any]) -> Layout:
@@ -250,24 +272,25 @@ def sample(
     Draws
     """
     key = jax.random.PRNGKey(seed)
-    data = _data(program.model, design)
+    weights = start.centring if start else centring(program.model, design)
+    data = design, weights
     begin = start or _first_start(program, data, jax.random.fold_in(key, windows), chains)
     position = [begin.positions[chain % len(begin.positions)] for chain in range(chains)]
     stop = Event()
 
-    def advance(chain: int, state: Any, iterations: int, before: int) -> tuple[Any, _Chunk]:
-        chunks = []
+    def advance(chain: int, state: _State, iterations: int, before: int) -> tuple[_State, _Chunk]:
+        chunks, adapting = [], np.asarray(before < windows * WINDOW)
         with jax.enable_x64(True):
             for done in range(CHUNK, -(-iterations // CHUNK) * CHUNK + 1, CHUNK):
                 if stop.is_set():
                     raise InterruptedError("another chain failed, or the user interrupted")
-                state, chunk = program.advance(state, data)
+                state, chunk = program.advance(state, data, adapting)
                 chunks.append(jax.tree.map(np.asarray, chunk))
                 (tell or _silent)(chain, before + done)
         whole = jax.tree.map(lambda *parts: np.concatenate(parts)[:iterations], *chunks)
         return state, whole
 
-    def adapt(chain: int, window: int) -> tuple[Any, _Chunk]:
+    def adapt(chain: int, window: int) -> tuple[_State, _Chunk]:
         with jax.enable_x64(True):
             own = jax.random.fold_in(jax.random.fold_in(key, window), chain)
             state = program.begin(own, data, position[chain], begin.step_size, begin.metric)
@@ -278,15 +301,19 @@ def sample(
             for window in range(windows):
                 found = list(pool.map(partial(adapt, window=window), range(chains)))
                 position = [chunk.positions[-1] for _, chunk in found]
-                steps = [float(state.adapt_state.step_size) for state, _ in found]
+                _, log_steps, *_ = zip(*(state.average for state, _ in found), strict=True)
                 metric = begin.metric
                 if window < windows - 1:
                     metric = _metric(
                         np.concatenate([chunk.positions for _, chunk in found]),
                         np.concatenate([chunk.gradients for _, chunk in found]),
                     )
-                begin = Start(tuple(position), jnp.asarray(np.exp(np.mean(np.log(steps)))), metric)
-            states = [_with_step_size(state, begin.step_size) for state, _ in found]
+                step_size = jnp.asarray(np.exp(np.mean(log_steps)))
+                begin = Start(tuple(position), step_size, metric, weights)
+            states = [
+                state._replace(nuts=_with_step_size(state.nuts, begin.step_size))
+                for state, _ in found
+            ]
             found = list(
                 pool.map(
                     lambda chain: advance(chain, states[chain], draws, windows * WINDOW),
@@ -298,7 +325,7 @@ def sample(
             raise
     kept = jax.tree.map(lambda *parts: np.stack(parts), *(chunk for _, chunk in found))
     last = tuple(chunk.positions[-1] for _, chunk in found)
-    end = Start(last, begin.step_size, begin.metric)
+    end = Start(last, begin.step_size, begin.metric, weights)
     return Draws(kept.sites, kept.stats, end)
 
 
@@ -306,18 +333,19 @@ def _silent(_chain: int, _done: int) -> None:
     """Tell nobody."""
 
 
-def _with_step_size(state: Any, step_size: Any) -> Any:
-    return state._replace(adapt_state=state.adapt_state._replace(step_size=step_size))
+def _with_step_size(nuts: Any, step_size: Any) -> Any:
+    return nuts._replace(adapt_state=nuts.adapt_state._replace(step_size=step_size))
 
 
 def _first_start(program: Program, data: Any, key: Any, chains: int) -> Start:
     """Start near the prior mean, with the metric that gradients around it suggest."""
-    steps = JITTER * jax.random.normal(key, (max(PROBES, chains), *program.centre.shape))
-    points = program.centre + steps
-    step_size, unit = jnp.asarray(FIRST_STEP), jnp.ones_like(program.centre)
+    centre = program.centre(data)
+    points = centre + JITTER * jax.random.normal(key, (max(PROBES, chains), *centre.shape))
+    step_size, unit = jnp.asarray(FIRST_STEP), jnp.ones_like(centre)
     states = [program.begin(key, data, point, step_size, unit) for point in points]
-    metric = _metric(np.asarray(points), np.stack([state.z_grad for state in states]))
-    return Start(tuple(points[:chains]), step_size, metric)
+    metric = _metric(np.asarray(points), np.stack([state.nuts.z_grad for state in states]))
+    _, weights = data
+    return Start(tuple(points[:chains]), step_size, metric, weights)
 
 
 def _metric(positions: NDArray[Any], gradients: NDArray[Any]) -> Any:

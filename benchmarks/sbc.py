@@ -53,11 +53,13 @@ RANK_DRAWS = 100  # draws in a rank, fewer where the effective draws are fewer
 LEVEL = 0.99
 # What of the package decides the draws.
 CODE = (
+    "centring.py",
     "coefficients.py",
     "density.py",
     "design.py",
     "evaluate.py",
     "model.py",
+    "parts.py",
     "sampler.py",
     "simulate.py",
     "laws/*.py",

@@ -92,3 +92,14 @@ def test_other_weights_change_nothing_else_and_need_no_new_program(table: Table)
         if not np.array_equal(getattr(held, name), getattr(design, name), equal_nan=True)
     ]
     assert changed == ["weights"]
+
+
+def test_a_family_s_middle_is_that_of_the_runs_that_are_left(small_table: Table) -> None:
+    design = make_design(small_table, ("MMLU",))
+    out = np.array(small_table.runs["family"] == "bloom")  # all of it, and one more run
+    out[np.flatnonzero(~out)[0]] = True
+    held = design.with_weights(np.where(out[:, None], 0.0, design.weights))
+    rest = make_design(small_table.select(runs=list(small_table.runs.index[~out])), ("MMLU",))
+    gone = list(small_table.families).index("bloom")
+    assert np.isnan(held.middle[gone]).all()
+    np.testing.assert_allclose(np.delete(held.middle, gone, axis=0), rest.middle, rtol=1e-12)
