@@ -209,8 +209,8 @@ class Fit:
         Raises
         ------
         PredictError
-            An unknown benchmark, run, column, kind or interval; a count that is missing, no number or
-            too small; `run` together with facts of its own.
+            An unknown benchmark, run, column, kind or interval; a count that is missing, no number
+            or too small; `run` together with facts of its own.
 
         Examples
         --------

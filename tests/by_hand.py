@@ -126,6 +126,6 @@ def skills_prior_centres(design: Design, s: Sites) -> Sites:
 
 
 def noise_scale(design: Design, s: Sites, expected: Any) -> Any:
-    """Scale of COMPUTE's Student-t, (run, benchmark)."""
+    """Scale of the Student-t noise, (run, benchmark); `spread` of each benchmark, or of all."""
     variance = expected * (1 - expected) / design.items + design.resolution**2 / 12
     return np.sqrt(variance + np.exp(2 * s["spread"]))

@@ -77,6 +77,51 @@ def test_log_density_equals_scipys_prior_plus_likelihood(small_table: Table) -> 
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
+def test_log_density_of_correlated_families_runs_and_pooled_noise(small_table: Table) -> None:
+    model = read(SKILLS)
+    design = model.design(small_table)
+    sites, _ = prior_draws(model, design)
+    spreads = {  # median and factor of each group's spread, as in the card
+        "intercept_family": (1.0, 1.65),
+        "intercept_run": (0.22, 2.0),
+        "size_family": (0.14, 2.0),
+        "difficulty_family": (0.22, 2.0),
+        "spread_benchmark": (0.4, 1.5),
+    }
+
+    def normal(value: Any, location: Any, scale: Any) -> float:
+        return float(stats.norm(location, scale).logpdf(value).sum())
+
+    found, expected = [], []
+    with jax.enable_x64(True):
+        compiled = jax.jit(lambda s: log_density(density, (model, design), {}, s)[0])
+        for draw in range(8):
+            s = at(sites, draw)
+            found.append(float(compiled(s)))
+            total = normal(s["tokens_unknown"], 0, 1)
+            total += sum(
+                normal(s[c.name], c.prior.location, c.prior.scale) for c in model.coefficients
+            )
+            centres = by_hand.skills_prior_centres(design, s)
+            centres |= {"size_family": s["size"], "spread_benchmark": s["spread"]}
+            for name, (median, factor) in spreads.items():
+                spread = s[f"{name}_spread"]
+                total += normal(spread, np.log(median), np.log(factor))
+                if name != "intercept_family":
+                    total += normal(s[name], centres[name], np.exp(spread))
+            factor = s["intercept_family_corr"]
+            correlation = factor @ factor.T
+            total += np.log(0.75 * (1 - correlation[0, 1] ** 2))  # LKJ(2) of two skills
+            spread = np.exp(s["intercept_family_spread"])
+            families = stats.multivariate_normal(cov=correlation * np.outer(spread, spread))
+            total += families.logpdf(s["intercept_family"] - centres["intercept_family"]).sum()
+            p = by_hand.skills(design, s)
+            scale = by_hand.noise_scale(design, {"spread": s["spread_benchmark"]}, p)
+            rows = stats.t(2 + np.exp(s["degrees"]), p, scale).logpdf(design.scores)
+            expected.append(total + rows[design.weights > 0].sum())
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
 @pytest.mark.parametrize("name", ["compute", "skills"])
 def test_scores_of_weight_zero_do_not_matter_and_gradients_are_finite(
     name: str, small_table: Table
