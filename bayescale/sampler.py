@@ -37,9 +37,7 @@ TINY = 1e-300
 METRIC_RANGE = (1e-10, 1e10)
 PROBES = 20  # points around the start that give the first metric
 FIRST_STEP = 0.1
-ACCEPT = (
-    0.65  # target acceptance; the most effective draws for a gradient, see docs/architecture.md
-)
+ACCEPT = 0.65  # target acceptance: most effective draws for a gradient (docs/architecture.md)
 TREE_DEPTHS = (7, 10)  # largest depth in adaptation and after
 STATS = ("diverging", "energy", "num_steps", "accept_prob")
 
