@@ -44,7 +44,7 @@ def backtest(
     seed
         Seed.
     chains, draws
-        Chains of each fold, and draws of each chain. A fold with R-hat above 1.05 is run again,
+        Chains of each fold, and draws of each chain. A fold with R-hat above 1.05 goes on for
         longer.
     progress
         Whether to say on standard error which fold is done.

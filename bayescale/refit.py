@@ -20,14 +20,14 @@ from bayescale.diagnostics import largest_r_hat
 from bayescale.evaluate import evaluate
 from bayescale.fit import to_datasets
 from bayescale.model import Model
-from bayescale.sampler import compile_program, sample
+from bayescale.sampler import Draws, Start, compile_program, sample
 from bayescale.splits import Fold, Split
 from bayescale.table import Table
 
 CHAINS, WINDOWS, DRAWS = 2, 2, 400
 FIRST_WINDOWS = 6
 R_HAT_LIMIT = 1.05
-LONGEST = 4  # a fold whose chains disagree runs again, up to this many times as long
+LONGEST = 4  # a fold whose chains disagree goes on, up to this many times as long
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +90,8 @@ def fold_fitter(
     Returns
     -------
     callable
-        From a fold to its prediction. A fold with R-hat above 1.05 is run again with twice the
-        draws, at most to four times; its seconds count every run.
+        From a fold to its prediction. A fold with R-hat above 1.05 goes on for as many draws again,
+        at most to four times the draws; its seconds count all.
     """
     design = model.design(table)
     row, column = grid_positions(table)
@@ -121,23 +121,24 @@ def fold_fitter(
         started = time.perf_counter() - before.pop("seconds", 0.0)
         number = split.folds.index(fold)
         held = design.with_weights(weights(fold.train))
-        length = 1
-        while True:
+
+        def more(length: int, windows: int, start: Start) -> Draws:
             with jax.enable_x64(True):
-                found = sample(
+                return sample(
                     program,
                     held,
-                    seed=seed + 1000 * (number + 1),
+                    seed=seed + 1000 * (number + 1) + windows + length,
                     chains=chains,
-                    windows=WINDOWS,
+                    windows=windows,
                     draws=draws * length,
-                    start=first.end,
+                    start=start,
                 )
-            r_hat = largest_r_hat(to_datasets(model, table, found)[0])
-            if not r_hat > R_HAT_LIMIT or length >= LONGEST:  # of one chain it is NaN
-                break
+
+        length, found = 1, more(1, WINDOWS, first.end)
+        while (r_hat := _r_hat(model, table, found)) > R_HAT_LIMIT and length < LONGEST:
+            tell(f"fold {fold.label}: R-hat {r_hat:.2f}; as many draws again")
+            found = found.then(more(length, 0, found.end))
             length *= 2
-            tell(f"fold {fold.label}: R-hat {r_hat:.2f}; again, {length} times as long")
         # A longer run is thinned to the usual length, which keeps one compiled evaluation.
         sites = {
             name: values[:, ::length].reshape(-1, *values.shape[2:])
@@ -157,3 +158,7 @@ def fold_fitter(
         )
 
     return fit_fold
+
+
+def _r_hat(model: Model, table: Table, found: Draws) -> float:
+    return largest_r_hat(to_datasets(model, table, found)[0])

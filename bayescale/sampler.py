@@ -75,6 +75,14 @@ class Draws:
     stats: Arrays
     end: Start
 
+    def then(self, more: Draws) -> Draws:
+        """Join draws that continue these chains."""
+
+        def joined(before: Arrays, after: Arrays) -> Arrays:
+            return {k: np.concatenate([before[k], after[k]], axis=1) for k in before}
+
+        return Draws(joined(self.sites, more.sites), joined(self.stats, more.stats), more.end)
+
 
 @dataclass(frozen=True)
 class Program:
@@ -263,7 +271,7 @@ def sample(
     windows
         Windows of adaptation; the metric is learned anew from each but the last.
     start
-        Where chains start (positions in turn), from earlier sampling.
+        Where chains start (positions in turn), from earlier sampling; with no window, they go on.
     tell
         Is called with chain and iterations done, from several threads.
 
@@ -274,7 +282,7 @@ def sample(
     key = jax.random.PRNGKey(seed)
     weights = start.centring if start else centring(program.model, design)
     data = design, weights
-    begin = start or _first_start(program, data, jax.random.fold_in(key, windows), chains)
+    begin = start or _first_start(program, data, jax.random.fold_in(key, windows + 1), chains)
     position = [begin.positions[chain % len(begin.positions)] for chain in range(chains)]
     stop = Event()
 
@@ -290,11 +298,22 @@ def sample(
         whole = jax.tree.map(lambda *parts: np.concatenate(parts)[:iterations], *chunks)
         return state, whole
 
+    def first_state(chain: int, window: int) -> _State:
+        own = jax.random.fold_in(jax.random.fold_in(key, window), chain)
+        state: _State = program.begin(own, data, position[chain], begin.step_size, begin.metric)
+        return state
+
     def adapt(chain: int, window: int) -> tuple[_State, _Chunk]:
         with jax.enable_x64(True):
-            own = jax.random.fold_in(jax.random.fold_in(key, window), chain)
-            state = program.begin(own, data, position[chain], begin.step_size, begin.metric)
+            state = first_state(chain, window)
         return advance(chain, state, WINDOW, window * WINDOW)
+
+    def draw(chain: int) -> tuple[_State, _Chunk]:
+        with jax.enable_x64(True):
+            state = first_state(chain, windows)
+            after = jnp.asarray(WINDOW, state.nuts.i.dtype)  # so that trees may grow to their limit
+            state = state._replace(nuts=state.nuts._replace(i=after))
+        return advance(chain, state, draws, windows * WINDOW)
 
     with ThreadPoolExecutor(min(chains, cpu_count())) as pool:
         try:
@@ -310,16 +329,7 @@ def sample(
                     )
                 step_size = jnp.asarray(np.exp(np.mean(log_steps)))
                 begin = Start(tuple(position), step_size, metric, weights)
-            states = [
-                state._replace(nuts=_with_step_size(state.nuts, begin.step_size))
-                for state, _ in found
-            ]
-            found = list(
-                pool.map(
-                    lambda chain: advance(chain, states[chain], draws, windows * WINDOW),
-                    range(chains),
-                )
-            )
+            found = list(pool.map(draw, range(chains)))
         except BaseException:
             stop.set()  # Ctrl-C too: the pool waits for its threads, which look at every chunk
             raise

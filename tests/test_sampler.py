@@ -103,6 +103,20 @@ def test_starts_continue_where_sampling_ended(
     assert len(drawn.end.positions) == CHAINS
 
 
+def test_chains_go_on_from_their_end_without_adapting(
+    program: Program, design: Design, drawn: Draws
+) -> None:
+    more = run(program, design, 2, windows=0, draws=70, start=drawn.end)
+    assert more.end.step_size == drawn.end.step_size
+    np.testing.assert_array_equal(more.end.metric, drawn.end.metric)
+    whole = drawn.then(more)
+    assert whole.sites["intercept"].shape[:2] == (CHAINS, DRAWS + 70)
+    assert whole.stats["energy"].shape == (CHAINS, DRAWS + 70)
+    last, first = (x.sites["intercept"] for x in (drawn, more))
+    jump = np.abs(first[:, 0] - last[:, -1]).mean()
+    assert jump < 5 * np.abs(np.diff(last, axis=1)).mean()
+
+
 @pytest.mark.slow
 def test_means_and_spreads_agree_with_numpyros_own_driver(
     model: Model, design: Design, program: Program
