@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from bayescale.cli.output import note
 from bayescale.errors import TableError
-from bayescale.validation import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +40,8 @@ def open_table(name: str, added: Sequence[Path] | None = None) -> Table:
 
 def left_out(table: Table) -> list[str]:
     """Say which runs of a table are left out, a sentence for each reason."""
+    from bayescale.validation import quoted
+
     return [
         f"left out {quoted(runs, most=RUNS_NAMED)}: {reason}"
         for reason, runs in table.excluded.groupby("reason", sort=False)["run"]
