@@ -65,8 +65,8 @@ def test_draws_are_chain_by_draw_in_float64_with_the_samplers_record(
         assert np.isfinite(values).all(), name
     for values in drawn.stats.values():
         assert values.shape == (CHAINS, DRAWS)
-    assert not drawn.stats["diverging"].all()
-    assert 0.6 < drawn.stats["accept_prob"].mean() < 0.98
+    assert drawn.stats["diverging"].mean() < 0.05
+    assert 0.5 < drawn.stats["accept_prob"].mean() < 0.9
     assert not np.array_equal(drawn.sites["slope"][0], drawn.sites["slope"][1])
 
 
