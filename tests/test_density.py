@@ -30,6 +30,11 @@ def read(card: str) -> Model:
     return model_from_card(card)
 
 
+def normal(value: Any, location: Any, scale: Any) -> float:
+    """Log density of independent Gaussians, from scipy."""
+    return float(stats.norm(location, scale).logpdf(value).sum())
+
+
 def prior_draws(model: Model, design: Design) -> tuple[Sites, Any]:
     return simulate(model, design, draws=DRAWS, seed=5)
 
@@ -56,20 +61,17 @@ def test_log_density_equals_scipys_prior_plus_likelihood(small_table: Table) -> 
     sites, _ = prior_draws(model, design)
     priors = {c.name: c.prior for c in model.coefficients}
 
-    def normal(name: str, location: Any, scale: Any, s: Sites) -> float:
-        return float(stats.norm(location, scale).logpdf(s[name]).sum())
-
     found, expected = [], []
     with jax.enable_x64(True):
         compiled = jax.jit(lambda s: log_density(density, (model, design), {}, s)[0])
         for draw in range(8):
             s = at(sites, draw)
             found.append(float(compiled(s)))
-            total = sum(normal(name, p.location, p.scale, s) for name, p in priors.items())
-            total += normal("tokens_unknown", 0, 1, s)
-            total += normal("intercept_family_spread", np.log(0.7), np.log(2), s)
+            total = sum(normal(s[name], p.location, p.scale) for name, p in priors.items())
+            total += normal(s["tokens_unknown"], 0, 1)
+            total += normal(s["intercept_family_spread"], np.log(0.7), np.log(2))
             centre = by_hand.compute_prior_centre(design, s)
-            total += normal("intercept_family", centre, np.exp(s["intercept_family_spread"]), s)
+            total += normal(s["intercept_family"], centre, np.exp(s["intercept_family_spread"]))
             p = by_hand.compute(design, s)
             scale = by_hand.noise_scale(design, s, p)
             rows = stats.t(2 + np.exp(s["degrees"]), p, scale).logpdf(design.scores)
@@ -88,9 +90,6 @@ def test_log_density_of_correlated_families_runs_and_pooled_noise(small_table: T
         "difficulty_family": (0.22, 2.0),
         "spread_benchmark": (0.4, 1.5),
     }
-
-    def normal(value: Any, location: Any, scale: Any) -> float:
-        return float(stats.norm(location, scale).logpdf(value).sum())
 
     found, expected = [], []
     with jax.enable_x64(True):
