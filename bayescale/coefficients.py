@@ -174,8 +174,14 @@ def pooling_from_card(group: str, card: Mapping[str, Any]) -> Pooling:
     Raises
     ------
     ModelError
-        A key is unknown or missing.
+        It is no table, or a key is unknown or missing.
     """
+    if not isinstance(card, Mapping):
+        raise ModelError(
+            f"pooling over {group}: give {{ spread = [median, factor] }}"
+            + (', or "shared"' if group == "benchmark" else "")
+            + f"; given: {card!r}"
+        )
     unknown = set(card) - {"spread", "correlated"}
     if unknown or "spread" not in card:
         raise ModelError(

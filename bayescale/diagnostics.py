@@ -22,9 +22,6 @@ R_HAT_BAD = 1.05
 ESS_LIMIT, ESS_BAD = 400.0, 100.0
 BFMI_LIMIT = 0.3
 DIVERGENT_SHARE_BAD = 0.01
-SATURATED_SHARE = 0.05
-# Gradients of a tree of the largest depth, 10: sampler.TREE_DEPTHS, too heavy to import here.
-LARGEST_TREE = 2**10 - 1
 SMALLEST_SPREAD = 1e-12
 
 
@@ -46,7 +43,7 @@ class Diagnosis:
     """The sampler's own evidence on a fit.
 
     `frame` has one row per site (worst of its elements), `elements` one row per scalar that was
-    judged. `bfmi` is per chain; `saturated` counts draws that reached the largest tree depth.
+    judged. `bfmi` is per chain.
     `sentences` give each reason and what to do next, the gravest first; none when all is well.
     """
 
@@ -56,7 +53,6 @@ class Diagnosis:
     elements: pd.DataFrame
     bfmi: NDArray[np.float64]
     divergences: int
-    saturated: int
     chains: int
     draws: int
 
@@ -100,7 +96,7 @@ def diagnose(
     posterior
         Sites, each with dims (chain, draw, ...).
     sample_stats
-        `diverging`, and if recorded `energy` and `num_steps` (gradients), dims (chain, draw).
+        `diverging`, and if recorded `energy`, dims (chain, draw).
     groups
         Site -> "population" or "group" (its elements are members of groups: families, runs,
         benchmarks); a site that is not named is held to the stricter limit of the population.
@@ -129,15 +125,12 @@ def diagnose(
     frame = _per_site(elements, constant, groups)
     divergences = int(sample_stats["diverging"].sum())
     total = int(sample_stats["diverging"].size)
-    saturated = 0
-    if "num_steps" in sample_stats:
-        saturated = int((sample_stats["num_steps"] >= LARGEST_TREE).sum())
     bfmi = np.array([])
     if "energy" in sample_stats:
         bfmi = np.asarray(stats.bfmi(sample_stats)["energy"], dtype=np.float64)
     findings = [
         *_findings_of_elements(elements, posterior.sizes["chain"]),
-        *_findings_of_sampler(divergences, saturated, total, bfmi),
+        *_findings_of_sampler(divergences, total, bfmi),
     ]
     order = list(Verdict)
     findings.sort(key=lambda finding: -order.index(finding[0]))
@@ -148,7 +141,6 @@ def diagnose(
         elements=elements,
         bfmi=bfmi,
         divergences=divergences,
-        saturated=saturated,
         chains=posterior.sizes["chain"],
         draws=posterior.sizes["draw"],
     )
@@ -286,7 +278,7 @@ def _findings_of_elements(elements: pd.DataFrame, chains: int) -> list[tuple[Ver
 
 
 def _findings_of_sampler(
-    divergences: int, saturated: int, total: int, bfmi: NDArray[np.float64]
+    divergences: int, total: int, bfmi: NDArray[np.float64]
 ) -> list[tuple[Verdict, str]]:
     findings = []
     if divergences:
@@ -303,13 +295,6 @@ def _findings_of_sampler(
             f"{low.min():.2f}: the tails were explored slowly. Run more warm-up and draws "
             "(say warmup=1000, draws=1600), or tighten the priors of the spreads in the model's "
             "card."
-        )
-        findings.append((Verdict.DOUBTFUL, text))
-    if saturated > SATURATED_SHARE * total:
-        text = (
-            f"{saturated} of {total} draws stopped at the largest tree depth: each step was too "
-            "short for the posterior's length. Run more warm-up (say warmup=1000); if it stays, "
-            "tighten the priors of the spreads in the model's card."
         )
         findings.append((Verdict.DOUBTFUL, text))
     return findings

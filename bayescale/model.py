@@ -34,6 +34,7 @@ MEASUREMENT = (
 )
 REQUIRED = ("name", "claim", "law", "link", "noise", "reference")
 KEYS = {*REQUIRED, "skills", "priors", "pooling", "notes"}
+SHARED = {"benchmark": "shared"}  # pooling rule of a card: one value for all benchmarks
 POINTS_PER_LOGIT = 25.0  # slope of the logistic at its middle, in points
 
 
@@ -55,6 +56,9 @@ class Model:
         which fixes the skill's direction and scale.
     pooling
         For each pooled coefficient its rules.
+    shared
+        Names of coefficients that are the same for every benchmark, though their part lets them
+        differ.
     priors_given
         Priors that replace those the parts declare.
     card
@@ -69,12 +73,13 @@ class Model:
     reference: Mapping[str, float]
     skills: Mapping[str, tuple[str, ...]]
     pooling: Mapping[str, tuple[Pooling, ...]]
+    shared: frozenset[str] = frozenset()
     priors_given: Mapping[str, Prior] = field(default_factory=dict)
     card: str = ""
 
     @property
     def coefficients(self) -> tuple[Coefficient, ...]:
-        """Every coefficient, with the card's priors in place."""
+        """Every coefficient, with the card's priors and dimensions in place."""
         measurement = MEASUREMENT if self.law.response == "skills" else ()
         declared = (
             *self.law.coefficients,
@@ -82,7 +87,14 @@ class Model:
             *self.link.coefficients,
             *self.noise.coefficients,
         )
-        return tuple(replace(c, prior=self.priors_given.get(c.name, c.prior)) for c in declared)
+        return tuple(
+            replace(
+                c,
+                prior=self.priors_given.get(c.name, c.prior),
+                dims=() if c.name in self.shared else c.dims,
+            )
+            for c in declared
+        )
 
     def anchors(self, table: Table) -> dict[str, str]:
         """Choose the anchor benchmark of each skill that a table can measure.
@@ -289,13 +301,18 @@ def model_from_card(text: str, *, source: str = "the card") -> Model:
             pooling={
                 name: tuple(pooling_from_card(group, rule) for group, rule in rules.items())
                 for name, rules in card.get("pooling", {}).items()
+                if rules != SHARED
             },
             card=text,
         )
         names = {c.name: c for c in model.coefficients}
-        for used in (*card.get("priors", {}), *model.pooling):
+        for used in (*card.get("priors", {}), *card.get("pooling", {})):
             if used not in names:
                 raise ModelError(f"no coefficient {used!r}{suggest(used, names)}")
+        shared = frozenset(n for n, rules in card.get("pooling", {}).items() if rules == SHARED)
+        for name in shared:
+            if names[name].dims != ("benchmark",):
+                raise ModelError(f"pooling {name}: it does not differ by benchmark")
         for name, rules in model.pooling.items():
             _check_pooling(names[name], rules)
         given = {
@@ -306,4 +323,4 @@ def model_from_card(text: str, *, source: str = "the card") -> Model:
             raise ModelError(f"[reference] lacks {', '.join(sorted(short))}")
     except (ModelError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{source}: {error}") from error
-    return replace(model, priors_given=given)
+    return replace(model, priors_given=given, shared=shared)

@@ -38,7 +38,7 @@ METRIC_RANGE = (1e-10, 1e10)
 PROBES = 20  # points around the start that give the first metric
 FIRST_STEP = 0.1
 ACCEPT = 0.65  # target acceptance: most effective draws for a gradient (docs/architecture.md)
-TREE_DEPTHS = (7, 10)  # largest depth in adaptation and after
+TREE_DEPTH = 7  # longer paths gave half the effective draws for a gradient (docs/architecture.md)
 STATS = ("diverging", "energy", "num_steps", "accept_prob")
 
 Arrays = dict[str, NDArray[Any]]
@@ -181,12 +181,12 @@ def compile_program(model: Model, design: Design) -> Program:
     def begin(key: Any, data: Any, position: Any, step_size: Any, metric: Any) -> _State:
         nuts = first(
             position,
-            num_warmup=WINDOW,
+            num_warmup=0,
             step_size=step_size,
             inverse_mass_matrix=metric,
             adapt_step_size=False,
             adapt_mass_matrix=False,
-            max_tree_depth=TREE_DEPTHS,
+            max_tree_depth=TREE_DEPTH,
             model_args=data,
             rng_key=key,
         )
@@ -311,8 +311,6 @@ def sample(
     def draw(chain: int) -> tuple[_State, _Chunk]:
         with jax.enable_x64(True):
             state = first_state(chain, windows)
-            after = jnp.asarray(WINDOW, state.nuts.i.dtype)  # so that trees may grow to their limit
-            state = state._replace(nuts=state.nuts._replace(i=after))
         return advance(chain, state, draws, windows * WINDOW)
 
     with ThreadPoolExecutor(min(chains, cpu_count())) as pool:

@@ -79,8 +79,12 @@ def test_log_density_equals_scipys_prior_plus_likelihood(small_table: Table) -> 
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-def test_log_density_of_correlated_families_runs_and_pooled_noise(small_table: Table) -> None:
-    model = read(SKILLS)
+@pytest.mark.parametrize("noise", ["{ spread = [0.4, 1.5] }", '"shared"'])
+def test_log_density_of_correlated_families_runs_and_pooled_noise(
+    noise: str, small_table: Table
+) -> None:
+    pooled = "spread" in noise
+    model = read(SKILLS.replace("{ spread = [0.4, 1.5] }", noise))
     design = model.design(small_table)
     sites, _ = prior_draws(model, design)
     spreads = {  # median and factor of each group's spread, as in the card
@@ -88,8 +92,9 @@ def test_log_density_of_correlated_families_runs_and_pooled_noise(small_table: T
         "intercept_run": (0.22, 2.0),
         "size_family": (0.14, 2.0),
         "difficulty_family": (0.22, 2.0),
-        "spread_benchmark": (0.4, 1.5),
     }
+    if pooled:
+        spreads["spread_benchmark"] = (0.4, 1.5)
 
     found, expected = [], []
     with jax.enable_x64(True):
@@ -115,7 +120,8 @@ def test_log_density_of_correlated_families_runs_and_pooled_noise(small_table: T
             families = stats.multivariate_normal(cov=correlation * np.outer(spread, spread))
             total += families.logpdf(s["intercept_family"] - centres["intercept_family"]).sum()
             p = by_hand.skills(design, s)
-            scale = by_hand.noise_scale(design, {"spread": s["spread_benchmark"]}, p)
+            noise_spread = s["spread_benchmark" if pooled else "spread"]
+            scale = by_hand.noise_scale(design, {"spread": noise_spread}, p)
             rows = stats.t(2 + np.exp(s["degrees"]), p, scale).logpdf(design.scores)
             expected.append(total + rows[design.weights > 0].sum())
     np.testing.assert_allclose(found, expected, rtol=1e-9)
