@@ -16,7 +16,8 @@ import numpy as np
 from bayescale.errors import ModelError
 
 Support = Literal["real", "positive", "fraction"]
-GROUPS = ("family", "run", "benchmark")
+OF_BENCHMARKS = ("benchmark", "other")
+GROUPS = ("family", "run", *OF_BENCHMARKS)
 INTERVAL = 1.6448536269514722  # half-width of the central 90% of a standard Normal
 
 
@@ -145,7 +146,8 @@ class Pooling:
     Parameters
     ----------
     group
-        "family", "run" or "benchmark".
+        "family", "run", "benchmark", or "other": the benchmarks that anchor no skill, while anchors
+        keep the population value.
     spread
         Prior of the offsets' standard deviation, on the real line of the coefficient.
     correlated
@@ -174,14 +176,8 @@ def pooling_from_card(group: str, card: Mapping[str, Any]) -> Pooling:
     Raises
     ------
     ModelError
-        It is no table, or a key is unknown or missing.
+        A key is unknown or missing.
     """
-    if not isinstance(card, Mapping):
-        raise ModelError(
-            f"pooling over {group}: give {{ spread = [median, factor] }}"
-            + (', or "shared"' if group == "benchmark" else "")
-            + f"; given: {card!r}"
-        )
     unknown = set(card) - {"spread", "correlated"}
     if unknown or "spread" not in card:
         raise ModelError(

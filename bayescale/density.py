@@ -9,8 +9,9 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
+from numpy.typing import NDArray
 
-from bayescale.coefficients import Coefficient, Pooling
+from bayescale.coefficients import OF_BENCHMARKS, Coefficient, Pooling
 from bayescale.design import UNKNOWN_TOKENS, Design
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def distribution(model: Model, design: Design) -> tuple[Array, dist.Distribution
 
     for c in sorted(model.coefficients, key=lambda c: LEVELS.get(c.name, 0)):
         for rule in _rules(model, c):
-            if rule.group == "benchmark":
+            if rule.group in OF_BENCHMARKS:
                 continue
             family = rule.group == "family"
             values, place = (by_family, middle) if family else (by_run, inputs)
@@ -146,9 +147,14 @@ def _level(coefficient: Coefficient, rules: tuple[Pooling, ...], design: Design)
     """Sample the population value of a coefficient, on the real line."""
     name, prior, shape = coefficient.name, coefficient.prior, _shape(coefficient, design)
     for rule in rules:
-        if rule.group == "benchmark":
+        if rule.group in OF_BENCHMARKS:
             mean = _site(name, _normal(prior.location, prior.scale, ()))
-            return _site(f"{name}_benchmark", _normal(mean, _spread(name, rule, ()), shape))
+            members = _normal(mean, _spread(name, rule, ()), (design.sizes()[rule.group],))
+            values = _site(f"{name}_{rule.group}", members)
+            if rule.group == "benchmark":
+                return values
+            anchors = jnp.broadcast_to(mean, (len(design.anchors),))
+            return jnp.concatenate([anchors, values])[_by_benchmark(design)]
     return _site(name, _normal(prior.location, prior.scale, shape))
 
 
@@ -200,10 +206,15 @@ def _latent(
     """Latent scores (run, benchmark) and their values at the reference run (benchmark,)."""
     if model.law.response == "latent":
         return skills, levels["intercept"]
-    order = np.argsort([*design.anchors, *design.others])
     level = by_run["difficulty"] + skills @ levels["loading"].T
     pivot = jnp.concatenate([levels["intercept"], levels["difficulty"]])
+    order = _by_benchmark(design)
     return jnp.concatenate([skills, level], axis=1)[:, order], pivot[order]
+
+
+def _by_benchmark(design: Design) -> NDArray[np.intp]:
+    """Order that puts anchors and then others in the table's order of benchmarks."""
+    return np.argsort([*design.anchors, *design.others])
 
 
 def _taken(coefficients: tuple[Coefficient, ...], values: dict[str, Array]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import xarray as xr
 
 import bayescale.progress as show
 from bayescale import __version__
+from bayescale.coefficients import OF_BENCHMARKS
 from bayescale.design import grid_positions
 from bayescale.diagnostics import Diagnosis, Verdict, diagnose
 from bayescale.errors import FitError
@@ -370,12 +371,12 @@ def _site_dims(model: Model) -> dict[str, tuple[str, ...]]:
     dims: dict[str, tuple[str, ...]] = {"tokens_unknown": ("unknown",)}
     for c in model.coefficients:
         rules = model.pooling.get(c.name, ())
-        pooled = any(rule.group == "benchmark" for rule in rules)
+        pooled = any(rule.group in OF_BENCHMARKS for rule in rules)
         dims[c.name] = () if pooled else c.dims
         for rule in rules:
             site = f"{c.name}_{rule.group}"
-            over_benchmarks = rule.group == "benchmark"
-            dims[site] = c.dims if over_benchmarks else (rule.group, *c.dims)
+            over_benchmarks = rule.group in OF_BENCHMARKS
+            dims[site] = (rule.group,) if over_benchmarks else (rule.group, *c.dims)
             dims[f"{site}_spread"] = () if over_benchmarks else c.dims
             dims[f"{site}_corr"] = ("skill", "skill_2")
     return dims

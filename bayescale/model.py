@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.coefficients import Coefficient, Pooling, Prior, pooling_from_card, real
+from bayescale.coefficients import (
+    OF_BENCHMARKS,
+    Coefficient,
+    Pooling,
+    Prior,
+    pooling_from_card,
+    real,
+)
 from bayescale.errors import ModelError
 from bayescale.parts import Part, find_part
 from bayescale.records import records_dir
@@ -34,7 +41,6 @@ MEASUREMENT = (
 )
 REQUIRED = ("name", "claim", "law", "link", "noise", "reference")
 KEYS = {*REQUIRED, "skills", "priors", "pooling", "notes"}
-SHARED = {"benchmark": "shared"}  # pooling rule of a card: one value for all benchmarks
 POINTS_PER_LOGIT = 25.0  # slope of the logistic at its middle, in points
 
 
@@ -56,9 +62,6 @@ class Model:
         which fixes the skill's direction and scale.
     pooling
         For each pooled coefficient its rules.
-    shared
-        Names of coefficients that are the same for every benchmark, though their part lets them
-        differ.
     priors_given
         Priors that replace those the parts declare.
     card
@@ -73,13 +76,12 @@ class Model:
     reference: Mapping[str, float]
     skills: Mapping[str, tuple[str, ...]]
     pooling: Mapping[str, tuple[Pooling, ...]]
-    shared: frozenset[str] = frozenset()
     priors_given: Mapping[str, Prior] = field(default_factory=dict)
     card: str = ""
 
     @property
     def coefficients(self) -> tuple[Coefficient, ...]:
-        """Every coefficient, with the card's priors and dimensions in place."""
+        """Every coefficient, with the card's priors in place."""
         measurement = MEASUREMENT if self.law.response == "skills" else ()
         declared = (
             *self.law.coefficients,
@@ -87,14 +89,7 @@ class Model:
             *self.link.coefficients,
             *self.noise.coefficients,
         )
-        return tuple(
-            replace(
-                c,
-                prior=self.priors_given.get(c.name, c.prior),
-                dims=() if c.name in self.shared else c.dims,
-            )
-            for c in declared
-        )
+        return tuple(replace(c, prior=self.priors_given.get(c.name, c.prior)) for c in declared)
 
     def anchors(self, table: Table) -> dict[str, str]:
         """Choose the anchor benchmark of each skill that a table can measure.
@@ -147,7 +142,8 @@ class Model:
             rows.append(_prior_row(c.name, c.prior, c.unit, c.meaning, [r.group for r in rules]))
             for rule in rules:
                 name = f"{c.name}_{rule.group}_spread"
-                text = f"how much {c.name} differs between one {rule.group} and the next"
+                member = "non-anchor benchmark" if rule.group == "other" else rule.group
+                text = f"how much {c.name} differs between one {member} and the next"
                 unit = c.unit if c.prior.support == "real" else f"{c.prior.support} scale"
                 rows.append(_prior_row(name, rule.spread, unit, text, []))
         return pd.DataFrame(rows)
@@ -174,13 +170,16 @@ class Model:
         return prior_scores(self, table, draws=draws, seed=seed)
 
 
-def _check_pooling(coefficient: Coefficient, rules: tuple[Pooling, ...]) -> None:
+def _check_pooling(model: Model, coefficient: Coefficient, rules: tuple[Pooling, ...]) -> None:
     """Refuse rules that the density has no meaning for."""
     for rule in rules:
         of = f"{coefficient.name} over {rule.group}"
-        if rule.group == "benchmark" and coefficient.dims != ("benchmark",):
+        of_benchmarks = rule.group in OF_BENCHMARKS
+        if of_benchmarks and coefficient.dims != ("benchmark",):
             raise ModelError(f"pooling {of}: {coefficient.name} does not differ by benchmark")
-        if rule.group != "benchmark" and (not coefficient.dims or coefficient.name == "loading"):
+        if rule.group == "other" and model.law.response != "skills":
+            raise ModelError(f"pooling {of}: {model.law.name} has no anchors; pool over benchmark")
+        if not of_benchmarks and (not coefficient.dims or coefficient.name == "loading"):
             raise ModelError(
                 f"pooling {of}: {coefficient.name} is the same for every {rule.group}; take the "
                 "rule out"
@@ -301,20 +300,15 @@ def model_from_card(text: str, *, source: str = "the card") -> Model:
             pooling={
                 name: tuple(pooling_from_card(group, rule) for group, rule in rules.items())
                 for name, rules in card.get("pooling", {}).items()
-                if rules != SHARED
             },
             card=text,
         )
         names = {c.name: c for c in model.coefficients}
-        for used in (*card.get("priors", {}), *card.get("pooling", {})):
+        for used in (*card.get("priors", {}), *model.pooling):
             if used not in names:
                 raise ModelError(f"no coefficient {used!r}{suggest(used, names)}")
-        shared = frozenset(n for n, rules in card.get("pooling", {}).items() if rules == SHARED)
-        for name in shared:
-            if names[name].dims != ("benchmark",):
-                raise ModelError(f"pooling {name}: it does not differ by benchmark")
         for name, rules in model.pooling.items():
-            _check_pooling(names[name], rules)
+            _check_pooling(model, names[name], rules)
         given = {
             name: Prior(names[name].prior.support, *map(float, pair))
             for name, pair in card.get("priors", {}).items()
@@ -323,4 +317,4 @@ def model_from_card(text: str, *, source: str = "the card") -> Model:
             raise ModelError(f"[reference] lacks {', '.join(sorted(short))}")
     except (ModelError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{source}: {error}") from error
-    return replace(model, priors_given=given, shared=shared)
+    return replace(model, priors_given=given)

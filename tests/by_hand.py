@@ -42,7 +42,7 @@ family = { spread = [0.14, 2.0] }
 [pooling.difficulty]
 family = { spread = [0.22, 2.0] }
 [pooling.spread]
-benchmark = { spread = [0.4, 1.5] }
+other = { spread = [0.4, 1.5] }
 """
 
 

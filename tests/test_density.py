@@ -79,12 +79,11 @@ def test_log_density_equals_scipys_prior_plus_likelihood(small_table: Table) -> 
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize("noise", ["{ spread = [0.4, 1.5] }", '"shared"'])
+@pytest.mark.parametrize("group", ["other", "benchmark"])
 def test_log_density_of_correlated_families_runs_and_pooled_noise(
-    noise: str, small_table: Table
+    group: str, small_table: Table
 ) -> None:
-    pooled = "spread" in noise
-    model = read(SKILLS.replace("{ spread = [0.4, 1.5] }", noise))
+    model = read(SKILLS.replace("other = ", f"{group} = "))
     design = model.design(small_table)
     sites, _ = prior_draws(model, design)
     spreads = {  # median and factor of each group's spread, as in the card
@@ -92,9 +91,8 @@ def test_log_density_of_correlated_families_runs_and_pooled_noise(
         "intercept_run": (0.22, 2.0),
         "size_family": (0.14, 2.0),
         "difficulty_family": (0.22, 2.0),
+        f"spread_{group}": (0.4, 1.5),
     }
-    if pooled:
-        spreads["spread_benchmark"] = (0.4, 1.5)
 
     found, expected = [], []
     with jax.enable_x64(True):
@@ -107,7 +105,7 @@ def test_log_density_of_correlated_families_runs_and_pooled_noise(
                 normal(s[c.name], c.prior.location, c.prior.scale) for c in model.coefficients
             )
             centres = by_hand.skills_prior_centres(design, s)
-            centres |= {"size_family": s["size"], "spread_benchmark": s["spread"]}
+            centres |= {"size_family": s["size"], f"spread_{group}": s["spread"]}
             for name, (median, factor) in spreads.items():
                 spread = s[f"{name}_spread"]
                 total += normal(spread, np.log(median), np.log(factor))
@@ -120,8 +118,9 @@ def test_log_density_of_correlated_families_runs_and_pooled_noise(
             families = stats.multivariate_normal(cov=correlation * np.outer(spread, spread))
             total += families.logpdf(s["intercept_family"] - centres["intercept_family"]).sum()
             p = by_hand.skills(design, s)
-            noise_spread = s["spread_benchmark" if pooled else "spread"]
-            scale = by_hand.noise_scale(design, {"spread": noise_spread}, p)
+            noise = np.full(design.benchmarks, s["spread"])  # an anchor's own, over the others
+            noise[list(design.others) if group == "other" else slice(None)] = s[f"spread_{group}"]
+            scale = by_hand.noise_scale(design, {"spread": noise}, p)
             rows = stats.t(2 + np.exp(s["degrees"]), p, scale).logpdf(design.scores)
             expected.append(total + rows[design.weights > 0].sum())
     np.testing.assert_allclose(found, expected, rtol=1e-9)

@@ -67,13 +67,8 @@ def test_a_card_replaces_priors_and_keeps_the_others(tmp_path: Path) -> None:
         ("intercept]\nfamily", "degrees]\nrun", "degrees is the same for every run"),
         ("[reference]", '[skills]\nlogic = "BBH"\n[reference]', "skill \"logic\": .* list.*'BBH'"),
         ("[reference]", "[skills]\nlogic = [1]\n[reference]", r'skill "logic": .* list.*\[1\]'),
-        (
-            "intercept]\nfamily = {",
-            'intercept]\nfamily = "shared" #',
-            "over family: give .*'sh",
-        ),
-        ("intercept]\nfamily = {", 'degrees]\nbenchmark = "shared" #', "degrees.* not differ by"),
-        ("intercept]\nfamily = {", 'slop]\nbenchmark = "shared" #', "no coefficient 'slop'"),
+        ("intercept]\nfamily", "spread]\nother", "compute has no anchors"),
+        ("intercept]\nfamily", "degrees]\nother", "degrees does not differ by benchmark"),
         ("[reference]", "[reference", "is not TOML"),
     ],
 )
@@ -84,13 +79,6 @@ def test_a_faulty_card_is_refused_with_its_source_and_the_fault(
     with pytest.raises(ModelError, match=said) as caught:
         model_from_card(CARD.replace(old, new, 1), source="my card")
     assert str(caught.value).startswith("my card")
-
-
-def test_a_shared_coefficient_has_one_value_for_all_benchmarks() -> None:
-    card = CARD + '[pooling.spread]\nbenchmark = "shared"\n'
-    dims = {c.name: c.dims for c in model_from_card(card).coefficients}
-    assert (dims["spread"], dims["slope"]) == ((), ("benchmark",))
-    assert {c.name: c.dims for c in model_from_card(CARD).coefficients}["spread"] == ("benchmark",)
 
 
 def test_a_misspelt_model_gets_a_hint_and_a_missing_card_its_path(tmp_path: Path) -> None:
