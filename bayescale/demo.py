@@ -132,7 +132,7 @@ def _predict(fit: bs.Fit, held_out: Table, seed: int) -> pd.DataFrame:
     """Give one row per held-out score: its run, what was measured, median and intervals."""
     runs = held_out.runs.reset_index()
     prediction = fit.predict(
-        rows=runs[["family", "params", "tokens"]],
+        rows=runs[["family", "params", "params_active", "tokens"]],
         benchmark=list(held_out.benchmarks.index),
         kind="score",
         interval=0.9,

@@ -174,6 +174,7 @@ class Fit:
         *,
         family: str | None = None,
         params: float | None = None,
+        params_active: float | None = None,
         tokens: float | None = None,
         run: str | None = None,
         benchmark: str | Sequence[str] | None = None,
@@ -186,11 +187,12 @@ class Fit:
         Parameters
         ----------
         rows
-            A frame with a row per query: `params`, and optionally `family`, `params_active` (active
-            parameters of a mixture of experts), `tokens`; or `run` alone.
-        family, params, tokens
+            A frame with a row per query: `params`, and optionally `family`, `params_active`,
+            `tokens`; or `run` alone.
+        family, params, params_active, tokens
             One query. A family of the fit, a new one, or None: one of the known, not said which.
-            Unknown tokens are drawn from their prior.
+            Active parameters are those of a mixture of experts. Unknown tokens are drawn from
+            their prior.
         run
             A run of the fit, on benchmarks that it may lack; its own facts count.
         benchmark
@@ -217,7 +219,13 @@ class Fit:
         --------
         >>> fit.predict(family="qwen2", params=72e9, tokens=7e12).frame  # doctest: +SKIP
         """
-        one = {"family": family, "params": params, "tokens": tokens, "run": run}
+        one = {
+            "family": family,
+            "params": params,
+            "params_active": params_active,
+            "tokens": tokens,
+            "run": run,
+        }
         return predict(
             self, rows, one=one, benchmark=benchmark, kind=kind, interval=interval, seed=seed
         )
@@ -304,7 +312,7 @@ def fit(
     windows = -(-warmup // WINDOW)
     with jax.enable_x64(True), show.progress(chains, windows * WINDOW + draws, progress) as report:
         began = time.perf_counter()
-        report.say(f"compiling {chosen.name} (about 15 s; less when it was compiled before)")
+        report.say(f"compiling {chosen.name} (some 15 s; less when it was compiled before)")
         program = compile_program(chosen, design)
         compiled = time.perf_counter()
         report.say(f"sampling {chains} chains of {windows * WINDOW} + {draws}")

@@ -117,6 +117,13 @@ def test_larger_models_of_a_family_are_expected_to_score_more(mean: Prediction) 
     assert np.mean(mean.draws[:, LARGE] > mean.draws[:, QWEN]) > 0.9
 
 
+def test_a_mixture_of_experts_computes_with_its_active_params(tiny_fit: Fit) -> None:
+    sparse = tiny_fit.predict(params=7e9, params_active=1e9, tokens=7e12, kind="mean")
+    dense = tiny_fit.predict(params=7e9, tokens=1e12, kind="mean")  # as many FLOPs
+    np.testing.assert_allclose(sparse.draws, dense.draws, rtol=1e-12)
+    assert (sparse.frame["params_active"] == 1e9).all()
+
+
 def test_a_known_run_gets_the_posteriors_own_expected_scores(tiny_fit: Fit) -> None:
     found = tiny_fit.predict(run="llama-7b", kind="mean")
     row = list(tiny_fit.table.runs.index).index("llama-7b")

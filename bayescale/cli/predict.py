@@ -42,6 +42,10 @@ def predict(
     params: Annotated[
         float | None, typer.Option(parser=count, metavar="COUNT", help="Parameters: 7B, 1.5e9.")
     ] = None,
+    params_active: Annotated[
+        float | None,
+        typer.Option(parser=count, metavar="COUNT", help="Active, of a mixture of experts: 37B."),
+    ] = None,
     tokens: Annotated[
         float | None, typer.Option(parser=count, metavar="COUNT", help="Training tokens: 15T.")
     ] = None,
@@ -66,11 +70,16 @@ def predict(
     csv: CsvOut = None,
 ) -> None:
     """Predict scores, with intervals, for a size and data budget that nobody has tested."""
-    asked = {"family": family, "params": params, "tokens": tokens}
+    asked = {
+        "family": family,
+        "params": params,
+        "params_active": params_active,
+        "tokens": tokens,
+    }
     query: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     ways = [name for name, given in (("--rows", rows), ("--run", run)) if given is not None]
     if query:
-        ways.append("--" + "/--".join(query))
+        ways.append("/".join(f"--{name.replace('_', '-')}" for name in query))
     if len(ways) != 1:
         told = " and ".join(ways) if ways else "none of them"
         raise typer.BadParameter(
