@@ -24,7 +24,7 @@ import pandas as pd
 import bayescale as bs
 from bayescale.backtest import score_folds
 from bayescale.datasets import table_folder
-from bayescale.files import atomic_path
+from bayescale.files import atomic_path, write_json
 from bayescale.refit import CHAINS, DRAWS, fold_fitter
 from bayescale.scores import cluster_bootstrap, two_level_mean
 from bayescale.splits import Fold, Split
@@ -148,6 +148,12 @@ def main() -> None:
                 f"total {line['seconds']:.0f} s",
                 flush=True,
             )
+            _write(args, lines, every)
+        print(model, json.dumps(_summary(lines, every)[model]))
+
+
+def _summary(lines: list[dict], every: list[pd.DataFrame]) -> dict:
+    """Means over the cells of each model, and its coverage over all their rows."""
     rows = pd.concat(every, ignore_index=True)
     summary = {}
     for model, own in rows.groupby("model"):
@@ -163,11 +169,16 @@ def main() -> None:
             "coverage": {level: value for level, (value, _) in pooled.items()},
             "coverage_se": {level: se for level, (_, se) in pooled.items()},
         }
-        print(model, json.dumps(summary[str(model)]))
+    return summary
+
+
+def _write(args: argparse.Namespace, lines: list[dict], every: list[pd.DataFrame]) -> None:
+    """Write what there is so far: a run takes half an hour, and may be stopped."""
     if args.rows:
         with atomic_path(args.rows) as temporary:
-            rows.to_csv(temporary, index=False)
+            pd.concat(every, ignore_index=True).to_csv(temporary, index=False)
     if args.json:
+        summary = _summary(lines, every)
         result = {
             "cells": lines,
             "mean_mae": summary[args.model[0]]["mean_mae"],
@@ -176,8 +187,7 @@ def main() -> None:
             "best_of_28": BEST_OF_28,
             "settings": {k: str(v) for k, v in vars(args).items()},
         }
-        with atomic_path(args.json) as temporary:
-            Path(temporary).write_text(json.dumps(result, indent=1))
+        write_json(args.json, result)
 
 
 if __name__ == "__main__":
