@@ -108,6 +108,7 @@ def score_folds(
                 "seconds": prediction.seconds,
                 "max_r_hat": prediction.max_r_hat,
                 "divergences": prediction.divergences,
+                "length": prediction.length,
             }
         )
     return scorecard(model, pd.concat(rows, ignore_index=True), pd.DataFrame(folds))

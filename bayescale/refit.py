@@ -24,7 +24,7 @@ from bayescale.sampler import Draws, Start, compile_program, sample
 from bayescale.splits import Fold, Split
 from bayescale.table import Table
 
-CHAINS, WINDOWS, DRAWS = 2, 1, 400
+CHAINS, WINDOWS, DRAWS = 2, 2, 400
 FIRST_WINDOWS = 6
 R_HAT_LIMIT = 1.05
 LONGEST = 8  # a fold whose chains disagree goes on, up to this many times as long
@@ -48,6 +48,8 @@ class FoldPrediction:
         Largest R-hat of the fit.
     divergences
         Number of divergent draws.
+    length
+        How many times the usual number of draws it took.
     """
 
     draws: NDArray[np.float64]
@@ -56,6 +58,7 @@ class FoldPrediction:
     seconds: float
     max_r_hat: float
     divergences: int
+    length: int
 
 
 def silent(_: str) -> None:
@@ -155,6 +158,7 @@ def fold_fitter(
             seconds=time.perf_counter() - started,
             max_r_hat=r_hat,
             divergences=int(found.stats["diverging"].sum()),
+            length=length,
         )
 
     return fit_fold

@@ -176,7 +176,7 @@ def scorecard(model: str, rows: pd.DataFrame, folds: pd.DataFrame) -> Scorecard:
     rows
         Scored rows of all folds, from `score_rows`.
     folds
-        One row a fold: `fold`, `n`, `seconds`, `max_r_hat`, `divergences`.
+        One row a fold: `fold`, `n`, `seconds`, `max_r_hat`, `divergences`, `length`.
 
     Returns
     -------

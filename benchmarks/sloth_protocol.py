@@ -110,6 +110,7 @@ def run_cell(
         "folds": len(split.folds),
         "max_r_hat": card.max_r_hat,
         "divergences": card.divergences,
+        "folds_longer": int((card.folds["length"] > 1).sum()),
         "seconds": time.perf_counter() - began,
         "seconds_prepare": prepared,
         "seconds_fold_median": float(np.median(folds[1:])) if len(folds) > 1 else float(folds[0]),
@@ -144,7 +145,7 @@ def main() -> None:
                 f"IS90 {line['interval_score']:.1f}  "
                 + "  ".join(f"{k}: {v:.3f}" for k, v in line["coverage"].items())
                 + f"  n {line['n']}  R-hat {line['max_r_hat']:.3f}  fold "
-                f"{line['seconds_fold_median']:.1f} s (max {line['seconds_fold_max']:.1f})  "
+                f"{line['seconds_fold_median']:.1f} s ({line['folds_longer']} longer, max {line['seconds_fold_max']:.1f})  "
                 f"total {line['seconds']:.0f} s",
                 flush=True,
             )

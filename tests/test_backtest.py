@@ -63,6 +63,7 @@ def oracle(
             seconds=1.5,
             max_r_hat=1.0 + 0.01 * (fold.label == "c"),
             divergences=1,
+            length=1,
         )
 
     return fit_fold

@@ -50,7 +50,7 @@ def test_slopes_and_runs_are_offsets_and_correlated_groups_stay(small_table: Tab
     found = centring(model, model.design(small_table))
     assert found["size_family"] is None
     assert found["intercept_run"] is None
-    assert found["spread_benchmark"] is None
+    assert found["spread_other"] is None
     assert "intercept_family" not in found
 
 

@@ -117,8 +117,10 @@ def test_a_fold_whose_chains_disagree_runs_longer(
     fit_fold = fold_fitter(
         load_model("compute"), tiny_table, one, seed=0, draws=DRAWS, tell=told.append
     )
-    assert len(fit_fold(one.folds[0]).draws) == 2 * DRAWS  # thinned to the usual length
-    assert sum("again" in text for text in told) == 2
+    found = fit_fold(one.folds[0])
+    assert found.length == 8
+    assert len(found.draws) == 2 * DRAWS  # thinned to the usual length
+    assert sum("again" in text for text in told) == 3  # to 8 times the draws
 
 
 def test_backtest_scores_the_held_out_rows(tiny_table: Table, split: Split) -> None:
