@@ -145,7 +145,8 @@ def main() -> None:
                 f"IS90 {line['interval_score']:.1f}  "
                 + "  ".join(f"{k}: {v:.3f}" for k, v in line["coverage"].items())
                 + f"  n {line['n']}  R-hat {line['max_r_hat']:.3f}  fold "
-                f"{line['seconds_fold_median']:.1f} s ({line['folds_longer']} longer, max {line['seconds_fold_max']:.1f})  "
+                f"{line['seconds_fold_median']:.1f} s (max {line['seconds_fold_max']:.1f}; "
+                f"{line['folds_longer']} longer)  "
                 f"total {line['seconds']:.0f} s",
                 flush=True,
             )
