@@ -312,7 +312,7 @@ def fit(
     windows = -(-warmup // WINDOW)
     with jax.enable_x64(True), show.progress(chains, windows * WINDOW + draws, progress) as report:
         began = time.perf_counter()
-        report.say(f"compiling {chosen.name} (up to half a minute; less when it was compiled before)")
+        report.say(f"compiling {chosen.name} (half a minute at most; less when cached)")
         program = compile_program(chosen, design)
         compiled = time.perf_counter()
         report.say(f"sampling {chains} chains of {windows * WINDOW} + {draws}")
