@@ -39,7 +39,7 @@ def log_likelihood(measured: dist.Distribution, design: Design) -> Array:
     """Log density of each score on the grid, shape (run, benchmark); weights are not applied."""
     # A score of weight zero is replaced before it is used, so that not even a NaN can leak.
     observed = jnp.where(design.weights > 0, design.scores, 0.5)
-    return jnp.broadcast_to(measured.log_prob(observed), design.weights.shape)
+    return jnp.broadcast_to(measured.log_prob(observed.T), design.weights.shape[::-1]).T
 
 
 def distribution(model: Model, design: Design) -> tuple[Array, dist.Distribution]:
@@ -61,7 +61,8 @@ def distribution(model: Model, design: Design) -> tuple[Array, dist.Distribution
     Returns
     -------
     expected : Array
-        Expected scores, shape (run, benchmark).
+        Expected scores, shape (benchmark, run): processors work along the last axis, and runs are
+        many.
     measured : Distribution
         Of the measured scores, same batch shape.
     """
@@ -94,9 +95,15 @@ def distribution(model: Model, design: Design) -> tuple[Array, dist.Distribution
             else:
                 by_run[c.name] = by_run[c.name] + offset
     latent, pivot = _latent(model, design, skills_at(inputs, by_run), levels, by_run)
-    link, noise = (_taken(part.coefficients, by_run) for part in (model.link, model.noise))
-    expected = model.link(latent, pivot, design.chance, design.top, **link)
-    return expected, model.noise(expected, design.items, design.resolution, design.stderr, **noise)
+    link, noise = (
+        {name: _per_row(value) for name, value in _taken(part.coefficients, by_run).items()}
+        for part in (model.link, model.noise)
+    )
+    pivot, chance, top = _per_row(pivot), _per_row(design.chance), _per_row(design.top)
+    items, resolution = _per_row(design.items), _per_row(design.resolution)
+    expected = model.link(latent.T, pivot, chance, top, **link)
+    measured = model.noise(expected, items, resolution, jnp.asarray(design.stderr).T, **noise)
+    return expected, measured
 
 
 def _inputs(model: Model, design: Design) -> list[Array]:
@@ -210,6 +217,12 @@ def _latent(
     pivot = jnp.concatenate([levels["intercept"], levels["difficulty"]])
     order = _by_benchmark(design)
     return jnp.concatenate([skills, level], axis=1)[:, order], pivot[order]
+
+
+def _per_row(value: Any) -> Array:
+    """Set a benchmark's values as a column beside its row of runs; a scalar stays."""
+    array = jnp.asarray(value)
+    return array[:, None] if array.ndim else array
 
 
 def _by_benchmark(design: Design) -> NDArray[np.intp]:

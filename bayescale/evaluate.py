@@ -45,7 +45,7 @@ def _evaluate(model: Model, design: Design, keys: Any, sites: Any, family: Any) 
         with seeded(rng_seed=new_key), substitute(data=values):
             expected, measured = distribution(model, chosen)
         score = measured.sample(noise_key)
-        return expected, score, log_likelihood(measured, chosen)
+        return expected.T, score.T, log_likelihood(measured, chosen)
 
     return jax.lax.map(one, (keys, sites, family), batch_size=BATCH)
 

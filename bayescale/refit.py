@@ -24,7 +24,7 @@ from bayescale.sampler import Draws, Start, compile_program, sample
 from bayescale.splits import Fold, Split
 from bayescale.table import Table
 
-CHAINS, WINDOWS, DRAWS = 2, 2, 400
+CHAINS, WINDOWS, DRAWS = 2, 2, 300
 FIRST_WINDOWS = 6
 R_HAT_LIMIT = 1.05
 LONGEST = 8  # a fold whose chains disagree goes on, up to this many times as long

@@ -52,7 +52,7 @@ def _simulate(model: Model, design: Design, keys: Any) -> Any:
         with trace() as sites, seeded(rng_seed=site_key):
             expected, measured = distribution(model, design)
         drawn = {name: site["value"] for name, site in sites.items() if site["type"] == "sample"}
-        return drawn, {"expected": expected, "score": measured.sample(noise_key)}
+        return drawn, {"expected": expected.T, "score": measured.sample(noise_key).T}
 
     return jax.lax.map(one, keys, batch_size=BATCH)
 

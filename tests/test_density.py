@@ -182,7 +182,7 @@ def test_an_anchor_moves_with_its_own_skill_alone_and_up(small_table: Table) -> 
     @jax.jit
     def expected(s: Sites) -> Any:
         with seed(rng_seed=0), substitute(data=s):
-            return distribution(model, design)[0]
+            return distribution(model, design)[0].T
 
     with jax.enable_x64(True):
         before = np.asarray(expected(s))

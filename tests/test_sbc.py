@@ -299,7 +299,7 @@ def test_simuk_finds_the_same_ranks() -> None:
             num_simulations=simulations,
             sample_kwargs={"num_warmup": 500, "num_samples": draws},
             seed=5,
-            data_dir={"scores": np.asarray(design.scores)},
+            data_dir={"scores": np.asarray(design.scores).T},
         )
         true, scores = theirs._get_prior_predictive_samples_numpyro()
         theirs.run_simulations()
@@ -307,7 +307,7 @@ def test_simuk_finds_the_same_ranks() -> None:
         ours = [
             sample(
                 program,
-                sbc.replace(design, scores=np.asarray(scores["scores"][number])),
+                sbc.replace(design, scores=np.asarray(scores["scores"][number]).T),
                 seed=number,
                 chains=2,
                 windows=6,

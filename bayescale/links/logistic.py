@@ -42,20 +42,20 @@ def logistic(
     Parameters
     ----------
     latent
-        In logits, shape (..., benchmark).
+        In logits, shape (benchmark, ...).
     pivot
-        Latent value at the reference run, shape (benchmark,).
+        Latent value at the reference run, shape (benchmark, 1).
     chance, top
-        Score of guessing and largest possible score, shape (benchmark,).
+        Score of guessing and largest possible score, shape (benchmark, 1).
     ceiling
-        Share f of the room above the reference run's score, shape (benchmark,).
+        Share f of the room above the reference run's score, shape (benchmark, 1).
     shape
-        Exponent :math:`\gamma`, shape (benchmark,).
+        Exponent :math:`\gamma`, shape (benchmark, 1).
 
     Returns
     -------
     Array
-        Expected score, shape (..., benchmark).
+        Expected score, shape (benchmark, ...).
     """
     room = 1 / (1 + jnp.exp(pivot))
     reach = 1 - room * (1 - ceiling)

@@ -34,23 +34,23 @@ def student_t(
     Parameters
     ----------
     expected
-        Expected score p, shape (..., benchmark).
+        Expected score p, shape (benchmark, ...).
     items
-        Number of test items n, infinite when not known, shape (benchmark,).
+        Number of test items n, infinite when not known, shape (benchmark, 1).
     resolution
-        Rounding step r of the published score, shape (benchmark,).
+        Rounding step r of the published score, shape (benchmark, 1).
     stderr
         Published standard error, used in place of the binomial one; NaN where there is none,
-        shape (..., benchmark).
+        shape (benchmark, ...).
     spread
-        Rest of the noise (prompt, shots, harness), shape (benchmark,).
+        Rest of the noise (prompt, shots, harness), shape (benchmark, 1).
     degrees
         Degrees of freedom above 2, so that the variance is finite.
 
     Returns
     -------
     Distribution
-        Of the measured score, batch shape (..., benchmark).
+        Of the measured score, batch shape (benchmark, ...).
     """
     sampling = jnp.where(jnp.isnan(stderr), expected * (1 - expected) / items, stderr**2)
     scale = jnp.sqrt(sampling + resolution**2 / 12 + spread**2)
