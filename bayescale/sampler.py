@@ -39,6 +39,7 @@ PROBES = 20  # points around the start that give the first metric
 FIRST_STEP = 0.1
 ACCEPT = 0.65  # target acceptance: most effective draws for a gradient (docs/architecture.md)
 TREE_DEPTH = 7  # longer paths gave half the effective draws for a gradient (docs/architecture.md)
+SHALLOW = 5  # tree depth of windows that learn the metric: a quarter of the gradients is enough
 STATS = ("diverging", "energy", "num_steps", "accept_prob")
 
 Arrays = dict[str, NDArray[Any]]
@@ -95,7 +96,8 @@ class Program:
     centre
         From data to the position at the prior mean of every site: one flat vector.
     begin
-        From (key, data, position, step size, metric) to the first state of a window of adaptation.
+        From (key, data, position, step size, metric, whether trees are shallow) to the first state
+        of a window of adaptation.
     advance
         From (state, data, whether to adapt the step size) to the state after `CHUNK` iterations,
         and what they recorded.
@@ -178,18 +180,22 @@ def compile_program(model: Model, design: Design) -> Program:
     # NumPyro's own adaptation of the step size starts anew within a window.
     start_average, update_average = dual_averaging()
 
-    def begin(key: Any, data: Any, position: Any, step_size: Any, metric: Any) -> _State:
+    def begin(
+        key: Any, data: Any, position: Any, step_size: Any, metric: Any, shallow: Any
+    ) -> _State:
         nuts = first(
             position,
-            num_warmup=0,
+            num_warmup=WINDOW,
             step_size=step_size,
             inverse_mass_matrix=metric,
             adapt_step_size=False,
             adapt_mass_matrix=False,
-            max_tree_depth=TREE_DEPTH,
+            max_tree_depth=(SHALLOW, TREE_DEPTH),
             model_args=data,
             rng_key=key,
         )
+        # To NumPyro, shallow trees are those of warm-up: of its first `num_warmup` iterations.
+        nuts = nuts._replace(i=jnp.where(shallow, 0, WINDOW))
         return _State(nuts, start_average(jnp.log(step_size)))
 
     def advance(state: _State, data: Any, adapting: Any) -> tuple[_State, _Chunk]:
@@ -209,7 +215,7 @@ def compile_program(model: Model, design: Design) -> Program:
         return jax.lax.scan(body, state, None, length=CHUNK)
 
     position = centre(data)
-    start = (position, jnp.asarray(FIRST_STEP), jnp.ones_like(position))
+    start = (position, jnp.asarray(FIRST_STEP), jnp.ones_like(position), np.asarray(False))
     state = jax.eval_shape(begin, key, data, *start)
     return Program(
         model=model,
@@ -269,7 +275,8 @@ def sample(
     chains, draws
         Number of chains, and draws of each after warm-up.
     windows
-        Windows of adaptation; the metric is learned anew from each but the last.
+        Windows of adaptation; each but the last takes shallow trees, and the metric is learned anew
+        from it.
     start
         Where chains start (positions in turn), from earlier sampling; with no window, they go on.
     tell
@@ -300,7 +307,10 @@ def sample(
 
     def first_state(chain: int, window: int) -> _State:
         own = jax.random.fold_in(jax.random.fold_in(key, window), chain)
-        state: _State = program.begin(own, data, position[chain], begin.step_size, begin.metric)
+        shallow = np.asarray(window < windows - 1)
+        state: _State = program.begin(
+            own, data, position[chain], begin.step_size, begin.metric, shallow
+        )
         return state
 
     def adapt(chain: int, window: int) -> tuple[_State, _Chunk]:
@@ -350,7 +360,8 @@ def _first_start(program: Program, data: Any, key: Any, chains: int) -> Start:
     centre = program.centre(data)
     points = centre + JITTER * jax.random.normal(key, (max(PROBES, chains), *centre.shape))
     step_size, unit = jnp.asarray(FIRST_STEP), jnp.ones_like(centre)
-    states = [program.begin(key, data, point, step_size, unit) for point in points]
+    shallow = np.asarray(False)
+    states = [program.begin(key, data, point, step_size, unit, shallow) for point in points]
     metric = _metric(np.asarray(points), np.stack([state.nuts.z_grad for state in states]))
     _, weights = data
     return Start(tuple(points[:chains]), step_size, metric, weights)
