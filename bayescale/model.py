@@ -122,9 +122,14 @@ class Model:
         }
 
     def design(self, table: Table) -> Design:
-        """Lay a table out for this model."""
+        """Lay a table out for this model; raise `ModelError` when it is no table."""
         from bayescale.design import make_design
 
+        if not isinstance(table, Table):
+            raise ModelError(
+                f"a Table is needed, not {table!r:.80}: load_table gives a bundled one by name, "
+                "read_table one of your own, Table.from_wide or Table.from_long one from a frame"
+            )
         return make_design(table, tuple(self.anchors(table).values()))
 
     def priors(self) -> pd.DataFrame:

@@ -40,6 +40,11 @@ def test_every_bundled_card_parses_and_says_what_it_is(name: str) -> None:
     assert load_model(model) is model
 
 
+def test_a_name_in_place_of_a_table_is_told_how_to_load_it() -> None:
+    with pytest.raises(ModelError, match="not 'sloth-2024': load_table"):
+        load_model("compute").design("sloth-2024")  # type: ignore[arg-type]
+
+
 def test_a_card_replaces_priors_and_keeps_the_others(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(CARD)
