@@ -27,7 +27,7 @@ from bayescale.table import Table
 CHAINS, WINDOWS, DRAWS = 2, 2, 300
 FIRST_WINDOWS = 6
 R_HAT_LIMIT = 1.05
-LONGEST = 8  # a fold whose chains disagree goes on, up to this many times as long
+LONGEST = 16  # a fold whose chains disagree goes on, up to this many times as long
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ def fold_fitter(
     -------
     callable
         From a fold to its prediction. A fold with R-hat above 1.05 goes on for as many draws again,
-        at most to eight times the draws; its seconds count all.
+        at most to sixteen times the draws; its seconds count all.
     """
     design = model.design(table)
     row, column = grid_positions(table)

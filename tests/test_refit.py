@@ -118,9 +118,9 @@ def test_a_fold_whose_chains_disagree_runs_longer(
         load_model("compute"), tiny_table, one, seed=0, draws=DRAWS, tell=told.append
     )
     found = fit_fold(one.folds[0])
-    assert found.length == 8
+    assert found.length == 16
     assert len(found.draws) == 2 * DRAWS  # thinned to the usual length
-    assert sum("again" in text for text in told) == 3  # to 8 times the draws
+    assert sum("again" in text for text in told) == 4  # to 16 times the draws
 
 
 def test_backtest_scores_the_held_out_rows(tiny_table: Table, split: Split) -> None:
