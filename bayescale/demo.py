@@ -16,6 +16,7 @@ from bayescale.table import Table
 
 SIZES = 3  # fewer sizes in a lineage show no trend to continue
 NEAR = 0.9  # nominal and true counts of one size differ by less than a tenth
+DRAWS = 1200  # without the largest models slopes are known less, and mix more slowly
 SHOWN = ("MMLU", "HellaSwag", "GSM8K")
 SHOWN_PARAMS = 30e9
 PICTURED_BENCHMARK = "MMLU"
@@ -89,7 +90,7 @@ def run_demo(
     tell
         Is told each step in one line.
     **settings
-        `chains`, `warmup` and `draws` of `bayescale.fit`.
+        `chains`, `warmup` and `draws` of `bayescale.fit`; 1,200 draws unless given.
 
     Returns
     -------
@@ -111,6 +112,7 @@ def run_demo(
         f"{table.name}: fitting {len(rest.runs)} runs; {len(held_out)} held out, the largest size "
         f"of each line of models that has {SIZES} or more sizes"
     )
+    settings = {"draws": DRAWS, **settings}
     fit = bs.fit("skills", rest, seed=seed, progress=progress, **settings)
     tell(f"predicting the {len(held_out)} held-out runs")
     predicted = _predict(fit, table.select(runs=held_out), seed)

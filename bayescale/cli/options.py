@@ -36,7 +36,10 @@ Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same num
 Chains = Annotated[int, typer.Option(min=1, help="Number of chains.")]
 Warmup = Annotated[int | None, typer.Option(min=1, help="Warm-up steps a chain; 500 if left out.")]
 Draws = Annotated[
-    int | None, typer.Option(min=1, help="Draws kept a chain; 800 if left out, 300 in a backtest.")
+    int | None,
+    typer.Option(
+        min=1, help="Draws kept a chain; 800 if left out, 1200 in the demo, 300 in a backtest."
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
