@@ -16,7 +16,7 @@ from bayescale.table import Table
 
 SIZES = 3  # fewer sizes in a lineage show no trend to continue
 NEAR = 0.9  # nominal and true counts of one size differ by less than a tenth
-DRAWS = 1200  # without the largest models slopes are known less, and mix more slowly
+DRAWS = 1600  # without the largest models slopes are known less, and mix more slowly
 SHOWN = ("MMLU", "HellaSwag", "GSM8K")
 SHOWN_PARAMS = 30e9
 PICTURED_BENCHMARK = "MMLU"
@@ -90,7 +90,7 @@ def run_demo(
     tell
         Is told each step in one line.
     **settings
-        `chains`, `warmup` and `draws` of `bayescale.fit`; 1,200 draws unless given.
+        `chains`, `warmup` and `draws` of `bayescale.fit`; 1,600 draws unless given.
 
     Returns
     -------

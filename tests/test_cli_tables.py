@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import bayescale
+from bayescale import demo
 from bayescale.cli import options
 from bayescale.cli.app import app
 from bayescale.cli.tables import open_table
@@ -64,4 +65,5 @@ def test_help_tells_the_true_numbers_of_draws() -> None:
     [warmup] = get_args(options.Warmup)[1:]
     [draws] = get_args(options.Draws)[1:]
     assert f"; {fit['warmup'].default} if left out" in warmup.help
-    assert f"; {fit['draws'].default} if left out, {held_out} in a backtest" in draws.help
+    told = f"{fit['draws'].default} if left out, {demo.DRAWS} in the demo, {held_out} in a backtest"
+    assert f"; {told}" in draws.help

@@ -38,7 +38,7 @@ Warmup = Annotated[int | None, typer.Option(min=1, help="Warm-up steps a chain; 
 Draws = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Draws kept a chain; 800 if left out, 1200 in the demo, 300 in a backtest."
+        min=1, help="Draws kept a chain; 800 if left out, 1600 in the demo, 300 in a backtest."
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
