@@ -73,6 +73,7 @@ def run_demo(
     out: Path,
     *,
     seed: int = 0,
+    draws: int = DRAWS,
     progress: bool = True,
     tell: Callable[[str], None],
     **settings: Any,
@@ -85,12 +86,14 @@ def run_demo(
         The folder for `skills.nc`, `predictions.csv` and `fans.png`.
     seed
         Seed of the fit and of the predictions.
+    draws
+        Draws of each chain.
     progress
         Whether the fit shows its progress.
     tell
         Is told each step in one line.
     **settings
-        `chains`, `warmup` and `draws` of `bayescale.fit`; 1,600 draws unless given.
+        `chains` and `warmup` of `bayescale.fit`.
 
     Returns
     -------
@@ -112,8 +115,7 @@ def run_demo(
         f"{table.name}: fitting {len(rest.runs)} runs; {len(held_out)} held out, the largest size "
         f"of each line of models that has {SIZES} or more sizes"
     )
-    settings = {"draws": DRAWS, **settings}
-    fit = bs.fit("skills", rest, seed=seed, progress=progress, **settings)
+    fit = bs.fit("skills", rest, seed=seed, draws=draws, progress=progress, **settings)
     tell(f"predicting the {len(held_out)} held-out runs")
     predicted = _predict(fit, table.select(runs=held_out), seed)
 

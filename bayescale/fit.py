@@ -293,7 +293,7 @@ def fit(
     FitError
         Too few chains, warm-up or draws.
     ModelError
-        There is no such model.
+        There is no such model, or what is given as table is none.
 
     Examples
     --------
