@@ -10,15 +10,19 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_type_hints
 
 from bayescale.coefficients import Coefficient
 from bayescale.errors import ModelError
+from bayescale.inputs import Input
 from bayescale.validation import suggest
 
 Kind = Literal["law", "link", "noise"]
+Status = Literal["checked", "unverified"]
+Values = Mapping[str, Any]
+Paper = Callable[[Values, Values], dict[str, Any]]
 PACKAGES: dict[Kind, str] = {"law": "laws", "link": "links", "noise": "noises"}
 
 
@@ -36,12 +40,30 @@ class Part:
         The formula.
     inputs
         Names of the positional arguments.
+    columns
+        The inputs of a law: unit, range and reference of each positional argument.
     coefficients
         One for each annotated keyword-only argument.
     response
-        What a law gives: "skills" (one value a skill) or "latent" (one value a benchmark).
+        What a law gives: "skills" (one value a skill), "latent" (one value a benchmark), or the
+        name of what its formula is of: "loss", "score", "optimum".
     source
         Where the formula was published.
+    unit
+        Unit of the response.
+    status
+        "unverified" where the formula could not be checked against the paper or its code.
+    falls, rises
+        Inputs that the response falls, or rises, with.
+    floor
+        Coefficient that the response comes to when every input it falls with grows.
+    paper
+        From coefficients and reference values of the inputs to the coefficients that the paper
+        prints.
+    published
+        Source -> coefficients as printed.
+    traps
+        What users of the law trip over.
     """
 
     kind: Kind
@@ -51,6 +73,15 @@ class Part:
     coefficients: tuple[Coefficient, ...]
     response: str
     source: str
+    columns: tuple[Input, ...] = ()
+    unit: str = ""
+    status: Status = "checked"
+    falls: tuple[str, ...] = ()
+    rises: tuple[str, ...] = ()
+    floor: str | None = None
+    paper: Paper | None = None
+    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    traps: tuple[str, ...] = ()
 
     def __call__(self, *inputs: Any, **coefficients: Any) -> Any:
         """Evaluate the formula."""
@@ -62,9 +93,61 @@ class Part:
         return (inspect.getdoc(self.function) or "").split("\n\n")[0].replace("\n", " ")
 
 
-def law(*, response: str, source: str) -> Callable[[Callable[..., Any]], Part]:
-    """Make a law of a function from inputs at reference scale to a latent quantity."""
-    return lambda function: _part("law", function, response, source)
+def law(
+    *,
+    response: str,
+    source: str,
+    unit: str = "",
+    status: Status = "checked",
+    falls: tuple[str, ...] = (),
+    rises: tuple[str, ...] = (),
+    floor: str | None = None,
+    paper: Paper | None = None,
+    published: Mapping[str, Mapping[str, float]] | None = None,
+    traps: tuple[str, ...] = (),
+) -> Callable[[Callable[..., Any]], Part]:
+    """Make a law of a function from inputs at reference scale to a latent quantity.
+
+    The arguments are those of `Part`.
+    """
+    return lambda function: replace(
+        _part("law", function, response, source),
+        unit=unit,
+        status=status,
+        falls=falls,
+        rises=rises,
+        floor=floor,
+        paper=paper,
+        published=published or {},
+        traps=traps,
+    )
+
+
+def amplitudes(**rescaled: Mapping[str, str]) -> Paper:
+    """Give the paper's amplitudes of power terms: those at the reference run, times its powers.
+
+    Parameters
+    ----------
+    rescaled
+        For each amplitude, the inputs of its term and their exponents: a coefficient's name, or
+        "-name" where the term grows. An amplitude A of a term A x^-p is A_0 x_0^p.
+
+    Examples
+    --------
+    >>> amplitudes(A={"params": "alpha"})({"A": 2.0, "alpha": 0.5}, {"params": 100.0})
+    {'A': 20.0, 'alpha': 0.5}
+    """
+
+    def paper(coefficients: Values, reference: Values) -> dict[str, Any]:
+        found = dict(coefficients)
+        for name, powers in rescaled.items():
+            for column, exponent in powers.items():
+                sign = -1 if exponent.startswith("-") else 1
+                p = sign * coefficients[exponent.removeprefix("-")]
+                found[name] = found[name] * reference[column] ** p
+        return found
+
+    return paper
 
 
 def link(*, source: str) -> Callable[[Callable[..., Any]], Part]:
@@ -80,11 +163,13 @@ def noise(*, source: str) -> Callable[[Callable[..., Any]], Part]:
 def _part(kind: Kind, function: Callable[..., Any], response: str, source: str) -> Part:
     hints = get_type_hints(function, include_extras=True)
     inputs: list[str] = []
+    columns: list[Input] = []
     coefficients: list[Coefficient] = []
     for name, parameter in inspect.signature(function).parameters.items():
         declared = getattr(hints.get(name), "__metadata__", ())
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             inputs.append(name)
+            columns += [replace(part, name=name) for part in declared if isinstance(part, Input)]
         elif declared:
             coefficients.append(replace(declared[0], name=name))
     return Part(
@@ -95,6 +180,7 @@ def _part(kind: Kind, function: Callable[..., Any], response: str, source: str) 
         tuple(coefficients),
         response,
         source,
+        tuple(columns),
     )
 
 

@@ -1,0 +1,198 @@
+"""Effective resources: repeats, experts, streams and vocabulary turned into size or data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from bayescale.coefficients import positive, real
+from bayescale.inputs import (
+    Experts,
+    Input,
+    Params,
+    Streams,
+    Tokens,
+    UniqueTokens,
+    Vocabulary,
+)
+from bayescale.laws.power_sums import NATS, Amplitude, Exponent, Floor
+from bayescale.laws.terms import power as term
+from bayescale.laws.terms import repeated, saturated_experts
+from bayescale.parts import Values, amplitudes, law
+
+LN10 = 2.302585092994046
+
+
+@law(
+    response="loss",
+    unit=NATS,
+    source="Muennighoff et al. 2023, arXiv:2305.16264, eqs 5 to 7",
+    falls=("params", "tokens"),
+    paper=amplitudes(A={"params": "alpha"}, B={"tokens": "beta"}),
+    published={
+        "Muennighoff et al. 2023": {
+            "E": 1.8691, "A": 520.8, "B": 1487.7, "alpha": 0.3526596, "beta": 0.3526596,
+            "R_D": 15.387756, "R_N": 5.309743,
+        }
+    },  # fmt: skip
+    traps=(
+        "fitting the base law first and the half-lives then hides how they are correlated",
+        "heavily repeated runs over-fit: the noise grows with the repeats",
+    ),
+)
+def data_constrained(
+    params: Params,
+    tokens: Tokens,
+    unique_tokens: UniqueTokens,
+    *,
+    E: Floor,
+    A: Amplitude,
+    B: Amplitude,
+    alpha: Exponent,
+    beta: Exponent,
+    R_D: Annotated[Array, positive(10, 2.7, unit="epochs", meaning="repeats that keep 1 - 1/e")],
+    R_N: Annotated[Array, positive(10, 2.7, unit="1", meaning="the same of excess params")],
+) -> Array:
+    r"""Repeated data, and params beyond what the data can fill, are worth less and less.
+
+    .. math:: L = E + A\,N'^{-\alpha} + B\,D'^{-\beta}, \quad
+              D' = U_D \left(1 + R_D^* (1 - e^{-R_D/R_D^*})\right), \quad R_D = D/U_D - 1
+
+    and N' likewise, with U_N the size that is optimal for U_D tokens, or N if that is smaller.
+    """
+    balance = (alpha * A / (beta * B)) ** (1 / (alpha + beta))
+    optimal = balance * (balance * unique_tokens) ** (beta / alpha)
+    filled = jnp.minimum(params, optimal)
+    size, data = repeated(filled, params, R_N), repeated(unique_tokens, tokens, R_D)
+    return E + term(A, size, alpha) + term(B, data, beta)
+
+
+def _routed_paper(c: Values, reference: Values) -> dict[str, Any]:
+    log_params, log_start = jnp.log(reference["params"]), jnp.log(c["start"] + 1)
+    b = c["b"] - c["c"] * log_params
+    return {
+        "a": c["a"] - c["c"] * log_start,
+        "b": b,
+        "c": c["c"] * LN10,
+        "d": (jnp.log(c["L"]) - c["a"] * log_params - b * log_start) / LN10,
+        "E_start": c["start"] + 1,
+        "E_max": c["start"] + 1 + c["span"],
+    }
+
+
+@law(
+    response="loss",
+    unit=NATS,
+    source="Clark et al. 2022, arXiv:2202.01169, eqs 7 and 8",
+    paper=_routed_paper,
+    traps=(
+        "c and d are in base 10 in the paper",
+        "the largest useful number of experts, b and c trade off",
+    ),
+)
+def routed_clark(
+    params: Params,
+    experts: Experts,
+    *,
+    L: Annotated[Array, positive(2.5, 1.5, unit=NATS, meaning="dense loss at the reference run")],
+    a: Annotated[Array, real(-0.08, 0.04, unit="1", meaning="exponent of params")],
+    b: Annotated[Array, real(-0.05, 0.1, unit="1", meaning="exponent of experts there")],
+    c: Annotated[Array, real(0, 0.02, unit="1", meaning="how it changes with log params")],
+    start: Annotated[Array, positive(1, 2.7, unit="experts", meaning="E_start - 1")],
+    span: Annotated[Array, positive(300, 2.7, unit="experts", meaning="E_max - E_start")],
+) -> Array:
+    r"""Routing multiplies the size, by less the larger the dense model is.
+
+    .. math:: \log L = \log L_0 + a \log N + b \log (\hat E/E_{start})
+              + c \log N \log (\hat E/E_{start})
+
+    so that a dense model, whose effective number of experts is E_start, has the first two terms.
+    """
+    log_params = jnp.log(params)
+    effective = saturated_experts(experts, start + 1, start + 1 + span)
+    log_experts = jnp.log(effective / (start + 1))
+    return L * jnp.exp(a * log_params + (b + c * log_params) * log_experts)
+
+
+def _parscale_paper(c: Values, reference: Values) -> dict[str, Any]:
+    amplitude = reference["params"] * c["R"] ** (1 / c["alpha"])
+    return {"E": c["E"], "A": amplitude, "alpha": c["alpha"], "kappa": c["kappa"]}
+
+
+@law(
+    response="loss",
+    unit=NATS,
+    source="Chen et al. 2025, arXiv:2505.10475",
+    falls=("params", "streams"),
+    floor="E",
+    paper=_parscale_paper,
+    published={
+        "Stack-Python": {"E": 0.6912, "A": 1.1307e7, "alpha": 0.18935, "kappa": 0.3935},
+        "Pile": {"E": 1.2886, "A": 1.9754e8, "alpha": 0.19627, "kappa": 0.3344},
+    },
+    traps=("one decade of params hardly tells the floor from the exponent",),
+)
+def parscale(
+    params: Params,
+    streams: Streams,
+    *,
+    E: Annotated[Array, positive(1.2, 1.65, unit=NATS, meaning="floor")],
+    R: Annotated[Array, positive(0.6, 2, unit=NATS, meaning="reducible loss of one stream there")],
+    alpha: Annotated[Array, positive(0.2, 1.65, unit="1", meaning="exponent of params")],
+    kappa: Annotated[Array, positive(0.4, 2.7, unit="1", meaning="worth of a factor e of streams")],
+) -> Array:
+    r"""P parallel streams are worth log P more params.
+
+    .. math:: L = E + \left(\frac{A}{N (\kappa \log P + 1)}\right)^{\alpha}
+    """
+    return E + term(R, params * (1 + kappa * jnp.log(streams)), alpha)
+
+
+VocabularyParams = Annotated[Array, Input("params", 1e6, 1e9, "vocabulary size times width")]
+BodyParams = Annotated[Array, Input("params", 1e7, 1e11, "params without those of the vocabulary")]
+Characters = Annotated[Array, Input("characters", 1e8, 1e13, "training text")]
+
+
+@law(
+    response="unigram-normalised loss",
+    unit=NATS,
+    source="Tao et al. 2024, arXiv:2407.13623",
+    falls=("body_params", "characters"),
+    paper=amplitudes(
+        A1={"body_params": "beta"}, A2={"vocabulary_params": "alpha_2"}, B={"characters": "beta"}
+    ),
+    published={
+        "Tao et al. 2024, params in millions, tokens in billions": {
+            "A1": 1.831, "A2": 0.196, "B": 2.124, "E": 5.533, "beta": 0.447, "alpha_2": 0.671,
+        }
+    },  # fmt: skip
+    traps=(
+        "the released script puts the vocabulary in thousands into the tokens of a character",
+        "the response is negative: a normal or Student-t noise, not one on its log",
+    ),
+)
+def vocabulary(
+    body_params: BodyParams,
+    vocabulary_params: VocabularyParams,
+    vocabulary: Vocabulary,
+    characters: Characters,
+    *,
+    E: Annotated[Array, positive(5, 1.35, unit=NATS, meaning="depth of the floor below zero")],
+    A1: Amplitude,
+    A2: Amplitude,
+    B: Amplitude,
+    alpha_2: Annotated[Array, positive(0.6, 1.65, unit="1", meaning="exponent of the vocabulary")],
+    beta: Annotated[Array, positive(0.4, 1.65, unit="1", meaning="exponent of size and data")],
+) -> Array:
+    r"""A larger vocabulary costs params and saves tokens.
+
+    .. math:: L_u = -E + A_1 N_{nv}^{-\beta} + A_2 N_v^{-\alpha_2} + B\,(H f(V))^{-\beta}
+
+    with f(V) the tokens of a character, a parabola in the log of V in thousands.
+    """
+    log_v = jnp.log(vocabulary / 1000)
+    tokens = characters * (0.00639222 * log_v**2 - 0.15811069 * log_v + 1.20470122)
+    vocabulary_term = term(A2, vocabulary_params, alpha_2)
+    return -E + term(A1, body_params, beta) + vocabulary_term + term(B, tokens, beta)
