@@ -145,7 +145,9 @@ Change = Annotated[Array, real(0.3, 0.5, unit="1", meaning="change of the expone
 Sharpness = Annotated[Array, positive(0.3, 2, unit="1", meaning="softness of the break")]
 Gap = Annotated[Array, positive(10, 5, unit="1", meaning="from the break before, as x/d - 1")]
 BNSL = "Caballero et al. 2022, arXiv:2210.14891, eq. 1"
-BEYOND = "a break beyond the data is the prior: extrapolations through it are as wide as they should be"
+BEYOND = (
+    "a break beyond the data is the prior: extrapolations through it are as wide as they should be"
+)
 
 
 def _bnsl_paper(c: Values, reference: Values) -> dict[str, Any]:

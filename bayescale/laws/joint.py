@@ -49,9 +49,17 @@ def _joint_moe_paper(c: Values, reference: Values) -> dict[str, Any]:
     paper=_joint_moe_paper,
     published={
         "Ludziejewski et al. 2025": {
-            "a": 35.91, "alpha": -0.1889, "delta": -0.2285, "gamma": 0.0098,
-            "b": 35.98, "beta": -0.1775, "omega": 0.5529, "zeta": -0.0259,
-            "E_start": 2.0732, "E_max": 290.4521, "c": 1.3637,
+            "a": 35.91,
+            "alpha": -0.1889,
+            "delta": -0.2285,
+            "gamma": 0.0098,
+            "b": 35.98,
+            "beta": -0.1775,
+            "omega": 0.5529,
+            "zeta": -0.0259,
+            "E_start": 2.0732,
+            "E_max": 290.4521,
+            "c": 1.3637,
         }
     },  # fmt: skip
     traps=("eleven coefficients: without priors a few hundred runs do not pin them down",),

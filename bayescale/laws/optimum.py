@@ -13,6 +13,7 @@ from bayescale.laws.power_sums import NATS, Amplitude, Exponent, Floor
 from bayescale.laws.terms import power as term
 from bayescale.parts import Values, amplitudes, law
 
+
 @law(
     response="optimum",
     unit="params",
@@ -72,9 +73,7 @@ def _step_law_paper(c: Values, reference: Values) -> dict[str, Any]:
     unit=NATS,
     source="Li et al. 2025, arXiv:2503.04715 (Step law), as a surface around its optimum",
     paper=_step_law_paper,
-    published={
-        "Li et al. 2025": {"eta_0": 1.79, "p": -0.713, "q": 0.307, "B_0": 0.58, "r": 0.571}
-    },
+    published={"Li et al. 2025": {"eta_0": 1.79, "p": -0.713, "q": 0.307, "B_0": 0.58, "r": 0.571}},
     traps=(
         "optima read off a grid are noisy, and wrong at its edges: the surface uses every run",
         "the optimum depends on the schedule's shape",

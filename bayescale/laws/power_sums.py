@@ -28,7 +28,9 @@ AT_REFERENCE = "at the reference run"
 Exponent = Annotated[Array, positive(0.35, 1.65, unit="1", meaning="exponent")]
 SmallExponent = Annotated[Array, positive(0.1, 2, unit="1", meaning="exponent")]
 Floor = Annotated[Array, positive(1.8, 1.35, unit=NATS, meaning="loss that nothing buys down")]
-Amplitude = Annotated[Array, positive(0.3, 3, unit=NATS, meaning=f"worth of the term {AT_REFERENCE}")]
+Amplitude = Annotated[
+    Array, positive(0.3, 3, unit=NATS, meaning=f"worth of the term {AT_REFERENCE}")
+]
 
 
 @law(
@@ -271,8 +273,14 @@ def loss_to_loss(
     floor="E",
     published={
         "Zheng et al. 2024": {
-            "E": 1.55, "A": 420.0, "B": 719.5, "alpha": 0.40, "beta": 0.30,
-            "B_continued": 433.3, "beta_continued": 0.20, "gamma": 0.08,
+            "E": 1.55,
+            "A": 420.0,
+            "B": 719.5,
+            "alpha": 0.40,
+            "beta": 0.30,
+            "B_continued": 433.3,
+            "beta_continued": 0.20,
+            "gamma": 0.08,
         }
     },  # fmt: skip
     paper=amplitudes(
@@ -293,7 +301,9 @@ def cpt(
     B_continued: Amplitude,
     alpha: Exponent,
     beta: Exponent,
-    beta_continued: Annotated[Array, positive(0.25, 1.65, unit="1", meaning="exponent of tokens, continued")],
+    beta_continued: Annotated[
+        Array, positive(0.25, 1.65, unit="1", meaning="exponent of tokens, continued")
+    ],
     gamma: Annotated[Array, real(0.05, 0.1, unit="1", meaning="exponent of params, continued")],
 ) -> Array:
     r"""Pre-training that continues from another language shares floor and size term with a new one.

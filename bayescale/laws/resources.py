@@ -33,8 +33,13 @@ LN10 = 2.302585092994046
     paper=amplitudes(A={"params": "alpha"}, B={"tokens": "beta"}),
     published={
         "Muennighoff et al. 2023": {
-            "E": 1.8691, "A": 520.8, "B": 1487.7, "alpha": 0.3526596, "beta": 0.3526596,
-            "R_D": 15.387756, "R_N": 5.309743,
+            "E": 1.8691,
+            "A": 520.8,
+            "B": 1487.7,
+            "alpha": 0.3526596,
+            "beta": 0.3526596,
+            "R_D": 15.387756,
+            "R_N": 5.309743,
         }
     },  # fmt: skip
     traps=(
@@ -165,7 +170,12 @@ Characters = Annotated[Array, Input("characters", 1e8, 1e13, "training text")]
     ),
     published={
         "Tao et al. 2024, params in millions, tokens in billions": {
-            "A1": 1.831, "A2": 0.196, "B": 2.124, "E": 5.533, "beta": 0.447, "alpha_2": 0.671,
+            "A1": 1.831,
+            "A2": 0.196,
+            "B": 2.124,
+            "E": 5.533,
+            "beta": 0.447,
+            "alpha_2": 0.671,
         }
     },  # fmt: skip
     traps=(

@@ -41,7 +41,9 @@ def annealed(rates: Array, steps: Array, memory: Array) -> tuple[Array, Array]:
     drops = -jnp.diff(rates, prepend=rates[..., :1], axis=-1)
     log_memory = jnp.log(memory)
 
-    def onward(state: tuple[Array, Array], node: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
+    def onward(
+        state: tuple[Array, Array], node: tuple[Array, Array]
+    ) -> tuple[tuple[Array, Array], Array]:
         momentum, total = state
         length, drop = node
         # A drop at the node's first step, then length - 1 steps of decay.

@@ -55,7 +55,9 @@ def downstream_exp(
     return top * (1 - (largest - drop * jnp.exp(-rate * (latent - pivot))))
 
 
-@link(source="Bhagia et al. 2024, arXiv:2412.04403 (task ladder); Magnusson et al. 2025 (DataDecide)")
+@link(
+    source="Bhagia et al. 2024, arXiv:2412.04403 (task ladder); Magnusson et al. 2025 (DataDecide)"
+)
 def ladder(
     latent: Array,
     pivot: Array,
