@@ -1,0 +1,44 @@
+"""Loss curves of Luo et al. 2025: three sizes under nine learning-rate schedules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from bayescale.table import Table
+
+MOST = 100  # points of a curve
+# The logs begin after the warm-up. At the peak rate, half its steps sum to the same rate.
+WARM_UP = 2_160
+
+
+def build(raw: Path) -> Table:
+    """Build the table of thinned curves, with the learning rates at the steps that were logged."""
+    source = pd.read_csv(raw / "multi-power-law/loss_curves.csv")
+    source["size"] = source["model_M"].astype("str") + "M"
+    source["params"] = source["model_M"] * 1e6
+    source["kind"] = source["schedule"]
+    source["schedule"] = source["size"] + " " + source["schedule"]
+    source = source.sort_values(["params", "kind", "step"], ignore_index=True)
+    curves = source.groupby("schedule", sort=False)
+    back = curves.cumcount(ascending=False)
+    stride = -(-curves["step"].transform("size") // MOST)
+    frame = source.loc[back % stride == 0, ["size", "kind", "schedule", "params", "step", "loss"]]
+    series = pd.concat([rates(name, curve) for name, curve in curves], ignore_index=True)
+    units = {"loss": "nats/token"}
+    frame = frame.reset_index(drop=True)
+    return Table.from_runs(frame, "loss", units=units, name="lr-schedules", series=series)
+
+
+def rates(name: str, curve: pd.DataFrame) -> pd.DataFrame:
+    """Return the schedule of a curve; inner nodes of a constant stretch tell nothing."""
+    start = pd.DataFrame({"step": [WARM_UP // 2], "lr": [curve["lr"].iloc[0]]})
+    nodes = pd.concat([start, curve[["step", "lr"]]], ignore_index=True)
+    rate = nodes["lr"]
+    inner = (rate == rate.shift()) & (rate == rate.shift(-1))
+    return (
+        nodes[~inner]
+        .rename(columns={"lr": "value"})
+        .assign(series=name)[["series", "step", "value"]]
+    )

@@ -1,0 +1,71 @@
+"""The runs of Gadre et al. 2024: loss and downstream error far beyond the compute optimum."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from bayescale.table import Table
+from builders.facts import single, with_tests
+
+CORPORA = {"c4_original": "c4", "rpj": "redpajama", "rw_original": "refinedweb"}
+SMALLEST = "d=96_l=8_h=4"
+FOUR_SIZES = [SMALLEST, "d=512_l=8_h=4", "d=576_l=24_h=8", "d=1024_l=24_h=8"]
+# The subset of tasks on which the paper's largest runs are clear of chance.
+SUBSET = [
+    "bigbench_operators",
+    "pubmed_qa_labeled",
+    "hellaswag_zeroshot",
+    "boolq",
+    "arc_easy",
+    "coqa",
+    "bigbench_dyck_languages",
+    "lambada_openai",
+    "bigbench_novel_concepts",
+    "winograd",
+    "bigbench_cs_algorithms",
+    "commonsense_qa",
+    "bigbench_qa_wikidata",
+    "hellaswag",
+    "copa",
+    "squad",
+    "piqa",
+]
+
+
+def build(raw: Path) -> Table:
+    """Build the table of 104 runs."""
+    source = pd.read_csv(raw / "gadre-overtraining/runs_104.csv")
+    tests = pd.read_csv(raw / "gadre-overtraining/eval_metadata.csv").set_index("Eval Task")
+    multiplier, arch = source["token_multiplier"], source["arch"]
+    default = arch.isin(FOUR_SIZES) & (multiplier == 1) | (arch == SMALLEST) & (multiplier == 16)
+    corpus = source["train_dataset"].map(CORPORA)
+    frame = pd.DataFrame(
+        {
+            "run": corpus + " " + arch + " " + multiplier.map("{:g}".format),
+            "corpus": corpus,
+            "arch": arch,
+            "default_run": default.map({True: "yes", False: "no"}),
+            "params": source["N"],
+            "params_nonemb": source["N_no_embed"],
+            "tokens": source["D"],
+            "flops": source["C_6ND"].astype("float64"),
+            "multiplier": source["D"] / source["N"],
+            "token_multiplier": multiplier,
+            "loss": source["loss_c4_val"],
+        }
+    )
+    losses = [name for name in source if name.startswith("loss_") and name != "loss_c4_val"]
+    frame = frame.join(source[losses])
+    tasks = source.filter(regex="^acc_").rename(columns=lambda name: name.removeprefix("acc_"))
+    errors = {
+        "error_17": 1 - tasks[SUBSET].mean(axis="columns"),
+        "error_46": 1 - tasks.mean(axis="columns"),
+    }
+    frame = frame.assign(**errors).join(tasks.apply(single))
+    units = dict.fromkeys(["loss", *losses], "nats/token") | dict.fromkeys(errors, "error")
+    units |= dict.fromkeys(tasks, "accuracy")
+    table = Table.from_runs(frame, list(units), units=units, name="overtraining")
+    known = tests.loc[list(tasks)]
+    return with_tests(table, known["Random baseline"] / 100, known["#datapoints"])
