@@ -1,17 +1,21 @@
-"""`Table`: observed scores in long form, with what is known of their runs and benchmarks."""
+"""`Table`: observed scores in long form, with what is known of their runs and benchmarks.
+
+Longer than 400 lines for the docstrings of one value's public methods.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
-from bayescale import validation as check
+from bayescale import frames
 from bayescale.errors import TableError
 from bayescale.files import atomic_path
-from bayescale.validation import Source, fail
+from bayescale.series import clean_series, join_series, no_series
+from bayescale.validation import Source, fail, quoted, suggest, unknown_names, where
 
 MOE_REASON = "mixture of experts without params_active: its training compute is unknown"
 IN_MEMORY = Source()
@@ -25,25 +29,33 @@ def _no_exclusions() -> pd.DataFrame:
 class Table:
     """Scores of runs on benchmarks, checked, in long form: a missing score is a missing row.
 
-    Make one with `read_table`, `load_table`, `Table.from_long` or `Table.from_wide`; these check
-    everything and report all problems at once.
+    A benchmark is whatever was measured, and its unit tells the scale: an "accuracy" lies in
+    [0, 1]; a score of any other unit, such as a loss in "nats/token", is any finite number. A table
+    with an accuracy is a leaderboard, whose runs need a family, params and tokens.
+
+    Make one with `read_table`, `load_table`, `Table.from_long`, `Table.from_wide` or
+    `Table.from_runs`; these check everything and report all problems at once.
 
     Parameters
     ----------
     scores
-        One row per (run, benchmark): `run`, `benchmark`, `score` (float64 in [0, 1]), `stderr`
-        (float64, NaN where not known); ordered as `runs`, then as `benchmarks`.
+        One row per (run, benchmark): `run`, `benchmark`, `score` (float64), `stderr` (float64, NaN
+        where not known); ordered as `runs`, then as `benchmarks`.
     runs
-        Indexed by `run`: `family`, `params` (total count), `params_convention`, `params_active`
-        (NaN unless a mixture of experts), `tokens` (NaN where unknown), `flops`, `released`
-        (ISO date or ""), `lineage`, `instruct` (bool). Counts are float64.
+        Indexed by `run`: `family` ("all" where there are none), `params` (total count),
+        `params_convention`, `params_active` (NaN unless a mixture of experts), `tokens`, `flops`,
+        `released` (ISO date or ""), `lineage`, `instruct` (bool); then columns of the table's own:
+        numbers are inputs, text is groups. Numbers are float64, NaN where unknown.
     benchmarks
-        Indexed by `benchmark`: `chance`, `ceiling`, `items` (NaN where unknown), `resolution`
-        (rounding step of the published score, 0 for none), `unit`.
+        Indexed by `benchmark`: `chance`, `ceiling`, `items` (NaN where unknown, and where the unit
+        is no accuracy), `resolution` (rounding step of the published score, 0 for none), `unit`.
     name
         What messages and pictures call the table.
     excluded
         `run` and `reason` of runs that a rule left out.
+    series
+        Curves that runs refer to by name, such as learning-rate schedules: `series` (name), `step`
+        (increasing along each) and `value`, both float64.
     """
 
     scores: pd.DataFrame
@@ -51,6 +63,7 @@ class Table:
     benchmarks: pd.DataFrame
     name: str = "table"
     excluded: pd.DataFrame = field(default_factory=_no_exclusions)
+    series: pd.DataFrame = field(default_factory=no_series)
 
     @classmethod
     def from_long(
@@ -61,6 +74,7 @@ class Table:
         name: str = "table",
         *,
         excluded: pd.DataFrame | None = None,
+        series: pd.DataFrame | None = None,
         source: Source | Sequence[Source] = IN_MEMORY,
     ) -> Table:
         """Check three frames and make a table of them.
@@ -72,17 +86,22 @@ class Table:
         scores
             Columns `run`, `benchmark`, `score` and optionally `stderr`.
         runs
-            Columns (or index) `run`, and `family`, `params`, `tokens`; optional the others of
-            `Table.runs`, and `moe` (bool): such runs need `params_active` or are excluded.
+            Columns (or index) `run`, and for a leaderboard `family`, `params`, `tokens`; optional
+            the others of `Table.runs`, and further columns: numbers and bools become inputs, text
+            groups. In a leaderboard, runs that `moe` (bool) marks need `params_active` or are
+            excluded.
         benchmarks
             Columns (or index) `benchmark`, optional the others; None takes the names from
-            `scores` with chance 0 and ceiling 1.
+            `scores`, accuracies with chance 0 and ceiling 1.
         name
             The table's name.
         excluded
             Runs left out before, with their reasons.
+        series
+            Curves that runs refer to by name: columns `series`, `step`, `value`.
         source
-            Where the frames came from, for messages: one, or three (scores, runs, benchmarks).
+            Where the frames came from, for messages: one, or one for each (scores, runs,
+            benchmarks, series).
 
         Returns
         -------
@@ -100,43 +119,39 @@ class Table:
         >>> float(Table.from_long(scores, runs).runs.loc["a", "flops"])
         8.4e+22
         """
-        sources = (source,) * 3 if isinstance(source, Source) else tuple(source)
-        runs, problems = check.clean_runs(_with_column(runs, "run"), sources[1])
-        scores, more = check.clean_scores(scores, sources[0])
+        sources = (source,) * 4 if isinstance(source, Source) else tuple(source)
+        leaderboard = frames.is_leaderboard(benchmarks)
+        runs, problems = frames.clean_runs(_with_column(runs, "run"), sources[1], leaderboard)
+        scores, more = frames.clean_scores(scores, sources[0])
         problems += more
         if benchmarks is None and "benchmark" in scores.columns:
             benchmarks = pd.DataFrame({"benchmark": scores["benchmark"].unique()})
         if benchmarks is not None:
-            benchmarks, more = check.clean_benchmarks(
+            benchmarks, more = frames.clean_benchmarks(
                 _with_column(benchmarks, "benchmark"), sources[2]
             )
-            problems += more
+            problems += more + frames.range_problems(scores, benchmarks, sources[0])
             for column, known in (("run", runs), ("benchmark", benchmarks)):
                 if column in scores.columns and column in known.columns:
-                    problems += check.unknown_names(scores, column, known[column], sources[0])
-        fail(problems)
+                    problems += unknown_names(scores, column, known[column], sources[0])
+            if "benchmark" in benchmarks.columns:
+                problems += frames.name_clashes(runs, benchmarks["benchmark"], sources[1])
+        series, more = (no_series(), []) if series is None else clean_series(series, sources[-1])
+        fail(problems + more)
         assert benchmarks is not None  # a scores frame without a benchmark column has failed
 
         excluded = _no_exclusions() if excluded is None else excluded
-        dropped = runs[check.MOE_COLUMN] & runs["params_active"].isna()
-        if dropped.any():
-            new = pd.DataFrame({"run": runs.loc[dropped, "run"], "reason": MOE_REASON})
-            excluded = pd.concat([excluded, new], ignore_index=True)
-            scores = scores[~scores["run"].isin(new["run"])]
-            if scores.empty:
-                rows = check.where(runs, dropped, sources[1])
-                raise TableError(
-                    sources[1].problem(
-                        'column "params_active": is empty for mixtures of experts, and without '
-                        f"these runs no score is left; fill it in: {rows}"
-                    )
-                )
-            runs = runs[~dropped]
-        used = runs["params_active"].fillna(runs["params"])
-        runs["flops"] = runs["flops"].fillna(6.0 * used * runs["tokens"])
-        runs = runs.set_index("run")[list(check.RUN_COLUMNS)]
-        benchmarks = benchmarks.set_index("benchmark")[list(check.BENCHMARK_DEFAULTS)]
-        return cls(_ordered(scores, runs, benchmarks), runs, benchmarks, name, excluded)
+        if leaderboard:
+            scores, runs, new = _without_unknown_compute(scores, runs, sources[1])
+            if len(new):
+                excluded = pd.concat([excluded, new], ignore_index=True)
+        if "flops" not in set(benchmarks["benchmark"]):
+            used = runs["params_active"].fillna(runs["params"])
+            runs["flops"] = runs["flops"].fillna(6.0 * used * runs["tokens"])
+        runs = runs.set_index("run")
+        benchmarks = benchmarks.set_index("benchmark")[list(frames.BENCHMARK_DEFAULTS)]
+        scores = _ordered(scores, runs, benchmarks)
+        return cls(scores, runs, benchmarks, name, excluded, series)
 
     @classmethod
     def from_wide(
@@ -153,7 +168,8 @@ class Table:
         ----------
         frame
             Column (or index) `run`, the run columns of `from_long`, one column of scores for each
-            benchmark (empty where not tested), optionally one named `<benchmark>_stderr`.
+            benchmark (empty where not tested), optionally one named `<benchmark>_stderr`. Other
+            columns of text are groups; where some cells are empty they are notes, and left out.
         benchmarks
             Known benchmarks; None takes every other numeric column for a benchmark.
         name
@@ -177,19 +193,68 @@ class Table:
         1
         """
         frame = _with_column(frame, "run")
-        known = None
-        if benchmarks is not None:
-            known = list(_with_column(benchmarks, "benchmark")["benchmark"])
-        chosen, problems = check.score_columns(frame, known, source)
+        known = None if benchmarks is None else _with_column(benchmarks, "benchmark")
+        chosen, problems = frames.score_columns(frame, known, source)
         fail(problems)
-        parts = []
-        for column in chosen:
-            part = pd.DataFrame({"run": frame["run"], "benchmark": column, "score": frame[column]})
-            spread = column + check.STDERR_SUFFIX
-            part["stderr"] = frame[spread] if spread in frame.columns else float("nan")
-            parts.append(part)
-        runs = frame[[column for column in check.RUN_INPUTS if column in frame.columns]]
-        return cls.from_long(pd.concat(parts), runs, benchmarks, name, source=source)
+        told = [*chosen, *(column + frames.STDERR_SUFFIX for column in chosen)]
+        left = [column for column in frame.columns if column not in told]
+        standard = [column for column in left if column in frames.RUN_INPUTS]
+        groups = frames.filled_columns(frame, [c for c in left if c not in standard])
+        scores = frames.long_scores(frame, chosen)
+        return cls.from_long(scores, frame[standard + groups], benchmarks, name, source=source)
+
+    @classmethod
+    def from_runs(
+        cls,
+        frame: pd.DataFrame,
+        response: str | Sequence[str] = "loss",
+        *,
+        units: Mapping[str, str] | None = None,
+        name: str = "table",
+        series: pd.DataFrame | None = None,
+        source: Source = IN_MEMORY,
+    ) -> Table:
+        """Check a frame with one row per measurement of a run, and make a table.
+
+        Parameters
+        ----------
+        frame
+            One or several columns of responses (empty where not measured), optionally of their
+            standard errors, `<response>_stderr`, and `run` (or the index), unique; without it, rows
+            are called 1, 2, ... All other columns describe the runs: numbers and bools are inputs,
+            text is groups.
+        response
+            The column, or the columns, that were measured.
+        units
+            Unit of each response; "nats/token" for those that are not named.
+        name
+            The table's name.
+        series
+            Curves that runs refer to by name: columns `series`, `step`, `value`.
+        source
+            Where the frame came from, for messages.
+
+        Returns
+        -------
+        Table
+
+        Raises
+        ------
+        TableError
+            A response is missing, or anything else is wrong; the message lists every problem.
+
+        Examples
+        --------
+        >>> frame = pd.DataFrame({"params": [1e6, 4e6], "lr": [0.01, 0.02], "loss": [4.1, 3.7]})
+        >>> Table.from_runs(frame).inputs
+        ('params', 'lr')
+        """
+        responses = [response] if isinstance(response, str) else list(dict.fromkeys(response))
+        scores, runs, benchmarks, problems = frames.split_responses(
+            _with_column(frame, "run"), responses, units or {}, source
+        )
+        fail(problems)
+        return cls.from_long(scores, runs, benchmarks, name, series=series, source=source)
 
     @property
     def n_rows(self) -> int:
@@ -201,14 +266,27 @@ class Table:
         """Names of the families, sorted."""
         return tuple(sorted(self.runs["family"].unique()))
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Columns of runs that are numbers, at least one of them known."""
+        numbers = self.runs.select_dtypes("float64")
+        return tuple(numbers.columns[numbers.notna().any()])
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Columns of runs whose words are groups: `family`, and the table's own."""
+        own = self.runs.columns.difference(frames.RUN_COLUMNS, sort=False)
+        return ("family", *self.runs[own].select_dtypes(exclude="float64").columns)
+
     def to_frame(self) -> pd.DataFrame:
         """Join scores, runs and benchmarks into one long frame, one row per score."""
         return self.scores.join(self.runs, on="run").join(self.benchmarks, on="benchmark")
 
     def to_wide(self) -> pd.DataFrame:
         """Return one row per run: the run columns, then one column of scores per benchmark."""
-        wide = self.runs
-        for value, suffix in (("score", ""), ("stderr", check.STDERR_SUFFIX)):
+        # A response may be what other tables have as a column of runs, such as params.
+        wide = self.runs.drop(columns=self.benchmarks.index, errors="ignore")
+        for value, suffix in (("score", ""), ("stderr", frames.STDERR_SUFFIX)):
             part = self.scores.pivot(index="run", columns="benchmark", values=value)
             part = part.reindex(index=self.runs.index, columns=self.benchmarks.index)
             if value == "stderr":
@@ -223,6 +301,8 @@ class Table:
         families: Iterable[str] | None = None,
     ) -> Table:
         """Keep the named benchmarks, runs and families; runs left without a score go too.
+
+        All series are kept.
 
         Parameters
         ----------
@@ -259,7 +339,7 @@ class Table:
         if scores.empty:
             raise TableError(f"table {self.name}: no score is left by this selection")
         kept_runs = kept_runs[kept_runs.index.isin(scores["run"])]
-        return Table(scores, kept_runs, kept_benchmarks, self.name, self.excluded)
+        return replace(self, scores=scores, runs=kept_runs, benchmarks=kept_benchmarks)
 
     def add(self, other: Table) -> Table:
         """Join the runs of another table; the benchmarks' facts stay those of this table.
@@ -267,7 +347,9 @@ class Table:
         Parameters
         ----------
         other
-            For instance your own small models, on benchmarks that this table knows.
+            For instance your own small models, on benchmarks that this table knows. Its runs need
+            the groups of this table; inputs that one of the two lacks are unknown there, and groups
+            that this table lacks are left out.
 
         Returns
         -------
@@ -276,37 +358,30 @@ class Table:
         Raises
         ------
         TableError
-            A run is in both tables, or a benchmark of `other` is not in this one.
+            A run is in both tables; a benchmark of `other` is not in this one, or has another unit;
+            a column is a group in one and an input in the other; a group is missing in `other`; a
+            name stands for two series.
 
         Examples
         --------
         >>> table.add(read_table("my_runs.csv", benchmarks=table.benchmarks))  # doctest: +SKIP
         """
-        problems = []
-        clash = [run for run in other.runs.index if run in self.runs.index]
-        if clash:
-            problems.append(
-                f"cannot add {other.name} to {self.name}: both have run {check.quoted(clash)}; "
-                "rename the new ones"
-            )
-        problems += [
-            f'cannot add {other.name} to {self.name}: unknown benchmark "{benchmark}"'
-            f"{check.suggest(benchmark, self.benchmarks.index)}; "
-            f"known: {check.quoted(self.benchmarks.index, most=15)}"
-            for benchmark in other.scores["benchmark"].unique()
-            if benchmark not in self.benchmarks.index
-        ]
-        fail(problems)
-        runs = pd.concat([self.runs, other.runs])
+        problems = _why_not_together(self, other)
+        series, curves = join_series(self.series, other.series)
+        if curves:
+            problems.append(f"series {quoted(curves)} differ between them; rename the new ones")
+        fail([f"cannot add {other.name} to {self.name}: {problem}" for problem in problems])
+        columns = [c for c in other.runs.columns if c in self.runs.columns or c in other.inputs]
+        runs = pd.concat([self.runs, other.runs[columns]])
         scores = pd.concat([self.scores, other.scores])
         excluded = pd.concat([self.excluded, other.excluded], ignore_index=True)
         scores = _ordered(scores, runs, self.benchmarks)
-        return Table(scores, runs, self.benchmarks, self.name, excluded)
+        return Table(scores, runs, self.benchmarks, self.name, excluded, series)
 
     def doubts(self) -> list[str]:
         """Say in words what makes a fit of this table weak, though the table is valid."""
         doubts = []
-        if len(self.families) == 1:
+        if len(self.families) == 1 and self.families != (frames.ONE_FAMILY,):
             doubts.append(
                 f'table {self.name} has one family only ("{self.families[0]}"): the spread between '
                 "families comes from the prior, and predictions for other families with it"
@@ -319,28 +394,28 @@ class Table:
                     f'benchmark "{benchmark}": all {len(scores)} scores equal {scores.iloc[0]:g}; '
                     "check the file"
                 )
-        empty = [name for name in self.benchmarks.index if name not in set(self.scores.benchmark)]
-        if empty:
-            doubts.append(f"no score on benchmark {check.quoted(empty)}")
-        silent = [run for run in self.runs.index if run not in set(self.scores["run"])]
-        if silent:
-            doubts.append(f"no score of run {check.quoted(silent)}")
+        empty = self.benchmarks.index.difference(self.scores["benchmark"], sort=False)
+        if len(empty):
+            doubts.append(f"no score on benchmark {quoted(empty)}")
+        silent = self.runs.index.difference(self.scores["run"], sort=False)
+        if len(silent):
+            doubts.append(f"no score of run {quoted(silent)}")
         return doubts
 
     def to_csv(self, folder: str | Path) -> None:
-        """Write `runs.csv`, `scores.csv`, `benchmarks.csv` (and `excluded.csv`) into a folder."""
+        """Write `runs.csv`, `scores.csv`, `benchmarks.csv` (`excluded.csv`, `series.csv`).
+
+        CSV has no types: a group whose members all look like numbers is read back as an input.
+        """
         folder = Path(folder)
-        frames = {
-            "runs": self.runs.reset_index(),
-            "scores": self.scores,
-            "benchmarks": self.benchmarks.reset_index(),
-        }
-        if len(self.excluded):
-            frames["excluded"] = self.excluded
-        else:  # one of an earlier table would be read with this one
-            (folder / "excluded.csv").unlink(missing_ok=True)
-        for stem, frame in frames.items():
-            _write(folder / f"{stem}.csv", frame)
+        _write(folder / "runs.csv", self.runs.reset_index())
+        _write(folder / "scores.csv", self.scores)
+        _write(folder / "benchmarks.csv", self.benchmarks.reset_index())
+        for name, frame in (("excluded", self.excluded), ("series", self.series)):
+            if len(frame):
+                _write(folder / f"{name}.csv", frame)
+            else:  # one of an earlier table would be read with this one
+                (folder / f"{name}.csv").unlink(missing_ok=True)
 
     def to_parquet(self, path: str | Path) -> None:
         """Write one Parquet file: the joined long frame; runs and benchmarks without scores too."""
@@ -354,6 +429,7 @@ class Table:
             "runs": list(self.runs.index),
             "benchmarks": list(self.benchmarks.index),
             "excluded": self.excluded.to_dict("records"),
+            "series": self.series.to_dict("list"),
         }
         _write(Path(path), frame)
 
@@ -364,14 +440,67 @@ def _with_column(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 
 def _known(kind: str, names: Iterable[str], known: Iterable[str]) -> list[str]:
     names, known = list(names), list(known)
+    members = set(known)
     fail(
         [
-            f'no {kind} "{name}" in the table{check.suggest(name, known)}'
+            f'no {kind} "{name}" in the table{suggest(name, known)}'
             for name in names
-            if name not in known
+            if name not in members
         ]
     )
     return names
+
+
+def _why_not_together(one: Table, other: Table) -> list[str]:
+    """Say why the runs of one table cannot stand in another."""
+    problems = []
+    clash = [run for run in other.runs.index if run in one.runs.index]
+    if clash:
+        problems.append(f"both have run {quoted(clash)}; rename the new ones")
+    known = one.benchmarks.index
+    units = [table.benchmarks["unit"] for table in (one, other)]
+    for benchmark in other.scores["benchmark"].unique():
+        if benchmark not in known:
+            problems.append(
+                f'unknown benchmark "{benchmark}"{suggest(benchmark, known)}; '
+                f"known: {quoted(known, most=15)}"
+            )
+        elif units[0][benchmark] != units[1][benchmark]:
+            problems.append(
+                f'benchmark "{benchmark}" is in "{units[1][benchmark]}" in {other.name} and in '
+                f'"{units[0][benchmark]}" in {one.name}'
+            )
+    lacking = [group for group in one.groups if group not in other.runs.columns]
+    if lacking:
+        problems.append(f"the runs of {other.name} need column {quoted(lacking)}, a group each")
+    mixed = [
+        column
+        for column in other.runs.columns.intersection(one.runs.columns)
+        if (column in one.groups) != (column in other.groups)
+    ]
+    if mixed:
+        problems.append(f"column {quoted(mixed)} is numbers in one of them and words in the other")
+    both = [column for column in other.inputs if column in known]
+    if both:
+        problems.append(f"{quoted(both)} is a benchmark in one and a column of runs in the other")
+    return problems
+
+
+def _without_unknown_compute(
+    scores: pd.DataFrame, runs: pd.DataFrame, source: Source
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Leave out mixtures of experts without active params; also say which and why."""
+    dropped = runs[frames.MOE_COLUMN] & runs["params_active"].isna()
+    new = pd.DataFrame({"run": runs.loc[dropped, "run"], "reason": MOE_REASON})
+    scores = scores[~scores["run"].isin(new["run"])]
+    if scores.empty:
+        raise TableError(
+            source.problem(
+                'column "params_active": is empty for mixtures of experts, and without '
+                f"these runs no score is left; fill it in: {where(runs, dropped, source)}"
+            )
+        )
+    return scores, runs[~dropped].drop(columns=frames.MOE_COLUMN), new
 
 
 def _ordered(scores: pd.DataFrame, runs: pd.DataFrame, benchmarks: pd.DataFrame) -> pd.DataFrame:
@@ -382,7 +511,7 @@ def _ordered(scores: pd.DataFrame, runs: pd.DataFrame, benchmarks: pd.DataFrame)
             "benchmark": benchmarks.index.get_indexer(scores["benchmark"]),
         }
     ).sort_values(["run", "benchmark"])
-    return scores[list(check.SCORE_COLUMNS)].iloc[order.index].reset_index(drop=True)
+    return scores[list(frames.SCORE_COLUMNS)].iloc[order.index].reset_index(drop=True)
 
 
 def _write(path: Path, frame: pd.DataFrame) -> None:
