@@ -2,16 +2,23 @@
 
 The decorator reads the annotations of keyword-only arguments; the function stays an ordinary
 function, callable with numbers. A part is found by its name in its package (`laws/`, `links/`,
-`noises/`), so that adding one is adding a file.
+`noises/`), so that adding one is adding a file; a law may also come from a file of the user's.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import importlib.machinery
+import importlib.util
 import inspect
 import pkgutil
+import sys
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, get_type_hints
 
 from bayescale.coefficients import Coefficient
@@ -22,13 +29,19 @@ from bayescale.validation import suggest
 Kind = Literal["law", "link", "noise"]
 Status = Literal["checked", "unverified"]
 Values = Mapping[str, Any]
-Paper = Callable[[Values, Values], dict[str, Any]]
+Published = Mapping[str, Mapping[str, float]]
 PACKAGES: dict[Kind, str] = {"law": "laws", "link": "links", "noise": "noises"}
+
+
+def unchanged(coefficients: Values, reference: Values) -> dict[str, Any]:
+    """Give the coefficients of a law whose paper has the same ones."""
+    del reference
+    return dict(coefficients)
 
 
 @dataclass(frozen=True)
 class Part:
-    """A formula with the coefficients it declares.
+    """A formula with the coefficients it declares: a law, a link or a noise.
 
     Parameters
     ----------
@@ -40,23 +53,30 @@ class Part:
         The formula.
     inputs
         Names of the positional arguments.
-    columns
-        The inputs of a law: unit, range and reference of each positional argument.
     coefficients
         One for each annotated keyword-only argument.
     response
         What a law gives: "skills" (one value a skill), "latent" (one value a benchmark), or the
-        name of what its formula is of: "loss", "score", "optimum".
+        name of what its formula is of, such as "loss", "error" or "optimum".
     source
         Where the formula was published.
+    columns
+        The inputs of a law: unit, range and reference of each positional argument.
     unit
         Unit of the response.
     status
         "unverified" where the formula could not be checked against the paper or its code.
+    plausible
+        Range that the response is expected in: where coefficients are drawn from their priors,
+        inputs log-uniform over their usual range, and the reference is its geometric middle, four
+        draws of five lie within.
     falls, rises
-        Inputs that the response falls, or rises, with.
+        Inputs that the response falls, or rises, with, whatever the coefficients.
     floor
         Coefficient that the response comes to when every input it falls with grows.
+    limits
+        From coefficients to the values at which the response levels off when the inputs it falls
+        with go to zero and to infinity.
     paper
         From coefficients and reference values of the inputs to the coefficients that the paper
         prints.
@@ -64,6 +84,10 @@ class Part:
         Source -> coefficients as printed.
     traps
         What users of the law trip over.
+    origin
+        Path of the user's file that it comes from; None for a part that BayeScale ships.
+    noise
+        Name of the noise that a law's response has unless a card says otherwise.
     """
 
     kind: Kind
@@ -76,12 +100,16 @@ class Part:
     columns: tuple[Input, ...] = ()
     unit: str = ""
     status: Status = "checked"
+    plausible: tuple[float, float] | None = None
     falls: tuple[str, ...] = ()
     rises: tuple[str, ...] = ()
     floor: str | None = None
-    paper: Paper | None = None
-    published: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    limits: Callable[[Values], tuple[Any, Any]] | None = None
+    paper: Callable[[Values, Values], dict[str, Any]] = unchanged
+    published: Published = field(default_factory=dict)
     traps: tuple[str, ...] = ()
+    origin: Path | None = None
+    noise: str = "student-t-log"
 
     def __call__(self, *inputs: Any, **coefficients: Any) -> Any:
         """Evaluate the formula."""
@@ -92,6 +120,18 @@ class Part:
         """First sentence of the formula's docstring."""
         return (inspect.getdoc(self.function) or "").split("\n\n")[0].replace("\n", " ")
 
+    @property
+    def formula(self) -> str:
+        """The formula of the docstring, in LaTeX, on one line."""
+        text = (inspect.getdoc(self.function) or "").partition(".. math::")[2]
+        return " ".join(text.split("\n\n")[0].split())
+
+    @property
+    def group(self) -> str:
+        """Title of the file that it stands in, among others of its structure."""
+        title = (inspect.getmodule(self.function).__doc__ or "").split("\n")[0]
+        return title.partition(":")[0].rstrip(".") or str(self.origin)
+
 
 def law(
     *,
@@ -99,31 +139,48 @@ def law(
     source: str,
     unit: str = "",
     status: Status = "checked",
+    plausible: tuple[float, float] | None = None,
     falls: tuple[str, ...] = (),
     rises: tuple[str, ...] = (),
     floor: str | None = None,
-    paper: Paper | None = None,
-    published: Mapping[str, Mapping[str, float]] | None = None,
+    limits: Callable[[Values], tuple[Any, Any]] | None = None,
+    paper: Callable[[Values, Values], dict[str, Any]] = unchanged,
+    published: Published | None = None,
     traps: tuple[str, ...] = (),
+    noise: str = "student-t-log",
 ) -> Callable[[Callable[..., Any]], Part]:
     """Make a law of a function from inputs at reference scale to a latent quantity.
 
     The arguments are those of `Part`.
+
+    Raises
+    ------
+    ModelError
+        An argument of the function is not declared, or the declaration names one it does not have.
     """
-    return lambda function: replace(
-        _part("law", function, response, source),
-        unit=unit,
-        status=status,
-        falls=falls,
-        rises=rises,
-        floor=floor,
-        paper=paper,
-        published=published or {},
-        traps=traps,
-    )
+
+    def declare(function: Callable[..., Any]) -> Part:
+        part = replace(
+            _part("law", function, response, source),
+            unit=unit,
+            status=status,
+            plausible=plausible,
+            falls=falls,
+            rises=rises,
+            floor=floor,
+            limits=limits,
+            paper=paper,
+            published=published or {},
+            traps=traps,
+            noise=noise,
+        )
+        _check(part)
+        return part
+
+    return declare
 
 
-def amplitudes(**rescaled: Mapping[str, str]) -> Paper:
+def amplitudes(**rescaled: Mapping[str, str]) -> Callable[[Values, Values], dict[str, Any]]:
     """Give the paper's amplitudes of power terms: those at the reference run, times its powers.
 
     Parameters
@@ -150,9 +207,18 @@ def amplitudes(**rescaled: Mapping[str, str]) -> Paper:
     return paper
 
 
-def link(*, source: str) -> Callable[[Callable[..., Any]], Part]:
+def printed(**coefficients: float) -> dict[str, float]:
+    """Give coefficients as a source prints them, for `published`."""
+    return coefficients
+
+
+def link(
+    *, source: str, status: Status = "checked", published: Published | None = None
+) -> Callable[[Callable[..., Any]], Part]:
     """Make a link of a function from a latent quantity to an expected score."""
-    return lambda function: _part("link", function, "score", source)
+    return lambda function: replace(
+        _part("link", function, "score", source), status=status, published=published or {}
+    )
 
 
 def noise(*, source: str) -> Callable[[Callable[..., Any]], Part]:
@@ -170,8 +236,10 @@ def _part(kind: Kind, function: Callable[..., Any], response: str, source: str) 
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             inputs.append(name)
             columns += [replace(part, name=name) for part in declared if isinstance(part, Input)]
-        elif declared:
-            coefficients.append(replace(declared[0], name=name))
+        else:
+            coefficients += [
+                replace(part, name=name) for part in declared if isinstance(part, Coefficient)
+            ]
     return Part(
         kind,
         function.__name__.replace("_", "-"),
@@ -182,6 +250,40 @@ def _part(kind: Kind, function: Callable[..., Any], response: str, source: str) 
         source,
         tuple(columns),
     )
+
+
+def _check(law: Part) -> None:
+    """Fail with every argument that is not declared, and every name that is no argument."""
+    known = {c.name for c in law.coefficients}
+    parameters = inspect.signature(law.function).parameters.values()
+    wrong = [
+        f"input {name} has no unit: annotate it, as in `tokens: Tokens` with Tokens from "
+        "bayescale.inputs, or with an Input of its own"
+        for name in law.inputs
+        if name not in {column.name for column in law.columns}
+    ]
+    wrong += [
+        f"coefficient {p.name} has no prior: annotate it, as in "
+        f"`{p.name}: Annotated[Array, positive(0.3, 2)]`"
+        for p in parameters
+        if p.kind is p.KEYWORD_ONLY and p.default is p.empty and p.name not in known
+    ]
+    named = {"falls": law.falls, "rises": law.rises}
+    named |= {
+        f"scale of {column.name}": (column.reference,) for column in law.columns if column.reference
+    }
+    wrong += [
+        f"{where} names {name!r}, which is no input{suggest(name, law.inputs)}"
+        for where, names in named.items()
+        for name in names
+        if name not in law.inputs
+    ]
+    if law.floor is not None and law.floor not in known:
+        wrong.append(
+            f"floor names {law.floor!r}, which is no coefficient{suggest(law.floor, known)}"
+        )
+    if wrong:
+        raise ModelError(f"the law {law.name} is not fully declared:\n- " + "\n- ".join(wrong))
 
 
 def parts(kind: Kind) -> dict[str, Part]:
@@ -210,3 +312,110 @@ def find_part(kind: Kind, name: str) -> Part:
             f"no {kind} is called {name!r}{suggest(name, known)}; there are: {', '.join(known)}"
         )
     return known[name]
+
+
+def list_laws() -> list[str]:
+    """List the names of the laws that BayeScale ships.
+
+    Examples
+    --------
+    >>> "chinchilla" in list_laws()
+    True
+    """
+    return list(parts("law"))
+
+
+def load_law(name: str) -> Part:
+    """Load a law: a bundled one by name, or one of your own by file and name.
+
+    Importing a file runs it, as Python does with any module.
+
+    Parameters
+    ----------
+    name
+        A bundled law (see `list_laws`), or "path/to/file.py:name": the name of a function under
+        the decorator `bayescale.parts.law`.
+
+    Returns
+    -------
+    Part
+        The law: callable with numbers, and with its coefficients, inputs and source.
+
+    Raises
+    ------
+    ModelError
+        There is no such law, no such file, or the file cannot be imported.
+
+    Examples
+    --------
+    >>> law = load_law("chinchilla")
+    >>> loss = law(1.0, 1.0, E=1.8, A=0.2, B=0.3, alpha=0.35, beta=0.37)
+    >>> round(float(loss), 3)
+    2.3
+    """
+    file, colon, variable = name.rpartition(":")
+    if not colon or not file.endswith(".py"):
+        if name.endswith(".py"):
+            raise ModelError(f"{name} may hold several laws: say which, as in {name}:my_law")
+        return find_part("law", name)
+    path = Path(file).expanduser().resolve()
+    if not path.is_file():
+        raise ModelError(f"there is no file {path} to load the law {variable} from")
+    namespace = vars(_import(path))
+    laws = [key for key, value in namespace.items() if isinstance(value, Part)]
+    there = f"the laws in it are: {', '.join(laws) or 'none'}"
+    if variable not in namespace:
+        raise ModelError(f"{path} has no {variable!r}{suggest(variable, laws)}; {there}")
+    found = namespace[variable]
+    if not isinstance(found, Part) or found.kind != "law":
+        raise ModelError(
+            f"{variable} in {path} is not a law: put @law(response=..., source=...) of "
+            f"bayescale.parts above the function; {there}"
+        )
+    return replace(found, origin=path)
+
+
+def source_text(part: Part) -> str:
+    """Give the text of the file that a part was imported from, as it was then.
+
+    Its SHA-256 (`hashlib.sha256(text.encode())`) tells whether a law is still the one of a fit.
+    """
+    module = sys.modules[part.function.__module__]
+    text = getattr(module, TEXT, None)
+    return text if isinstance(text, str) else inspect.getsource(module)
+
+
+TEXT = "__bayescale_text__"
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """Reads the text itself, and leaves no compiled file beside a user's."""
+
+    def path_stats(self, path: Any) -> Mapping[str, Any]:
+        # A file edited twice within a second would be taken from the cache of compiled files.
+        raise OSError(f"the compiled form of {path} is not used")
+
+
+def _import(path: Path) -> ModuleType:
+    """Import a file under a private name, which holds its text: an edited file is a new module."""
+    text = path.read_text(encoding="utf-8")
+    key = hashlib.sha256(f"{path}\n{text}".encode()).hexdigest()
+    name = f"_bayescale_law_{key[:16]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path, loader=_Loader(name, str(path)))
+    if spec is None or spec.loader is None:
+        raise ModelError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    setattr(module, TEXT, text)
+    sys.modules[name] = module  # before it runs, as dataclasses and pickles look it up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f" in line {f.lineno}" for f in frames if f.filename == str(path)]
+        raise ModelError(
+            f"{path} cannot be imported: {type(error).__name__}{''.join(lines[-1:])}: {error}"
+        ) from error
+    return module

@@ -9,10 +9,10 @@ from jax import Array, lax
 from jax.nn import sigmoid, softplus
 
 from bayescale.coefficients import fraction, positive, real
-from bayescale.inputs import Scale
+from bayescale.inputs import Examples, Scale
 from bayescale.laws.terms import power as term
 from bayescale.laws.terms import soft_break
-from bayescale.parts import Values, amplitudes, law
+from bayescale.parts import Values, amplitudes, law, printed
 
 REVISITING = "Alabdulmohsin, Neyshabur, Zhai 2022, arXiv:2209.06640"
 ERROR = "error or loss"
@@ -26,6 +26,7 @@ Floor = Annotated[Array, positive(0.1, 3, unit=ERROR, meaning="error that nothin
     unit=ERROR,
     source=REVISITING,
     status="unverified",
+    plausible=(0.01, 20),
     falls=("x",),
     paper=amplitudes(b={"x": "c"}),
     traps=("a straight line in log-log: wrong wherever a curve bends",),
@@ -43,6 +44,7 @@ def m1(x: Scale, *, b: Level, c: Exponent) -> Array:
     unit=ERROR,
     source=REVISITING,
     status="unverified",
+    plausible=(0.03, 20),
     falls=("x",),
     floor="floor",
     paper=amplitudes(b={"x": "c"}),
@@ -65,6 +67,7 @@ def _m3_paper(c: Values, reference: Values) -> dict[str, Any]:
     unit=ERROR,
     source=REVISITING,
     status="unverified",
+    plausible=(0.03, 20),
     falls=("x",),
     paper=_m3_paper,
     traps=("the plateau b g^c lies beside the floor: only their sum is seen in the end",),
@@ -74,7 +77,9 @@ def m3(
     *,
     b: Level,
     c: Exponent,
-    g: Annotated[Array, positive(0.1, 10, unit="1/x", meaning="inverse of where it levels off")],
+    g: Annotated[
+        Array, positive(0.1, 10, unit="1/reference x", meaning="inverse of where it levels off")
+    ],
     floor: Floor,
 ) -> Array:
     r"""A power that levels off once x is far beyond 1/g.
@@ -100,14 +105,18 @@ def _m4_paper(c: Values, reference: Values) -> dict[str, Any]:
     unit=ERROR,
     source=REVISITING,
     status="unverified",
+    plausible=(0, 1.5),
     falls=("x",),
+    limits=lambda c: (c["start"], c["start"] * c["share"]),
     paper=_m4_paper,
     traps=("the start is the error of guessing: give it where it is known",),
 )
 def m4(
     x: Scale,
     *,
-    middle: Annotated[Array, positive(1, 10, unit="x", meaning="where half of the drop is done")],
+    middle: Annotated[
+        Array, positive(1, 10, unit="reference x", meaning="where half of the drop is done")
+    ],
     c: Exponent,
     a: Annotated[Array, positive(1, 2, unit="1", meaning="slowness of the start")],
     start: Annotated[Array, positive(0.9, 1.2, unit=ERROR, meaning="error without any x")],
@@ -151,24 +160,24 @@ BEYOND = (
 
 
 def _bnsl_paper(c: Values, reference: Values) -> dict[str, Any]:
-    """Breaks at their own positions; the amplitude where x is one."""
-    found, position = {}, reference["x"]
-    for name, value in c.items():
-        if name[:2] in ("d_", "g_"):
-            position = position * (value if name[0] == "d" else 1 + value)
-            found[f"d_{name[2:]}"] = position
-        elif name == "b":
-            found["b"] = value * reference["x"] ** c["c_0"]
-        else:
-            found["a" if name == "a" else name] = value
-    return found
+    """Put breaks at their own positions, and the amplitude where x is one."""
+    first = c["d_1"] * reference["x"]
+    breaks = {"d_1": first, "d_2": first * (1 + c["g_2"])} if "g_2" in c else {"d_1": first}
+    rest = {name: value for name, value in c.items() if name != "g_2"}
+    return {**rest, **breaks, "b": c["b"] * reference["x"] ** c["c_0"]}
 
 
 @law(
     response="error",
     unit=ERROR,
     source=BNSL,
+    plausible=(0.01, 100),
     paper=_bnsl_paper,
+    published={
+        "4-digit addition, refitted": printed(
+            a=0.42, b=2.27, c_0=0.055, c_1=5.7, d_1=613.0, f_1=0.059
+        ),
+    },
     traps=(BEYOND, "exponents have either sign: the curve may turn"),
 )
 def bnsl(
@@ -177,7 +186,7 @@ def bnsl(
     a: Floor,
     b: Level,
     c_0: Slope,
-    d_1: Annotated[Array, positive(1, 10, unit="x", meaning="position of the break")],
+    d_1: Annotated[Array, positive(1, 10, unit="reference x", meaning="position of the break")],
     c_1: Change,
     f_1: Sharpness,
 ) -> Array:
@@ -192,6 +201,7 @@ def bnsl(
     response="error",
     unit=ERROR,
     source=BNSL,
+    plausible=(0.01, 100),
     paper=_bnsl_paper,
     traps=(BEYOND, "exponents have either sign: the curve may turn"),
 )
@@ -201,7 +211,9 @@ def bnsl_2(
     a: Floor,
     b: Level,
     c_0: Slope,
-    d_1: Annotated[Array, positive(0.1, 10, unit="x", meaning="position of the first break")],
+    d_1: Annotated[
+        Array, positive(0.1, 10, unit="reference x", meaning="position of the first break")
+    ],
     c_1: Change,
     f_1: Sharpness,
     g_2: Gap,
@@ -218,7 +230,7 @@ def bnsl_2(
 
 
 def _rectified_paper(c: Values, reference: Values) -> dict[str, Any]:
-    learned = (c["transition"] * reference["x"]) ** c["beta"]
+    learned = (c["transition"] * reference["examples"]) ** c["beta"]
     return {"E": c["E"], "B": c["R"] * learned, "D_l": learned, "beta": c["beta"]}
 
 
@@ -226,24 +238,31 @@ def _rectified_paper(c: Values, reference: Values) -> dict[str, Any]:
     response="loss",
     unit="nats/token",
     source="Lin et al. 2024, arXiv:2402.02314 (rectified scaling law)",
-    falls=("x",),
+    plausible=(0.3, 10),
+    falls=("examples",),
     floor="E",
+    limits=lambda c: (c["E"] + c["R"], c["E"]),
     paper=_rectified_paper,
+    published={
+        "LaMini-GPT-124M on FLAN, refitted": printed(B=564.0, D_l=166.0, beta=0.455, E=1.07),
+    },
     traps=("before the power phase B and D_l are one ridge: the loss without tuning is sampled",),
 )
 def rectified(
-    x: Scale,
+    examples: Examples,
     *,
     E: Annotated[Array, positive(1, 2.5, unit="nats/token", meaning="floor")],
     R: Annotated[Array, positive(2, 2, unit="nats/token", meaning="reducible loss untuned")],
-    transition: Annotated[Array, positive(0.1, 30, unit="x", meaning="where the power starts")],
+    transition: Annotated[
+        Array, positive(0.1, 30, unit="reference examples", meaning="where the power starts")
+    ],
     beta: Annotated[Array, positive(0.4, 1.65, unit="1", meaning="exponent of the power phase")],
 ) -> Array:
     r"""Fine-tuning loss stays level until the data outweigh what was learned before.
 
     .. math:: L = \frac{B}{D_l + D^{\beta}} + E
     """
-    return E + R * jnp.exp(-soft_break(x, transition, 1 / beta) * beta)
+    return E + R * jnp.exp(-beta * soft_break(examples, transition, 1 / beta))
 
 
 def _vit_paper(c: Values, reference: Values) -> dict[str, Any]:
@@ -256,8 +275,10 @@ def _vit_paper(c: Values, reference: Values) -> dict[str, Any]:
     unit=ERROR,
     source="Zhai et al. 2021, arXiv:2106.04560",
     status="unverified",
+    plausible=(0.01, 1.5),
     falls=("x",),
     floor="floor",
+    limits=lambda c: (c["floor"] + c["R"], c["floor"]),
     paper=_vit_paper,
     traps=("the start and d are one ridge where the level start is not seen",),
 )
@@ -266,11 +287,13 @@ def vit_saturating(
     *,
     R: Annotated[Array, positive(0.6, 1.5, unit=ERROR, meaning="reducible error at x = 0")],
     b: Exponent,
-    d: Annotated[Array, positive(0.01, 30, unit="x", meaning="where the level start ends")],
+    d: Annotated[
+        Array, positive(0.01, 30, unit="reference x", meaning="where the level start ends")
+    ],
     floor: Floor,
 ) -> Array:
     r"""The error saturates at both ends: a shift at small compute, a floor at large.
 
     .. math:: \epsilon = a\,(C + d)^{-b} + c
     """
-    return floor + R * jnp.exp(-b * soft_break(x, d, jnp.ones_like(d)))
+    return floor + R * jnp.exp(-b * soft_break(x, d, 1.0))

@@ -6,22 +6,38 @@ Inputs reach a law divided by the reference run's, so that a coefficient is what
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax.numpy as jnp
 from jax import Array
 
 from bayescale.coefficients import real
-from bayescale.parts import law
+from bayescale.inputs import Flops, Params, Tokens
+from bayescale.parts import Values, law
 
 LOGIT = "logits of the anchor's score"
 PER_EFOLD = "logits per e-fold"
 
 
-@law(response="skills", source="Maia Polo et al. 2024, arXiv:2412.06540 (Sloth)")
+def _skills_raw(c: Values, reference: Values) -> dict[str, Any]:
+    """Move the intercept from the reference run to where all inputs are one."""
+    log_params, log_tokens = jnp.log(reference["params"]), jnp.log(reference["tokens"])
+    size = c["size"] - c["interaction"] * log_tokens
+    intercept = c["intercept"] - size * log_params - c["data"] * log_tokens
+    data = c["data"] - c["interaction"] * log_params
+    return {**c, "intercept": intercept, "size": size, "data": data}
+
+
+@law(
+    response="skills",
+    unit="logits",
+    source="Maia Polo et al. 2024, arXiv:2412.06540 (Sloth)",
+    plausible=(-10, 10),
+    paper=_skills_raw,
+)
 def skills(
-    params: Array,
-    tokens: Array,
+    params: Params,
+    tokens: Tokens,
     *,
     intercept: Annotated[Array, real(0, 1.5, "skill", unit=LOGIT, meaning="skill at reference")],
     size: Annotated[Array, real(0.5, 0.4, "skill", unit=PER_EFOLD, meaning="gain from params")],
@@ -50,9 +66,19 @@ def skills(
     return intercept + size * log_params + (data + interaction * log_params) * log_tokens
 
 
-@law(response="skills", source="Ruan, Maddison, Hashimoto 2024, arXiv:2405.10938")
+def _raw(c: Values, slope: str, reference: Values) -> dict[str, Any]:
+    return {**c, "intercept": c["intercept"] - c[slope] * jnp.log(reference["flops"])}
+
+
+@law(
+    response="skills",
+    unit="logits",
+    source="Ruan, Maddison, Hashimoto 2024, arXiv:2405.10938",
+    plausible=(-10, 10),
+    paper=lambda c, reference: _raw(c, "efficiency", reference),
+)
 def observational(
-    flops: Array,
+    flops: Flops,
     *,
     intercept: Annotated[Array, real(0, 1.5, "skill", unit=LOGIT, meaning="skill at reference")],
     efficiency: Annotated[
@@ -78,9 +104,15 @@ def observational(
     return intercept + efficiency * jnp.log(flops)
 
 
-@law(response="latent", source="the logistic curve in log FLOPs of Owen 2024, arXiv:2401.04757")
+@law(
+    response="latent",
+    unit="logits",
+    source="the logistic curve in log FLOPs of Owen 2024, arXiv:2401.04757",
+    plausible=(-10, 10),
+    paper=lambda c, reference: _raw(c, "slope", reference),
+)
 def compute(
-    flops: Array,
+    flops: Flops,
     *,
     intercept: Annotated[
         Array, real(0, 1.5, "benchmark", unit="logits", meaning="level at reference")

@@ -11,16 +11,20 @@ from bayescale.coefficients import fraction, positive, real
 from bayescale.inputs import Batch, Flops, LearningRate, Params, Tokens
 from bayescale.laws.power_sums import NATS, Amplitude, Exponent, Floor
 from bayescale.laws.terms import power as term
-from bayescale.parts import Values, amplitudes, law
+from bayescale.parts import Values, amplitudes, law, printed
 
 
 @law(
     response="optimum",
     unit="params",
     source="Porian et al. 2024, arXiv:2406.19146; Hoffmann et al. 2022, arXiv:2203.15556",
+    status="unverified",
+    plausible=(1e6, 1e13),
     rises=("flops",),
     paper=amplitudes(N_0={"flops": "-a"}),
-    published={"tuned optimiser, about": {"a": 0.5}, "Hoffmann, approach 1": {"a": 0.5}},
+    published={
+        "Porian et al. 2024, optimiser tuned, about": printed(a=0.5),
+    },
     traps=("minima at the edge of a grid are censored", "how params are counted moves a by 0.1"),
 )
 def isoflop_optimum(
@@ -36,17 +40,28 @@ def isoflop_optimum(
     return term(N_0, flops, -a)
 
 
+def _deepseek_paper(c: Values, reference: Values) -> dict[str, Any]:
+    data = amplitudes(d={"flops": "-b"})(c, reference)
+    return {**data, "m": 1 / data["d"], "a": 1 - c["b"]}
+
+
 @law(
     response="optimum",
     unit="tokens",
     source="DeepSeek-AI 2024, arXiv:2401.02954, section 3.2",
+    plausible=(1e8, 1e15),
     rises=("flops",),
-    paper=amplitudes(d={"flops": "-b"}),
+    paper=_deepseek_paper,
     published={
-        "tokens": {"d": 5.8316, "b": 0.4757},
-        "non-embedding FLOPs/token": {"d": 0.1715, "b": 0.5243},
+        "DeepSeek LLM": printed(d=5.8316, b=0.4757, m=0.1715, a=0.5243),
+        "corpus of the least quality": printed(a=0.450, b=0.550),
+        "of middling quality": printed(a=0.524, b=0.476),
+        "of the best quality": printed(a=0.578, b=0.422),
     },
-    traps=("size is counted in non-embedding FLOPs a token, not in params",),
+    traps=(
+        "size is counted in non-embedding FLOPs a token, M, not in params",
+        "the better the corpus, the more of the compute goes to size",
+    ),
 )
 def deepseek_alloc(
     flops: Flops,
@@ -56,7 +71,7 @@ def deepseek_alloc(
 ) -> Array:
     r"""The best amount of data is a power of compute; the best size is what is left of it.
 
-    .. math:: D^* = d\,C^{b}, \quad M^* = C / D^*
+    .. math:: D^* = d\,C^{b}, \quad M^* = C / D^* = m\,C^{a}
     """
     return term(d, flops, -b)
 
@@ -72,8 +87,11 @@ def _step_law_paper(c: Values, reference: Values) -> dict[str, Any]:
     response="loss",
     unit=NATS,
     source="Li et al. 2025, arXiv:2503.04715 (Step law), as a surface around its optimum",
+    plausible=(1, 20),
     paper=_step_law_paper,
-    published={"Li et al. 2025": {"eta_0": 1.79, "p": -0.713, "q": 0.307, "B_0": 0.58, "r": 0.571}},
+    published={
+        "Li et al. 2025": printed(eta_0=1.79, p=-0.713, q=0.307, B_0=0.58, r=0.571),
+    },
     traps=(
         "optima read off a grid are noisy, and wrong at its edges: the surface uses every run",
         "the optimum depends on the schedule's shape",
@@ -119,6 +137,7 @@ def step_law(
     response="optimum",
     unit="tokens",
     source="Zhang et al. 2024, arXiv:2410.21676",
+    plausible=(1e3, 1e9),
     rises=("tokens",),
     paper=amplitudes(b={"tokens": "-p"}),
     traps=("units of the published constants are not certain: refit them",),

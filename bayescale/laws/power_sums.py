@@ -9,8 +9,8 @@ from jax import Array
 
 from bayescale.coefficients import fraction, positive, real
 from bayescale.inputs import (
+    Continued,
     Depth,
-    Flag,
     Flops,
     Loss,
     Multiplier,
@@ -19,14 +19,13 @@ from bayescale.inputs import (
     Tokens,
     Width,
 )
+from bayescale.laws.terms import log_reducible
 from bayescale.laws.terms import power as term
-from bayescale.laws.terms import reducible
-from bayescale.parts import Values, amplitudes, law
+from bayescale.parts import Values, amplitudes, law, printed
 
 NATS = "nats/token"
 AT_REFERENCE = "at the reference run"
 Exponent = Annotated[Array, positive(0.35, 1.65, unit="1", meaning="exponent")]
-SmallExponent = Annotated[Array, positive(0.1, 2, unit="1", meaning="exponent")]
 Floor = Annotated[Array, positive(1.8, 1.35, unit=NATS, meaning="loss that nothing buys down")]
 Amplitude = Annotated[
     Array, positive(0.3, 3, unit=NATS, meaning=f"worth of the term {AT_REFERENCE}")
@@ -35,7 +34,9 @@ Amplitude = Annotated[
 
 @law(
     response="loss",
+    unit="of the response",
     source="Hestness et al. 2017, arXiv:1712.00409; Kaplan et al. 2020, arXiv:2001.08361",
+    plausible=(0.1, 100),
     falls=("x",),
     paper=amplitudes(A={"x": "alpha"}),
     traps=("no floor: exponents come out smaller than those of a law that has one",),
@@ -43,7 +44,7 @@ Amplitude = Annotated[
 def power(
     x: Scale,
     *,
-    A: Annotated[Array, positive(3, 3, unit="response", meaning=f"value {AT_REFERENCE}")],
+    A: Annotated[Array, positive(3, 3, unit="of the response", meaning=f"value {AT_REFERENCE}")],
     alpha: Annotated[Array, positive(0.1, 2, unit="1", meaning="exponent")],
 ) -> Array:
     r"""The response falls as one power of size, data or compute.
@@ -55,7 +56,9 @@ def power(
 
 @law(
     response="loss",
+    unit="of the response",
     source="Henighan et al. 2020, arXiv:2010.14701; Hestness et al. 2017, arXiv:1712.00409",
+    plausible=(0.3, 20),
     falls=("x",),
     floor="E",
     paper=amplitudes(A={"x": "alpha"}),
@@ -64,8 +67,10 @@ def power(
 def power_floor(
     x: Scale,
     *,
-    E: Annotated[Array, positive(1.5, 2, unit="response", meaning="floor")],
-    A: Annotated[Array, positive(1, 3, unit="response", meaning=f"reducible part {AT_REFERENCE}")],
+    E: Annotated[Array, positive(1.5, 2, unit="of the response", meaning="floor")],
+    A: Annotated[
+        Array, positive(1, 3, unit="of the response", meaning=f"reducible part {AT_REFERENCE}")
+    ],
     alpha: Annotated[Array, positive(0.15, 2, unit="1", meaning="exponent")],
 ) -> Array:
     r"""A power of one input above a floor that nothing buys down.
@@ -83,9 +88,14 @@ def _kaplan_single_paper(c: Values, reference: Values) -> dict[str, Any]:
     response="loss",
     unit=NATS,
     source="Kaplan et al. 2020, arXiv:2001.08361, eqs 1.1 to 1.3",
+    plausible=(0.5, 20),
     falls=("x",),
     paper=_kaplan_single_paper,
-    published={"params": {"alpha": 0.076}, "tokens": {"alpha": 0.095}, "flops": {"alpha": 0.050}},
+    published={
+        "params": printed(alpha=0.076),
+        "tokens": printed(alpha=0.095),
+        "compute, at the best batch": printed(alpha=0.050),
+    },
     traps=(
         "no floor: exponents come out smaller than those of a law that has one",
         "the paper counts params without embeddings",
@@ -121,11 +131,11 @@ def _kaplan_nd_paper(c: Values, reference: Values) -> dict[str, Any]:
     unit=NATS,
     source="Kaplan et al. 2020, arXiv:2001.08361, eq. 1.5; with a floor: Brandfonbrener et al. "
     "2024, arXiv:2411.12925",
+    plausible=(1, 10),
     falls=("params", "tokens"),
     floor="E",
     paper=_kaplan_nd_paper,
-    published={"Kaplan et al. 2020, without a floor": {"alpha_N": 0.076, "alpha_D": 0.103}},
-    traps=("without a floor the exponents are near 0.08, with one near 0.4",),
+    traps=("without a floor the exponents are near 0.08 and 0.1, with one near 0.4",),
 )
 def kaplan_nd(
     params: Params,
@@ -149,12 +159,15 @@ def kaplan_nd(
     response="loss",
     unit=NATS,
     source="Hoffmann et al. 2022, arXiv:2203.15556, eq. 2; Besiroglu et al. 2024, arXiv:2404.10102",
+    plausible=(1, 10),
     falls=("params", "tokens"),
     floor="E",
     paper=amplitudes(A={"params": "alpha"}, B={"tokens": "beta"}),
     published={
-        "Besiroglu et al. 2024": dict(E=1.8172, A=482.01, B=2085.43, alpha=0.3478, beta=0.3658),
-        "Hoffmann et al. 2022, approach 3": dict(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28),
+        "Besiroglu et al. 2024": printed(E=1.8172, A=482.01, B=2085.43, alpha=0.3478, beta=0.3658),
+        "Hoffmann et al. 2022, approach 3": printed(
+            E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28
+        ),
     },
     traps=(
         "with one ratio of tokens to params the two terms are exchangeable: demand two ratios",
@@ -183,15 +196,16 @@ def chinchilla(
     response="loss",
     unit=NATS,
     source="Gadre et al. 2024, arXiv:2403.08540, eq. 4",
+    plausible=(1, 10),
     falls=("flops",),
     floor="E",
     paper=amplitudes(
         a={"flops": "eta", "multiplier": "-eta"}, b={"flops": "eta", "multiplier": "eta"}
     ),
     published={
-        "C4": {"E": 1.51, "a": 141.0, "b": 190.0, "eta": 0.121},
-        "RedPajama": {"E": 1.84, "a": 212.0, "b": 367.0, "eta": 0.136},
-        "RefinedWeb": {"E": 1.73, "a": 157.0, "b": 246.0, "eta": 0.127},
+        "C4": printed(E=1.51, a=141.0, b=190.0, eta=0.121),
+        "RedPajama": printed(E=1.84, a=212.0, b=367.0, eta=0.136),
+        "RefinedWeb": printed(E=1.73, a=157.0, b=246.0, eta=0.127),
     },
     traps=("five runs for four coefficients, as in the paper, leave the floor to the prior",),
 )
@@ -215,6 +229,7 @@ def gadre_overtrain(
     response="loss",
     unit=NATS,
     source="McLeish et al. 2025, arXiv:2502.06857",
+    plausible=(1, 10),
     falls=("width", "depth", "tokens"),
     floor="E",
     paper=amplitudes(A={"width": "alpha"}, B={"depth": "beta"}, C={"tokens": "zeta"}),
@@ -247,8 +262,16 @@ def gemstones(
     response="loss",
     unit=NATS,
     source="Brandfonbrener et al. 2024, arXiv:2411.12925",
+    plausible=(1, 10),
     rises=("loss",),
-    traps=("the loss on the left has noise too: its floor and kappa trade off",),
+    published={
+        "FineWeb-Edu to FineWeb, refitted": printed(kappa=1.00, K=1.01),
+        "FineWeb-Edu to SmolLM, refitted": printed(kappa=1.01, K=1.07),
+        "FineWeb-Edu to SlimPajama, refitted": printed(kappa=0.97, K=1.05),
+        "FineWeb-Edu to Proof-Pile-2, refitted": printed(kappa=1.07, K=0.61),
+        "FineWeb-Edu to StarCoder, refitted": printed(kappa=1.10, K=0.63),
+    },
+    traps=("the loss that is read has noise too", "its floor E_0 and kappa trade off"),
 )
 def loss_to_loss(
     loss: Loss,
@@ -262,38 +285,41 @@ def loss_to_loss(
 
     .. math:: L_1 = E_1 + K (L_0 - E_0)^\kappa
     """
-    return E + term(K, reducible(loss, E_0), -kappa)
+    return E + K * jnp.exp(kappa * log_reducible(loss, E_0))
 
 
 @law(
     response="loss",
     unit=NATS,
     source="Zheng et al. 2024, arXiv:2407.02118",
-    falls=("params", "tokens"),
-    floor="E",
+    plausible=(1, 10),
+    falls=("tokens",),
     published={
-        "Zheng et al. 2024": {
-            "E": 1.55,
-            "A": 420.0,
-            "B": 719.5,
-            "alpha": 0.40,
-            "beta": 0.30,
-            "B_continued": 433.3,
-            "beta_continued": 0.20,
-            "gamma": 0.08,
-        }
-    },  # fmt: skip
+        "Zheng et al. 2024": printed(
+            E=1.55,
+            A=420.0,
+            alpha=0.40,
+            B=719.5,
+            beta=0.30,
+            B_continued=433.3,
+            beta_continued=0.20,
+            gamma=0.08,
+        ),
+    },
     paper=amplitudes(
         A={"params": "alpha"},
         B={"tokens": "beta"},
         B_continued={"tokens": "beta_continued", "params": "gamma"},
     ),
-    traps=("gamma is told from alpha by runs of several sizes at one number of tokens only",),
+    traps=(
+        "gamma is told from alpha only by runs of several sizes at one number of tokens",
+        "there is a best size at a budget only where beta_continued exceeds gamma",
+    ),
 )
 def cpt(
     params: Params,
     tokens: Tokens,
-    continued: Flag,
+    continued: Continued,
     *,
     E: Floor,
     A: Amplitude,

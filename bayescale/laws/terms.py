@@ -16,12 +16,15 @@ def power(amplitude: Array, x: Array, exponent: Array) -> Array:
     return jnp.exp(jnp.log(amplitude) - exponent * jnp.log(x))
 
 
-def reducible(loss: Array, floor: Array, width: float = 0.01) -> Array:
-    """Give loss above a floor; positive and smooth even where a sampler tries a floor too high."""
-    return width * softplus((loss - floor) / width)
+def log_reducible(loss: Array, floor: Array, width: float = 0.01) -> Array:
+    """Give the log of the loss above a floor; finite where a sampler tries a floor too high."""
+    scaled = (loss - floor) / width
+    # Softplus is too small for a float far below zero, where its log is what it is of.
+    above = jnp.log(softplus(jnp.maximum(scaled, -30.0)))
+    return jnp.log(width) + jnp.where(scaled > -30.0, above, scaled)
 
 
-def soft_break(x: Array, position: Array, sharpness: Array) -> Array:
+def soft_break(x: Array, position: Array, sharpness: Array | float) -> Array:
     r"""Give :math:`f \log(1 + (x/d)^{1/f})`: zero before the break d, log(x/d) after it.
 
     The smaller f, the sharper the bend. Every saturation and shift of the literature is one, since

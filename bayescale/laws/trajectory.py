@@ -1,88 +1,97 @@
-"""Laws of whole trainings: a learning-rate schedule, and steps against data."""
+"""Whole trainings: a learning-rate schedule, and steps against data."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax.numpy as jnp
 from jax import Array, lax
 
-from bayescale.coefficients import positive
-from bayescale.inputs import Batch, Schedule, Steps
+from bayescale.coefficients import fraction, positive
+from bayescale.inputs import Batch, Rates
 from bayescale.laws.power_sums import NATS, Floor
 from bayescale.laws.terms import power as term
-from bayescale.parts import law
+from bayescale.parts import Values, law
 
 
-def annealed(rates: Array, steps: Array, memory: Array) -> tuple[Array, Array]:
-    r"""Give the two sums that a schedule enters the loss by, at each of its nodes.
+def annealed(rates: Array, steps: Array, forgetting: Array) -> tuple[Array, Array]:
+    r"""Give the two sums by which a schedule enters the loss, at each of its nodes.
 
     .. math:: S_1 = \sum_{i \le s} \eta_i, \quad
               S_2 = \sum_{i \le s} \sum_{k \le i} (\eta_{k-1} - \eta_k) \lambda^{i-k}
 
-    Between two nodes the rate is that of the later one, so that a schedule of a hundred thousand
-    steps needs a few hundred nodes: a momentum m is decayed over the steps between them.
+    The rate only changes at nodes, so that a schedule of a hundred thousand steps needs a few
+    hundred nodes: over the steps between two of them a drop decays by a geometric series.
 
     Parameters
     ----------
-    rates
-        Learning rate after each node, shape (..., node).
-    steps
-        Step of each node, increasing from the first, shape (node,).
-    memory
-        lambda, in (0, 1).
+    rates, steps
+        Of a `Schedule`, shape (series, node); `steps` also (node,).
+    forgetting
+        1 - lambda, in (0, 1), a number or shape (series,).
 
     Returns
     -------
     S1, S2 : Array
-        Shape (..., node).
+        Shape (series, node).
     """
-    lengths = jnp.diff(steps, prepend=steps[:1])
-    drops = -jnp.diff(rates, prepend=rates[..., :1], axis=-1)
-    log_memory = jnp.log(memory)
+    rates = jnp.asarray(rates, float)
+    steps = jnp.broadcast_to(jnp.asarray(steps, float), rates.shape)
+    lengths = jnp.diff(steps, prepend=steps[:, :1])
+    drops = -jnp.diff(rates, prepend=rates[:, :1])
+    log_memory = jnp.log1p(-forgetting)
 
     def onward(
         state: tuple[Array, Array], node: tuple[Array, Array]
     ) -> tuple[tuple[Array, Array], Array]:
         momentum, total = state
         length, drop = node
-        # A drop at the node's first step, then length - 1 steps of decay.
-        momentum = momentum * memory + drop
-        decayed = -jnp.expm1(length * log_memory) / (1 - memory)
-        total = total + momentum * decayed
+        # A drop at the first step after a node, then length - 1 steps on which it decays.
+        momentum = momentum * (1 - forgetting) + drop
+        total = total - momentum * jnp.expm1(length * log_memory) / forgetting
         return (momentum * jnp.exp((length - 1) * log_memory), total), total
 
-    zero = jnp.zeros(rates.shape[:-1])
-    _, sums = lax.scan(onward, (zero, zero), (lengths, jnp.moveaxis(drops, -1, 0)))
-    return jnp.cumsum(rates * lengths, axis=-1), jnp.moveaxis(sums, 0, -1)
+    zero = jnp.zeros(len(rates))
+    _, sums = lax.scan(onward, (zero, zero), (lengths.T, drops.T))
+    return jnp.cumsum(rates * lengths, axis=1), sums.T
 
 
 @law(
     response="loss",
     unit=NATS,
     source="Tissue, Wang, Wang 2024, arXiv:2408.11029",
+    plausible=(0.5, 10),
     traps=(
         "C and lambda are told apart by two schedules at least",
         "checkpoints of one run share its noise",
-        "constants depend on the unit of the schedule: the learning rate times steps",
+        "A and C hold for one kind of learning rate: S1 and S2 are in its unit",
+        "the warm-up is left out: sums start at its end",
     ),
 )
 def lr_annealing(
-    schedule: Schedule,
+    schedule: Rates,
     *,
     L_0: Floor,
-    A: Annotated[Array, positive(0.5, 3, unit=NATS, meaning="reducible loss at the reference S1")],
+    A: Annotated[Array, positive(0.5, 3, unit=NATS, meaning="reducible loss where S1 is one")],
     alpha: Annotated[Array, positive(0.5, 1.65, unit="1", meaning="exponent of the summed rate")],
-    C: Annotated[Array, positive(0.3, 3, unit=NATS, meaning="worth of annealing all the way")],
-    forgetting: Annotated[Array, positive(0.003, 2.7, unit="1/step", meaning="1 - lambda")],
+    C: Annotated[Array, positive(0.3, 3, unit=NATS, meaning="drop of the loss where S2 is one")],
+    forgetting: Annotated[Array, fraction(0.003, 1, unit="1/step", meaning="1 - lambda")],
 ) -> Array:
     r"""Loss at a step follows from the summed learning rate, and from how much it was annealed.
 
     .. math:: L(s) = L_0 + A\,S_1^{-\alpha} - C\,S_2
     """
-    S1, S2 = annealed(schedule.rates, schedule.steps, 1 - forgetting)
-    at = (schedule.row, schedule.node)
-    return L_0 + term(A, S1[at], alpha) - C * S2[at]
+    rates, steps, row = jnp.asarray(schedule.rates), jnp.asarray(schedule.steps), schedule.row
+    if jnp.ndim(forgetting):  # a memory for each run: its series once for each of its losses
+        rates, steps = rates[row], steps[row] if steps.ndim > 1 else steps
+        row = jnp.arange(len(rates))
+    S1, S2 = annealed(rates, steps, forgetting)
+    return L_0 + term(A, S1[row, schedule.node], alpha) - C * S2[row, schedule.node]
+
+
+def _critical_batch_paper(c: Values, reference: Values) -> dict[str, Any]:
+    critical = c["B_crit"] * reference["batch"]
+    return {"S_min": c["S_min"], "B_crit": critical, "D_min": c["S_min"] * critical}
 
 
 @law(
@@ -90,8 +99,10 @@ def lr_annealing(
     unit="steps",
     source="McCandlish et al. 2018, arXiv:1812.06162, eq. 2.11",
     status="unverified",
+    plausible=(1e2, 1e8),
     falls=("batch",),
     floor="S_min",
+    paper=_critical_batch_paper,
     traps=("one loss level at a time: the critical batch grows as the loss falls",),
 )
 def critical_batch_curve(

@@ -6,13 +6,22 @@ from typing import Annotated
 
 import jax.numpy as jnp
 from jax import Array
-from jax.nn import sigmoid
+from jax.nn import sigmoid, softplus
 
 from bayescale.coefficients import fraction, positive
-from bayescale.parts import link
+from bayescale.parts import link, printed
+
+LEAST = 0.002  # an error below this is bent upwards, so that none is ever negative
 
 
-@link(source="Gadre et al. 2024, arXiv:2403.08540, eq. 5")
+@link(
+    source="Gadre et al. 2024, arXiv:2403.08540, eq. 5",
+    published={
+        "C4, 17 tasks": printed(k=2.08, gamma=0.756, epsilon=0.850),
+        "RedPajama, 17 tasks": printed(k=2.21, gamma=0.715, epsilon=0.857),
+        "RefinedWeb, 17 tasks": printed(k=2.21, gamma=0.707, epsilon=0.865),
+    },
+)
 def downstream_exp(
     latent: Array,
     pivot: Array,
@@ -33,7 +42,8 @@ def downstream_exp(
 
     .. math:: 1 - p = \epsilon - k\,e^{-\gamma L}
 
-    Sampled is the error at the pivot, which scores pin down, in place of k.
+    Sampled is the error at the pivot, which scores pin down, in place of k. The formula turns
+    negative at losses that no model has; there the error bends towards zero.
 
     Parameters
     ----------
@@ -42,7 +52,8 @@ def downstream_exp(
     pivot
         Loss at the reference run, shape (benchmark, 1).
     chance, top
-        Score of guessing and largest possible score, shape (benchmark, 1).
+        Score of guessing, which the formula does without, and largest possible score, shape
+        (benchmark, 1).
     error, largest, rate
         Error at the pivot as a share of the largest, epsilon, and gamma; shape (benchmark, 1).
 
@@ -51,14 +62,17 @@ def downstream_exp(
     Array
         Expected score, shape (benchmark, ...).
     """
-    drop = largest * (1 - error)
-    return top * (1 - (largest - drop * jnp.exp(-rate * (latent - pivot))))
+    del chance
+    drop = largest * (1 - error) * jnp.exp(-rate * (latent - pivot))
+    return top * (1 - LEAST * softplus((largest - drop) / LEAST))
 
 
 @link(
-    source="Bhagia et al. 2024, arXiv:2412.04403 (task ladder); Magnusson et al. 2025 (DataDecide)"
+    source="Bhagia et al. 2024, arXiv:2412.04403 (task ladder); Magnusson et al. 2025, "
+    "arXiv:2504.11393 (DataDecide)",
+    status="unverified",
 )
-def ladder(
+def ladder_2step(
     latent: Array,
     pivot: Array,
     chance: Array,
