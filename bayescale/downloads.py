@@ -1,4 +1,4 @@
-"""The files of a table that is not bundled: from a mirror folder, else downloaded once and checked."""
+"""The files of a table that is not bundled: from a mirror folder, else downloaded once."""
 
 from __future__ import annotations
 

@@ -1,18 +1,18 @@
 """Rebuild the bundled tables from the public files that their cards name.
 
-    python data/build.py --raw DIR [--out DIR]
+    python data/build.py --raw DIR [--out DIR] [TABLE ...]
 
-DIR holds the folders `sloth`, `open-llm-leaderboard` and `obsscaling` of those files. Prints every
-name that was ambiguous or left without a match; writes runs.csv, scores.csv, benchmarks.csv and
-excluded.csv, the generated end of each card.toml, sloth-2024/protocol.json and NOTICE.
+DIR holds the folders of those files. Writes each table's CSV files, the generated end of its
+card.toml (of tables that are downloaded too), sloth-2024/protocol.json and NOTICE. A table is one
+folder with a card here, and one module in builders/ (bundled) or bayescale/readers/ (downloaded).
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
-import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -24,23 +24,18 @@ from bayescale.table import Table
 
 HERE = Path(__file__).resolve().parent
 MARK = "# ---- written by data/build.py from here on ----\n"
-V1 = ["MMLU", "ARC", "HellaSwag", "Winogrande", "TruthfulQA", "GSM8K"]
-V2 = ["IFEval", "BBH", "MATH Lvl 5", "GPQA", "MUSR", "MMLU-PRO"]
-ITEMS = {
-    "MMLU": 14042,
-    "ARC": 1172,
-    "HellaSwag": 10042,
-    "Winogrande": 1267,
-    "TruthfulQA": 817,
-    "GSM8K": 1319,
-    "IFEval": 541,
-    "BBH": 5761,
-    "MATH Lvl 5": 1324,
-    "GPQA": 1192,
-    "MUSR": 756,
-    "MMLU-PRO": 12032,
+# What columns of runs hold where a table has nothing to say; these are read back as the same.
+NOTHING = {
+    "family": "all",
+    "params": "",
+    "params_convention": "",
+    "params_active": "",
+    "tokens": "",
+    "flops": "",
+    "released": "",
+    "lineage": "",
+    "instruct": "False",
 }
-OBSSCALING_NAMES = {"ARC-C": "ARC", "Winograd": "Winogrande"}
 MIT = """\
 Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
 associated documentation files (the "Software"), to deal in the Software without restriction,
@@ -57,283 +52,67 @@ NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FO
 DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT
 OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
 """
-ELSEWHERE = "a merge, or published by another organisation than its base model"
-# In the order of preference.
-PRECISIONS = ["bfloat16", "float16", "8bit", "4bit"]
-NO_TOKENS = "training tokens not published"
+CC_BY = """\
+Tables under CC-BY-4.0, the Creative Commons Attribution 4.0 International licence, are used under
+its terms: https://creativecommons.org/licenses/by/4.0/legalcode
+"""
 
 
 def main() -> None:
-    """Build both tables and the notice."""
+    """Build the tables and the notice."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--raw", default=os.environ.get("BAYESCALE_MIRROR"), help="source folder")
     parser.add_argument("--out", type=Path, default=HERE, help="where to write (default: data/)")
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help="all of them if left out")
     arguments = parser.parse_args()
     if not arguments.raw:
         parser.error("give --raw DIR or set BAYESCALE_MIRROR")
     raw, out = Path(arguments.raw), arguments.out
-    protocol = json.loads((raw / "sloth/protocol.json").read_text(encoding="utf-8"))
-    write(sloth(raw, protocol), out / "sloth-2024")
-    write_protocol(protocol, out / "sloth-2024" / "protocol.json")
-    write(leaderboard(raw, protocol), out / "open-llm-leaderboard")
+    for name in arguments.tables or sorted(path.parent.name for path in HERE.glob("*/card.toml")):
+        head = (HERE / name / "card.toml").read_text("utf-8").split(MARK)[0]
+        table = make(name, tomllib.loads(head), raw, out / name)
+        lines = leaderboard_counts(table) if is_leaderboard(table) else run_counts(table)
+        write_text(out / name / "card.toml", head + "\n".join([MARK, *lines]) + "\n")
+        print(f"\n== {name}: {len(table.runs)} runs, {table.n_rows} measurements\n")
     write_notice(out)
 
 
-def benchmarks(chance: dict[str, float], rounding: dict[str, float]) -> pd.DataFrame:
-    """Return the facts of the twelve benchmarks; `rounding` holds steps other than none."""
-    return pd.DataFrame(
-        {
-            "benchmark": V1 + V2,
-            "chance": [chance[name] for name in V1 + V2],
-            "ceiling": 1.0,
-            "items": [ITEMS[name] for name in V1 + V2],
-            "resolution": [rounding.get(name, 0.0) for name in V1 + V2],
-            "unit": "accuracy",
-        }
-    )
-
-
-def sloth(raw: Path, protocol: dict[str, Any]) -> Table:
-    """Build the table that the Sloth experiments read."""
-    assert sum(protocol["bbh_items"].values()) == ITEMS["BBH"]
-    assert sum(protocol["musr_items"].values()) == ITEMS["MUSR"]
-    raw_frame = pd.read_csv(raw / "sloth/data_v2.csv")
-    frame = pd.DataFrame(
-        {
-            "run": raw_frame["Model"],
-            "family": raw_frame["Family2"],
-            # Rounded: 6.9 * 1e9 is not the float 6.9e9.
-            "params": (raw_frame["#Params (B)"] * 1e9).round(),
-            "params_convention": "nominal",
-            "tokens": (raw_frame["Pretraining Data Size (T)"] * 1e12).round(),
-            "released": raw_frame["date"],
-            "lineage": raw_frame["Family"],
-            "instruct": raw_frame["Instruct"],
-            "moe": raw_frame["Model"].str.contains(r"-\d+x\d+b"),
-        }
-    ).join(raw_frame[V1 + V2])
-    facts = benchmarks(protocol["lower_bounds"], dict.fromkeys(V2, 0.01))
-    return Table.from_wide(frame, facts, "sloth-2024")
-
-
-def short(hub_name: str) -> str:
-    """Return the lower-cased last part of a hub name, without the suffix of the file format."""
-    return hub_name.split("/")[-1].lower().removesuffix("-hf")
-
-
-def nominal_params(name: str) -> float:
-    """Return the size that a name states, such as 1.1e9 in "bloom-1b1"; NaN when it states none."""
-    found = re.search(r"(?:^|[-_])(\d+(?:[._]\d+)?)(b|m)(\d?)(?:$|[-_])", name)
-    if not found:
-        return float("nan")
-    number = found[1].replace("_", ".") + (f".{found[3]}" if found[3] else "")
-    return round(float(number) * (1e9 if found[2] == "b" else 1e6))
-
-
-def known_inputs(raw: Path) -> pd.DataFrame:
-    """Collect size and tokens by short name: one row for each source that knows the model."""
-    parts = []
-    sources = {
-        "obsscaling/base_llm_benchmark_eval.csv": (
-            "Model",
-            "Model Size (B)",
-            "Pretraining Data Size (T)",
-        ),
-        "sloth/data_v2.csv": ("Model", "#Params (B)", "Pretraining Data Size (T)"),
-        "open-llm-leaderboard/df_full.csv": ("model", "size", "tokens"),
-        "open-llm-leaderboard/df_full_v1.csv": ("model", "size", "tokens"),
-        "open-llm-leaderboard/df_full_v2.csv": ("model", "size", "tokens"),
-    }
-    for file, columns in sources.items():
-        part = pd.read_csv(raw / file)[list(columns)]
-        part.columns = pd.Index(["run", "size", "tokens"])
-        parts.append(part.assign(run=part["run"].map(short), source=file))
-    return pd.concat(parts, ignore_index=True)
-
-
-def scores_v2(raw: Path) -> pd.DataFrame:
-    """Read the raw scores of the second leaderboard, one row per hub name.
-
-    A model that was evaluated more than once keeps the row whose chat template fits its type,
-    then bfloat16, then the latest submission.
-    """
-    frame = pd.read_csv(raw / "open-llm-leaderboard/open-llm-leaderboard_v2_2929.csv.gz")
-    frame["fits"] = frame["Chat Template"] == frame["Type"].str.contains("chat")
-    frame["bfloat16"] = frame["Precision"] == "bfloat16"
-    order = ["fits", "bfloat16", "Submission Date", "eval_name"]
-    frame = frame.sort_values(order, ascending=False, kind="stable")
-    frame["evaluations"] = frame.groupby("fullname")["fullname"].transform("size")
-    frame = frame.drop_duplicates("fullname").rename(columns={"fullname": "hub_name"})
-    frame = frame.rename(columns={f"{name} Raw": f"raw {name}" for name in V2})
-    kept = ["hub_name", "#Params (B)", "Upload To Hub Date", "evaluations", "Precision"]
-    frame = frame[[*kept, *(f"raw {name}" for name in V2)]]
-    return frame.rename(columns={f"raw {name}": name for name in V2})
-
-
-def scores_v1(raw: Path) -> pd.DataFrame:
-    """Read the scores of the first leaderboard, completed by those of the ObsScaling authors.
-
-    A model that was evaluated more than once keeps the finest precision (a quantised row of
-    Falcon-180B loses 13 points on GSM8K), then the latest submission.
-    """
-    board = pd.read_csv(raw / "sloth/open-llm-leaderboard_old.csv")
-    board = board[(board["Weight type"] == "Original") & board["Precision"].isin(PRECISIONS)]
-    board["rank"] = board["Precision"].map(PRECISIONS.index)
-    board["submitted"] = board["date"].str[:10]
-    # "Winogrande" and the others share their names with ours; the unit is percent.
-    board[V1] = (board[V1] / 100).round(6)
-    board = board.rename(columns={"Model": "hub_name"})
-    board = board.sort_values("submitted", ascending=False).sort_values("rank", kind="stable")
-    other = pd.read_csv(raw / "obsscaling/base_llm_benchmark_eval.csv")
-    other = other.rename(columns={"Model": "hub_name"} | OBSSCALING_NAMES)
-    kept = ["hub_name", "submitted", *V1]
-    frame = pd.concat([board[kept], other.assign(submitted=None)[kept]])
-    return frame.drop_duplicates("hub_name")
-
-
-def leaderboard(raw: Path, protocol: dict[str, Any]) -> Table:
-    """Build the table of both leaderboards for models of known tokens, by their own makers."""
-    selection = tomllib.loads((HERE / "open-llm-leaderboard/lines.toml").read_text("utf-8"))
-    known, first, second = known_inputs(raw), scores_v1(raw), scores_v2(raw)
-    print_disagreements(known)
-    both = first.merge(second, on="hub_name", how="outer")
-    both["run"] = both["hub_name"].map(short)
-    print_ambiguous(both, known)
-    rows = [row for line in selection["line"] for row in line_rows(line, both, known)]
-    frame = same_size_same_weights(pd.DataFrame(rows))
-    assert not frame["run"].duplicated().any(), frame[frame["run"].duplicated(keep=False)]
-    no_tokens = frame[frame["tokens"].isna()]
-    excluded = dict.fromkeys(no_tokens["run"], NO_TOKENS)
-    for run, inputs in known.groupby("run"):
-        if run not in set(frame["run"]):
-            reason = NO_TOKENS if inputs["tokens"].isna().all() else ELSEWHERE
-            excluded[run] = selection["left_out"].get(run, reason)
-    frame = frame[frame["tokens"].notna()].sort_values(["lineage", "family", "params", "run"])
-    # The first leaderboard shows percent with two decimals.
-    facts = benchmarks(protocol["lower_bounds"], dict.fromkeys(V1, 0.0001))
-    table = Table.from_wide(frame, facts, "open-llm-leaderboard")
-    left = pd.DataFrame(sorted(excluded.items()), columns=["run", "reason"])
-    left = pd.concat([table.excluded, left], ignore_index=True)
-    print(f"\n{len(left)} names of the source tables left out; see excluded.csv")
-    return Table(table.scores, table.runs, table.benchmarks, table.name, left)
-
-
-def line_rows(
-    line: dict[str, Any], both: pd.DataFrame, known: pd.DataFrame
-) -> list[dict[str, Any]]:
-    """Return the runs of one line: scores, true or nominal size, tokens of the base model."""
-    names = both["hub_name"].astype("str")
-    mine = (names.str.split("/").str[0] == line["organisation"]) & names.str.split("/").str[
-        -1
-    ].str.lower().str.fullmatch(line["pattern"])
-    rows = []
-    for _, row in both[mine].iterrows():
-        run = row["run"]
-        base = run.replace(*line["base"]) if "base" in line else run
-        stated = nominal_params(run)
-        sizes = known.loc[known["run"] == run, "size"]
-        nominal = stated if stated == stated else (sizes.iloc[0] * 1e9 if len(sizes) else None)
-        weights = row["#Params (B)"] * 1e9
-        # The leaderboard shows the size in the name where the weights do not tell.
-        measured = weights > 0 and (nominal is None or abs(weights - nominal) > 0.005e9)
-        params = line.get("params", {}).get(run, weights if measured else nominal)
-        dates = [row["Upload To Hub Date"], row["submitted"]]
-        rows.append(
-            {
-                "run": run,
-                "family": line["family"],
-                "lineage": line["lineage"],
-                "instruct": line["instruct"],
-                "params": round(params),
-                "params_convention": "weights"
-                if measured and run not in line.get("params", {})
-                else "nominal",
-                "params_active": line.get("params_active", {}).get(run),
-                "moe": "params_active" in line,
-                "tokens": tokens_of(run, base, line, known),
-                "released": next((date for date in dates if isinstance(date, str)), ""),
-                **{name: row[name] for name in V1 + V2},
-            }
-        )
-    if not rows:
-        print(f'no model matches line "{line["family"]}" ({line["organisation"]})')
-    return rows
-
-
-def same_size_same_weights(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give a run of nominal size the true size of its lineage's run of the same stated size."""
-    frame = frame.assign(stated=frame["run"].map(nominal_params))
-    known = frame[frame["params_convention"] == "weights"]
-    true = known.groupby(["lineage", "stated"])["params"].median().rename("true")
-    frame = frame.join(true, on=["lineage", "stated"])
-    better = (frame["params_convention"] == "nominal") & frame["true"].notna()
-    frame["params"] = frame["params"].mask(better, frame["true"])
-    frame["params_convention"] = frame["params_convention"].mask(better, "weights")
-    return frame.drop(columns=["stated", "true"])
-
-
-def tokens_of(run: str, base: str, line: dict[str, Any], known: pd.DataFrame) -> float:
-    """Return training tokens: published figure for the run, source tables, figure for the line."""
-    figure = line.get("tokens_by_run", {}).get(run)
-    for name in (run, base):
-        found = known.loc[(known["run"] == name) & known["tokens"].notna(), "tokens"]
-        if figure is None and len(found):
-            figure = found.iloc[0]
-    figure = line.get("tokens") if figure is None else figure
-    return float("nan") if figure is None else round(figure * 1e12)
-
-
-def print_disagreements(known: pd.DataFrame) -> None:
-    """Print models whose size or tokens differ between the source tables."""
-    print("Source tables that disagree (the first named is used unless lines.toml says better):")
-    for run, rows in known.dropna(subset=["tokens"]).groupby("run"):
-        if rows["tokens"].nunique() > 1 or rows["size"].max() > 1.2 * rows["size"].min():
-            facts = rows.drop_duplicates(["size", "tokens"])
-            words = facts["source"] + ": " + facts["size"].astype("str") + "B, "
-            words += facts["tokens"].astype("str") + "T"
-            print(f"  {run}: {'; '.join(words)}")
-
-
-def print_ambiguous(both: pd.DataFrame, known: pd.DataFrame) -> None:
-    """Print short names that several organisations share, repeats, and names without a match."""
-    print("\nShort names that several hub names share (lines.toml picks by organisation):")
-    for run, rows in both[both["run"].isin(known["run"])].groupby("run"):
-        if len(rows) > 1:
-            print(f"  {run}: {', '.join(sorted(rows['hub_name']))}")
-    print("\nHub names evaluated more than once in the second leaderboard, and the row kept:")
-    for row in both[(both["evaluations"] > 1) & both["run"].isin(known["run"])].itertuples():
-        print(f"  {row.hub_name}: {row.evaluations:.0f} rows, kept {row.Precision}")
-    print("\nNames of the source tables without a match in either leaderboard:")
-    missing = sorted(set(known["run"]) - set(both["run"]))
-    print("  " + ", ".join(missing))
-
-
-def write_protocol(protocol: dict[str, Any], path: Path) -> None:
-    """Write the experiments of the Sloth paper: benchmark sets and test families by sizes kept."""
-    sets = dict(zip(("v1", "v2", "all"), protocol["benchmark_sets"], strict=True))
-    families = {
-        name: {keep: protocol["test_families"][keep][index] for keep in ("1", "2")}
-        for index, name in enumerate(sets)
-    }
-    record = {
-        "source": "felipemaiapolo/sloth, sloth/definitions.py (MIT)",
-        "rule": "drop runs that lack a score of the set; of each listed test family keep the "
-        "`keep` smallest runs for training, and test on its other runs; the families of a group "
-        "are held out together",
-        "sets": sets,
-        "test_families": families,
-    }
-    write_text(path, json.dumps(record, indent=1) + "\n")
-
-
-def write(table: Table, folder: Path) -> None:
-    """Write a table's files and the generated end of its card."""
+def make(name: str, card: dict[str, Any], raw: Path, folder: Path) -> Table:
+    """Make a table from the public files; write it unless it is one to be downloaded."""
+    module = name.replace("-", "_")
+    if "download" in card:
+        reader = importlib.import_module(f"bayescale.readers.{module}")
+        table: Table = reader.read([raw / entry["mirror"] for entry in card["download"]])
+        return table
+    builder = importlib.import_module(f"builders.{module}")
+    table = builder.build(raw)
     table.to_csv(folder)
-    head = (HERE / folder.name / "card.toml").read_text("utf-8").split(MARK)[0]
+    if not is_leaderboard(table):
+        make_lean(folder / "runs.csv")
+    if hasattr(builder, "extra_files"):
+        for file, text in builder.extra_files(raw).items():
+            write_text(folder / file, text)
+    return table
+
+
+def is_leaderboard(table: Table) -> bool:
+    """Whether a table holds accuracies alone."""
+    return bool((table.benchmarks["unit"] == "accuracy").all())
+
+
+def make_lean(path: Path) -> None:
+    """Drop columns that say nothing, and the fraction of whole numbers, from a file of runs."""
+    runs = pd.read_csv(path, dtype="str", keep_default_na=False)
+    silent = [column for column, nothing in NOTHING.items() if (runs[column] == nothing).all()]
+    runs = runs.drop(columns=silent).replace(r"^(\d+)\.0$", r"\1", regex=True)
+    with atomic_path(path) as temporary:
+        runs.to_csv(temporary, index=False)
+
+
+def leaderboard_counts(table: Table) -> list[str]:
+    """Return the counts of a leaderboard, and why runs were left out, as TOML."""
     sizes = table.runs.groupby("family")["params"].nunique()
-    tested = table.scores["benchmark"].value_counts()
     lines = [
-        MARK,
         "[counts]",
         f"runs = {len(table.runs)}",
         f"families = {len(table.families)}",
@@ -342,22 +121,45 @@ def write(table: Table, folder: Path) -> None:
         f"scores = {table.n_rows}",
         f"runs_of_unknown_tokens = {int(table.runs['tokens'].isna().sum())}",
         f"excluded = {len(table.excluded)}",
-        "",
-        "[counts.by_benchmark]",
-        *(f'"{name}" = {tested[name]}' for name in table.benchmarks.index),
+        *benchmark_counts(table),
     ]
     for reason, count in table.excluded["reason"].value_counts().sort_index().items():
         lines += ["", "[[exclusion]]", f"reason = {json.dumps(reason)}", f"count = {count}"]
-    write_text(folder / "card.toml", head + "\n".join(lines) + "\n")
-    sizes_text = f"{len(table.runs)} runs, {len(table.families)} families, {table.n_rows} scores"
-    print(f"\n== {folder.name}: {sizes_text}\n")
+    return lines
+
+
+def run_counts(table: Table) -> list[str]:
+    """Return the counts of a table of runs as TOML."""
+    groups = [group for group in table.groups if (table.runs[group] != NOTHING["family"]).any()]
+    return [
+        "[counts]",
+        f"runs = {len(table.runs)}",
+        f"scores = {table.n_rows}",
+        *benchmark_counts(table),
+        "",
+        "[counts.by_group]",
+        *(f"{json.dumps(group)} = {table.runs[group].nunique()}" for group in groups),
+    ]
+
+
+def benchmark_counts(table: Table) -> list[str]:
+    """Return how often each benchmark was measured as TOML."""
+    tested = table.scores["benchmark"].value_counts()
+    names = table.benchmarks.index
+    return [
+        "",
+        "[counts.by_benchmark]",
+        *(f"{json.dumps(name)} = {tested[name]}" for name in names),
+    ]
 
 
 def write_notice(out: Path) -> None:
-    """Write NOTICE from the cards: author, licence, source and changes of each table."""
+    """Write NOTICE from the cards: author, licence, source and changes of each bundled table."""
     parts = ["Data bundled with BayeScale, made from public files under their own licences.\n"]
-    for path in sorted(out.glob("*/card.toml")):
+    for path in sorted(HERE.glob("*/card.toml")):
         card = tomllib.loads(path.read_text("utf-8"))
+        if "download" in card:
+            continue
         parts.append(f"{card['name']}\n{'-' * len(card['name'])}\nAuthor: {card['author']}")
         parts += [
             f"Source: {source['repository']} at {source['commit']} ({source['files']}); "
@@ -365,7 +167,11 @@ def write_notice(out: Path) -> None:
             for source in card["source"]
         ]
         parts.append(f"Licence: {card['licence']}\nChanges: {' '.join(card['changes'].split())}\n")
-    parts += ["The Apache License 2.0 is BayeScale's own, in LICENSE. The MIT License:\n", MIT]
+    parts += [
+        "The Apache License 2.0 is BayeScale's own, in LICENSE. The MIT License:\n",
+        MIT,
+        CC_BY,
+    ]
     write_text(out / "NOTICE", "\n".join(parts))
 
 

@@ -1,1 +1,1 @@
-"""One module for each table that is downloaded: `read(files)` turns published files into a table."""
+"""One module for each table that is downloaded: `read(files)` makes a table of its files."""

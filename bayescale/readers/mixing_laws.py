@@ -25,7 +25,7 @@ def read(files: Sequence[Path]) -> Table:
     frame = pd.DataFrame(
         {
             "size": head[0],
-            "mixture": head[1],
+            "mixture": "mix-" + head[1],
             "held_out": (head[1].astype("int64") > HELD_OUT).map({True: "yes", False: "no"}),
             "domain": source["valid_domain"],
             "params": head[0].map(PARAMS),

@@ -14,8 +14,9 @@ from bayescale.table import Table
 def with_tests(table: Table, chance: Mapping[str, float], items: Mapping[str, float]) -> Table:
     """Add chance levels and test-set sizes to the accuracies of a table."""
     facts = table.benchmarks.copy()
-    facts["chance"] = facts.index.map(chance).fillna(facts["chance"]).astype("float64")
-    facts["items"] = facts.index.map(items).fillna(facts["items"]).astype("float64")
+    for column, known in (("chance", chance), ("items", items)):
+        known = pd.Series(known, dtype="float64")
+        facts[column] = known.reindex(facts.index).fillna(facts[column])
     return replace(table, benchmarks=facts)
 
 

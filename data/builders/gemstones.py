@@ -37,7 +37,6 @@ def build(raw: Path) -> Table:
             "params_nonemb": source["params_active_precise"] - 2 * VOCABULARY * width,
             "tokens": source["tokens"],
             "flops": source["tokens"] * flops_per_token(width, depth),
-            "gpu_hours": source["seconds_per_step"] * source["step"] * source["num_nodes"] / 450,
             "loss": source["final_loss"],
         }
     )

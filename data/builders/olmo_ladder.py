@@ -54,6 +54,7 @@ def build(raw: Path) -> Table:
     frame = pd.DataFrame(
         {
             "run": source["run"],
+            "family": "olmo-ladder",
             "size": source["size"],
             "rerun": source["rerun"].map({True: "yes", False: "no"}),
             "params": source["size"].map(SIZES),

@@ -10,8 +10,15 @@ from bayescale.table import Table
 from builders.facts import single, with_tests
 
 CORPORA = {"c4_original": "c4", "rpj": "redpajama", "rw_original": "refinedweb"}
-SMALLEST = "d=96_l=8_h=4"
-FOUR_SIZES = [SMALLEST, "d=512_l=8_h=4", "d=576_l=24_h=8", "d=1024_l=24_h=8"]
+SIZES = {
+    "d=96_l=8_h=4": "11M",
+    "d=512_l=8_h=4": "79M",
+    "d=576_l=24_h=8": "154M",
+    "d=1024_l=24_h=8": "411M",
+    "open_lm_1b": "1.4B",
+    "open_lm_7b": "6.9B",
+}
+SMALLEST, FOUR_SIZES = "11M", ["11M", "79M", "154M", "411M"]
 # The subset of tasks on which the paper's largest runs are clear of chance.
 SUBSET = [
     "bigbench_operators",
@@ -38,14 +45,16 @@ def build(raw: Path) -> Table:
     """Build the table of 104 runs."""
     source = pd.read_csv(raw / "gadre-overtraining/runs_104.csv")
     tests = pd.read_csv(raw / "gadre-overtraining/eval_metadata.csv").set_index("Eval Task")
-    multiplier, arch = source["token_multiplier"], source["arch"]
-    default = arch.isin(FOUR_SIZES) & (multiplier == 1) | (arch == SMALLEST) & (multiplier == 16)
+    multiplier, size = source["token_multiplier"], source["arch"].map(SIZES)
+    default = size.isin(FOUR_SIZES) & (multiplier == 1) | (size == SMALLEST) & (multiplier == 16)
     corpus = source["train_dataset"].map(CORPORA)
     frame = pd.DataFrame(
         {
-            "run": corpus + " " + arch + " " + multiplier.map("{:g}".format),
+            "run": corpus + " " + size + " " + multiplier.map("{:g}".format),
+            "family": corpus,
             "corpus": corpus,
-            "arch": arch,
+            "arch": source["arch"],
+            "size": size,
             "default_run": default.map({True: "yes", False: "no"}),
             "params": source["N"],
             "params_nonemb": source["N_no_embed"],
