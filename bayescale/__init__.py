@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bayescale.fit import Fit, fit, load_fit
     from bayescale.harness import read_harness
     from bayescale.model import Model, list_models, load_model
+    from bayescale.parts import Part, list_laws, load_law
     from bayescale.plots import plot_coverage, plot_fans, plot_loadings, plot_rank, plot_trace
     from bayescale.predict import Prediction
     from bayescale.splits import read_split
@@ -33,6 +34,7 @@ __all__ = [
     "Comparison",
     "Fit",
     "Model",
+    "Part",
     "Prediction",
     "Scorecard",
     "Table",
@@ -40,9 +42,11 @@ __all__ = [
     "backtest",
     "compare",
     "fit",
+    "list_laws",
     "list_models",
     "list_tables",
     "load_fit",
+    "load_law",
     "load_model",
     "load_table",
     "plot_coverage",
@@ -61,15 +65,18 @@ _HOME = {
     "Comparison": "compare",
     "Fit": "fit",
     "Model": "model",
+    "Part": "parts",
     "Prediction": "predict",
     "Scorecard": "backtest",
     "Table": "table",
     "backtest": "backtest",
     "compare": "compare",
     "fit": "fit",
+    "list_laws": "parts",
     "list_models": "model",
     "list_tables": "datasets",
     "load_fit": "fit",
+    "load_law": "parts",
     "load_model": "model",
     "load_table": "datasets",
     "plot_coverage": "plots",

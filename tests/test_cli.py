@@ -31,6 +31,7 @@ COMMANDS = [
     ["compare"],
     ["backtest"],
     ["models"],
+    ["laws"],
     ["priors"],
     ["data", "list"],
     ["data", "show"],

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bayescale import __version__
-from bayescale.cli import backtest, compare, data, demo, doctor, fit, models, plot, predict
+from bayescale.cli import backtest, compare, data, demo, doctor, fit, laws, models, plot, predict
 from bayescale.cli.group import Group, examples
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
 app.command("backtest", epilog=backtest.EXAMPLES)(backtest.backtest)
 app.command("models", epilog=models.EXAMPLES)(models.models)
+app.command("laws", epilog=laws.EXAMPLES)(laws.laws)
 app.command("priors", epilog=models.PRIORS_EXAMPLES)(models.priors)
 app.add_typer(data.app, name="data")
 app.add_typer(plot.app, name="plot")
