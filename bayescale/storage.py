@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from bayescale.fit import Fit
 
 FORMAT = "bayescale-fit"
-SCHEMA = 2  # 1 held standardised offsets where 2 holds values
+# 1 held standardised offsets where 2 holds values. Series and further columns of runs came later,
+# within 2: files without them are read as tables without them.
+SCHEMA = 2
 STORED_LOG_LIKELIHOOD = 2_000_000  # values; larger ones are recomputed when they are asked for
-FRAMES = ("scores", "runs", "benchmarks", "excluded")
+FRAMES = ("scores", "runs", "benchmarks", "excluded", "series")
 WORDS = (
     "run",
     "family",
@@ -32,8 +35,8 @@ WORDS = (
     "lineage",
     "unit",
     "reason",
+    "series",
 )
-NUMBERS = ("stderr", "params_active", "tokens", "flops", "items")
 ENCODING = {"zlib": True, "complevel": 4}
 
 
@@ -51,6 +54,7 @@ def save_fit(fit: Fit, path: Path) -> None:
         "schema": SCHEMA,
         "model": fit.model.card,
         "table": fit.table.name,
+        "groups": fit.table.groups,
         "seed": fit.seed,
         "versions": fit.versions,
         "seconds": fit.seconds,
@@ -138,7 +142,8 @@ def read_fit(path: Path) -> Fit:
             f"schema {SCHEMA}: {remedy}"
         )
     try:
-        frames = {name: _frame(str(tree[name].item())) for name in FRAMES}
+        words = {*WORDS, *about.get("groups", ())}
+        frames = {name: _frame(str(tree[name].item()), words) for name in FRAMES if name in tree}
         stored = None
         if "log_likelihood" in tree.children:
             stored = tree["log_likelihood"].to_dataset()["log_likelihood"]
@@ -156,10 +161,12 @@ def read_fit(path: Path) -> Fit:
         raise FitFileError(f"{path} lacks a part of a fit: {error}") from error
 
 
-def _frame(text: str) -> pd.DataFrame:
+def _frame(text: str, words: Iterable[str]) -> pd.DataFrame:
+    """Read a frame; an empty field is "" in a column of words, else an unknown number."""
+    header = pd.read_csv(io.StringIO(text), nrows=0).columns
     return pd.read_csv(
         io.StringIO(text),
         keep_default_na=False,
-        na_values={name: [""] for name in NUMBERS},
-        dtype=dict.fromkeys(WORDS, str),
+        na_values={name: [""] for name in header.difference(list(words))},
+        dtype=dict.fromkeys(words, str),
     )

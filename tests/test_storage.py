@@ -66,6 +66,31 @@ def test_everything_comes_back(saved: Path, tiny_fit: Fit) -> None:
     assert str(found.summary()) == str(tiny_fit.summary())
 
 
+def test_series_and_further_columns_of_runs_come_back(
+    tiny_fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "STORED_LOG_LIKELIHOOD", 0)
+    table = tiny_fit.table
+    rates = np.where(np.arange(len(table.runs)) > 0, 0.1 + 0.2, np.nan)
+    runs = table.runs.assign(lab="1", note="None", rate=rates)
+    series = pd.DataFrame({"series": ["1", "1"], "step": [0.0, 1.0], "value": [1.0, 0.1]})
+    wider = dataclasses.replace(table, runs=runs, series=series.astype({"series": "str"}))
+    dataclasses.replace(tiny_fit, table=wider).save(tmp_path / "fit.nc")
+    found = load_fit(tmp_path / "fit.nc").table
+    for name in ("scores", "runs", "benchmarks", "series"):
+        pd.testing.assert_frame_equal(
+            getattr(found, name), getattr(wider, name), check_exact=True, check_dtype=False
+        )
+    assert (found.groups, found.inputs) == (wider.groups, wider.inputs)
+
+
+def test_a_file_without_series_has_none(copy: Path) -> None:
+    with h5py.File(copy, "r+") as file:
+        del file["series"]
+    rewrite(copy, groups=[])
+    assert load_fit(copy).table.series.empty
+
+
 def test_another_process_predicts_the_same_numbers(
     saved: Path, tiny_fit: Fit, tmp_path: Path
 ) -> None:
