@@ -105,7 +105,7 @@ class Part:
     rises: tuple[str, ...] = ()
     floor: str | None = None
     limits: Callable[[Values], tuple[Any, Any]] | None = None
-    paper: Callable[[Values, Values], dict[str, Any]] = unchanged
+    paper: Callable[[Values, Values], dict[str, Any]] = field(default_factory=lambda: unchanged)
     published: Published = field(default_factory=dict)
     traps: tuple[str, ...] = ()
     origin: Path | None = None

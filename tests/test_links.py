@@ -1,4 +1,4 @@
-"""The logistic link: what each coefficient moves, and what it leaves alone."""
+"""Links: what each coefficient moves, what it leaves alone, and the formulas of papers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
+from bayescale.links.downstream import downstream_exp, ladder_2step
 from bayescale.links.logistic import logistic
 
 SHAPES = st.floats(0.2, 5.0)
@@ -84,3 +85,49 @@ def test_far_values_give_the_limits_and_finite_gradients(pivot: float, shape: fl
         )
         for latent in (-1e3, -40.0, 40.0, 1e3):
             assert np.isfinite(gradient(latent, pivot, shape)).all()
+
+
+LOSS = np.linspace(2.0, 4.5, 26)
+
+
+@pytest.mark.parametrize("corpus", downstream_exp.published)
+def test_error_decays_exponentially_with_the_loss_as_published(corpus: str) -> None:
+    printed, pivot = downstream_exp.published[corpus], 3.0
+    k, gamma, epsilon = (printed[name] for name in ("k", "gamma", "epsilon"))
+    error = 1 - k * np.exp(-gamma * pivot) / epsilon
+    with jax.enable_x64(True):
+        found = downstream_exp(LOSS, pivot, 0.25, 1.0, error=error, largest=epsilon, rate=gamma)
+        score = np.asarray(found)
+    np.testing.assert_allclose(1 - score, epsilon - k * np.exp(-gamma * LOSS), rtol=1e-9)
+
+
+@given(st.floats(0.05, 0.95), st.floats(0.3, 0.95), st.floats(0.2, 3.0), st.floats(1.5, 4.0))
+def test_downstream_score_falls_with_the_loss_from_top_down_to_the_largest_error(
+    error: float, largest: float, rate: float, pivot: float
+) -> None:
+    coefficients = {"error": error, "largest": largest, "rate": rate}
+    with jax.enable_x64(True):
+        score = np.asarray(
+            downstream_exp(np.linspace(-5, 60, 400), pivot, 0.0, 0.9, **coefficients)
+        )
+        at_pivot = float(downstream_exp(pivot, pivot, 0.0, 0.9, **coefficients))
+        slopes = jax.vmap(jax.grad(lambda x: downstream_exp(x, pivot, 0.0, 0.9, **coefficients)))(
+            np.array([-5.0, 0.0, 2.0, 60.0])
+        )
+    assert (np.diff(score) <= 1e-15).all()
+    assert (score <= 0.9).all()
+    assert score[-1] == pytest.approx(0.9 * (1 - largest), abs=1e-4)
+    assert at_pivot == pytest.approx(0.9 * (1 - error * largest), abs=2e-3)
+    assert np.isfinite(slopes).all()
+
+
+@given(st.floats(0.3, 1.0), st.floats(0.5, 2.0), st.floats(0.3, 10.0), st.floats(1.5, 4.0))
+def test_ladder_is_the_sigmoid_of_its_paper(
+    ceiling: float, middle: float, rate: float, pivot: float
+) -> None:
+    with jax.enable_x64(True):
+        score = np.asarray(
+            ladder_2step(LOSS, pivot, 0.25, 0.95, ceiling=ceiling, middle=middle, rate=rate)
+        )
+    expected = 0.25 + 0.7 * ceiling / (1 + np.exp(rate * (LOSS - middle * pivot)))
+    np.testing.assert_allclose(score, expected, rtol=1e-9)
