@@ -1,11 +1,17 @@
-"""Bundled tables: one folder of `data/` each, with a card that says where it comes from."""
+"""Named tables: one folder of `data/` each, with a card that says where the table comes from.
+
+A table whose source has a licence that allows it is bundled; of the others only the card is, and
+the files are downloaded once.
+"""
 
 from __future__ import annotations
 
 import tomllib
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from bayescale.downloads import table_files
 from bayescale.errors import RecordError
 from bayescale.records import records_dir
 from bayescale.table import Table
@@ -16,12 +22,12 @@ CARD_KEYS = ("name", "claim", "licence", "author", "source", "units", "selection
 
 
 def list_tables() -> list[str]:
-    """Return the names of the bundled tables, sorted."""
+    """Return the names of all tables, bundled and downloadable, sorted."""
     return sorted(card.parent.name for card in records_dir("data").glob("*/card.toml"))
 
 
 def load_card(name: str) -> dict[str, Any]:
-    """Read the card of a bundled table: source, licence, units, selection rule, counts, traps.
+    """Read the card of a table: source, licence, units, selection rule, counts, traps.
 
     Parameters
     ----------
@@ -53,13 +59,21 @@ def load_card(name: str) -> dict[str, Any]:
     return card
 
 
+def is_bundled(card: dict[str, Any]) -> bool:
+    """Whether a table comes with BayeScale; the others are downloaded."""
+    return "download" not in card
+
+
 def load_table(name: str) -> Table:
-    """Load a bundled table.
+    """Load a table by name.
+
+    A table that is not bundled is read from the folder that the environment variable
+    BAYESCALE_MIRROR names, else downloaded once to the user's cache; its checksum is verified.
 
     Parameters
     ----------
     name
-        A name from `list_tables`, such as "open-llm-leaderboard" or "sloth-2024".
+        A name from `list_tables`, such as "open-llm-leaderboard" or "chinchilla-replication".
 
     Returns
     -------
@@ -68,22 +82,27 @@ def load_table(name: str) -> Table:
     Raises
     ------
     RecordError
-        There is no such table.
+        There is no such table, or its files cannot be had.
 
     Examples
     --------
     >>> load_table("sloth-2024").n_rows > 1500
     True
     """
-    return read_table(table_folder(name), name=name)
+    card = load_card(name)
+    if is_bundled(card):
+        return read_table(table_folder(name), name=name)
+    reader = import_module(f"bayescale.readers.{name.replace('-', '_')}")
+    table: Table = reader.read(table_files(card))
+    return table
 
 
 def table_folder(name: str) -> Path:
-    """Return the folder of a bundled table; raise `RecordError` when there is none."""
+    """Return the folder of a table's records; raise `RecordError` when there is none."""
     names = list_tables()
     if name not in names:
         raise RecordError(
-            f'no bundled table "{name}"{suggest(name, names)}; there are {", ".join(names)}; '
+            f'no table "{name}"{suggest(name, names)}; there are {", ".join(names)}; '
             "a file of your own is read by read_table"
         )
     return records_dir("data") / name

@@ -14,7 +14,7 @@ TIMEOUT = 30  # seconds without an answer
 
 
 def table_files(card: dict[str, Any]) -> list[Path]:
-    """Find the files that a card names, in its order, and check each one's SHA-256.
+    """Find the files that a card names, in its order, and check their SHA-256.
 
     A file is looked for in the folder that the environment variable BAYESCALE_MIRROR names, else
     in the user's cache, where it is downloaded to when it is not there yet.
@@ -22,9 +22,9 @@ def table_files(card: dict[str, Any]) -> list[Path]:
     Parameters
     ----------
     card
-        With a list `download` of entries: `url` and `sha256` of the published file, `mirror` (its
-        path in the mirror folder) and, where the mirror holds the same numbers in another form,
-        `mirror_sha256`. An entry without `url` has only the mirror's form, described by `sha256`.
+        With a list `download` of entries: `url` and `sha256` of the published file, and `mirror`,
+        its path in the mirror folder. Where the mirror holds the same numbers in another form, `how`
+        describes that, and its checksum is nobody's; an entry may have this form alone.
 
     Returns
     -------
@@ -51,19 +51,24 @@ def _file(card: dict[str, Any], entry: dict[str, str]) -> Path:
     if mirror:
         path = Path(mirror).expanduser() / entry["mirror"]
         if path.is_file():
-            _check(path, entry.get("mirror_sha256", entry["sha256"]))
+            if "how" not in entry:
+                _check(path, entry["sha256"])
             return path
         tried = f"{path} is not there"
+    offline = f"put the file into a folder as {_place(entry)} and name that folder in {MIRROR}"
     if "url" not in entry:
         raise RecordError(
-            f'table "{card["name"]}" is not bundled, since its source states no licence, and has '
-            f"no published file of this form to download: {tried}. Put the file "
-            f"{entry['mirror']} ({entry['how']}) into a folder and name it in {MIRROR}"
+            f'table "{card["name"]}" is not bundled, since its source states no licence, and is '
+            f"not published in a form that could be downloaded: {tried}; {offline}"
         )
-    return _download(card["name"], entry, tried)
+    return _download(card["name"], entry, tried, offline)
 
 
-def _download(name: str, entry: dict[str, str], tried: str) -> Path:
+def _place(entry: dict[str, str]) -> str:
+    return entry["mirror"] + (f" ({entry['how']})" if "how" in entry else "")
+
+
+def _download(name: str, entry: dict[str, str], tried: str, offline: str) -> Path:
     import pooch
 
     url, file = entry["url"], f"{name}-{entry['url'].rsplit('/', 1)[-1]}"
@@ -79,14 +84,13 @@ def _download(name: str, entry: dict[str, str], tried: str) -> Path:
         return Path(store.fetch(file, downloader=downloader))
     except ValueError as error:  # pooch's word for a wrong checksum; it keeps no such file
         raise RecordError(
-            f'table "{name}": what {url} sent is not the file that the card means: {error}; '
-            f"get it by other means and name its folder in {MIRROR} (as {entry['mirror']})"
+            f'table "{name}": what {url} sent is not the file that the card means: {error} '
+            f"Else {offline}"
         ) from error
     except OSError as error:
         raise RecordError(
             f'table "{name}" is not bundled and could not be downloaded: {tried}; {url} failed: '
-            f"{error}. Go online, or put the file into a folder as {entry['mirror']} and name "
-            f"that folder in {MIRROR}"
+            f"{error}. Go online, or {offline}"
         ) from error
 
 

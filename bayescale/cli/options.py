@@ -48,3 +48,10 @@ Benchmarks = Annotated[
     list[str] | None,
     typer.Option("--benchmark", help="A benchmark; may be repeated. All of them if left out."),
 ]
+Response = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--response",
+        help="A column that was measured, such as loss, in a file of runs; may be repeated.",
+    ),
+]
