@@ -5,24 +5,76 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.optimize import curve_fit
+from scipy.spatial import ConvexHull
 
-from bayescale.datasets import list_tables, load_card, load_table, table_folder
+from bayescale.datasets import is_bundled, list_tables, load_card, load_table, table_folder
 from bayescale.errors import RecordError
 from bayescale.records import records_dir
+from bayescale.table import Table
 
 NAMES = ["open-llm-leaderboard", "sloth-2024"]
+RUN_TABLES = [
+    "compute-optimal",
+    "data-constrained",
+    "dclm",
+    "finetuning",
+    "gemstones",
+    "lr-schedules",
+    "olmo-ladder",
+    "overtraining",
+    "routed",
+    "vision-curves",
+]
+DOWNLOADED = [
+    "bnsl-addition",
+    "chinchilla-replication",
+    "isoflops",
+    "loss-to-loss",
+    "misfitting",
+    "mixing-laws",
+    "parscale",
+    "step-law",
+    "vocabulary",
+]
+FREE = {"MIT", "Apache-2.0", "CC-BY-4.0", "MIT and Apache-2.0"}
 V1 = ["MMLU", "ARC", "HellaSwag", "Winogrande", "TruthfulQA", "GSM8K"]
 V2 = ["IFEval", "BBH", "MATH Lvl 5", "GPQA", "MUSR", "MMLU-PRO"]
 
 
 def test_the_list() -> None:
-    assert list_tables() == NAMES
+    assert list_tables() == sorted(NAMES + RUN_TABLES + DOWNLOADED)
+    assert [name for name in list_tables() if not is_bundled(load_card(name))] == DOWNLOADED
 
 
 def test_an_unknown_name_gets_a_suggestion() -> None:
-    with pytest.raises(RecordError, match=r'no bundled table "sloth".*open-llm-leaderboard'):
+    with pytest.raises(RecordError, match=r'no table "sloth".*open-llm-leaderboard'):
         load_table("sloth")
+
+
+@pytest.mark.parametrize("name", NAMES + RUN_TABLES)
+def test_only_tables_of_a_licence_that_allows_it_are_bundled(name: str) -> None:
+    card = load_card(name)
+    assert card["licence"] in FREE
+    assert all(source["licence"].split(" ")[0] in FREE for source in card["source"])
+
+
+@pytest.mark.parametrize("name", DOWNLOADED)
+def test_nothing_of_the_others_is_bundled(name: str) -> None:
+    assert [path.name for path in table_folder(name).iterdir()] == ["card.toml"]
+    notice = (records_dir("data") / "NOTICE").read_text("utf-8")
+    assert f"\n{name}\n---" not in notice
+
+
+@pytest.mark.parametrize("name", list_tables())
+def test_cards_are_whole(name: str) -> None:
+    card = load_card(name)
+    assert card["name"] == name
+    assert card["traps"]
+    for source in card["source"]:
+        assert {"repository", "commit", "files", "licence", "copyright", "paper"} <= set(source)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -42,7 +94,7 @@ def test_counts_are_those_of_the_card(name: str) -> None:
     assert set(table.runs.index).isdisjoint(table.excluded["run"])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES + RUN_TABLES)
 def test_the_notice_names_every_source(name: str) -> None:
     notice = (records_dir("data") / "NOTICE").read_text("utf-8")
     for source in load_card(name)["source"]:
@@ -113,3 +165,161 @@ def test_sloth_protocol_names_families_and_benchmarks_of_the_table() -> None:
         for keep in ("1", "2"):
             for group in protocol["test_families"][name][keep]:
                 assert (full["family"] == group[0]).sum() > int(keep)
+
+
+@pytest.mark.parametrize("name", RUN_TABLES)
+def test_run_tables_are_those_of_their_cards(name: str) -> None:
+    table, counts = load_table(name), load_card(name)["counts"]
+    assert table.name == name
+    assert (len(table.runs), table.n_rows) == (counts["runs"], counts["scores"])
+    assert table.scores["benchmark"].value_counts().to_dict() == counts["by_benchmark"]
+    groups = {group: table.runs[group].nunique() for group in table.groups}
+    assert {g: n for g, n in groups.items() if g in counts["by_group"]} == counts["by_group"]
+    assert table.runs[list(table.inputs)].notna().all().all()
+    # A power law takes logs of its inputs; `training` is a flag.
+    others = [name for name in table.inputs if name != "training"]
+    assert (table.runs[others] > 0).all().all()
+    units = table.benchmarks["unit"]
+    nats = table.scores.loc[table.scores["benchmark"].map(units) == "nats/token", "score"]
+    assert ((nats > 0.3) & (nats < 12)).all()
+
+
+@pytest.fixture(scope="module")
+def overtraining() -> Table:
+    return load_table("overtraining")
+
+
+def test_overtraining_multipliers(overtraining: Table) -> None:
+    runs = overtraining.runs
+    np.testing.assert_allclose(runs["multiplier"], runs["tokens"] / runs["params"], rtol=1e-12)
+    np.testing.assert_allclose(runs["multiplier"], 20 * runs["token_multiplier"], rtol=1e-12)
+    np.testing.assert_allclose(runs["flops"], 6 * runs["params"] * runs["tokens"], rtol=1e-12)
+    default = runs[runs["default_run"] == "yes"]
+    assert default.groupby("corpus").size().to_dict() == {"c4": 5, "redpajama": 5, "refinedweb": 5}
+    assert sorted(default["multiplier"].unique()) == [20, 320]
+
+
+def test_overtraining_mean_errors(overtraining: Table) -> None:
+    wide = overtraining.to_wide()
+    tasks = overtraining.benchmarks.index[overtraining.benchmarks["unit"] == "accuracy"]
+    assert len(tasks) == 46
+    np.testing.assert_allclose(wide["error_46"], 1 - wide[tasks].mean(axis=1), atol=1e-7)
+    assert (wide["error_17"] != wide["error_46"]).all()
+    facts = overtraining.benchmarks
+    assert facts.loc["piqa", ["chance", "items"]].tolist() == [0.5, 1838]
+    # An accuracy is a number of right answers over that of questions.
+    right = wide["piqa"] * facts.loc["piqa", "items"]
+    np.testing.assert_allclose(right, right.round(), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("corpus", "floor", "eta"),
+    [("c4", 1.51, 0.121), ("redpajama", 1.84, 0.136), ("refinedweb", 1.73, 0.127)],
+)
+def test_the_default_runs_give_the_published_law(
+    overtraining: Table, corpus: str, floor: float, eta: float
+) -> None:
+    runs = overtraining.to_wide().query(f"default_run == 'yes' and corpus == '{corpus}'")
+
+    def law(point: np.ndarray, e: float, a: float, b: float, eta: float) -> np.ndarray:
+        flops, multiplier = point
+        amplitude = np.exp(a) * multiplier**eta + np.exp(b) * multiplier**-eta
+        return e + amplitude * flops**-eta
+
+    point = runs[["flops", "multiplier"]].to_numpy().T
+    found, _ = curve_fit(law, point, runs["loss"], p0=[1.6, 5, 5.5, 0.12], maxfev=10_000)
+    assert found[0] == pytest.approx(floor, abs=0.006)
+    assert found[3] == pytest.approx(eta, abs=0.0006)
+
+
+def test_the_data_constrained_check() -> None:
+    runs = load_table("data-constrained").to_wide()
+    assert len(runs) == 182
+    np.testing.assert_allclose(runs["epochs"], runs["tokens"] / runs["unique_tokens"])
+    assert runs["epochs"].between(1, 9000).all()
+    # The authors' constants without repetition; their own figure is 0.4451684.
+    law = np.exp(0.6254804) + np.exp(6.255414) * runs["params"] ** -0.3526596
+    law += np.exp(7.3049974) * runs["tokens"] ** -0.3526596
+    rest = ((runs["loss"] - law) ** 2).sum() / ((runs["loss"] - runs["loss"].mean()) ** 2).sum()
+    assert 1 - rest == pytest.approx(0.4451684, abs=1e-6)
+
+
+def lower_hull_exponent(runs: pd.DataFrame, size: str) -> float:
+    """Slope of log size against log compute along the lower convex hull of loss over compute."""
+    x, y = np.log(runs["flops"].to_numpy()), np.log(runs["loss"].to_numpy())
+    above = [x.max() + np.log(2), y.max() + np.log(2)]  # so that the hull is the lower one
+    corners = ConvexHull(np.vstack([np.column_stack([x, y]), above])).vertices
+    corners = np.array(sorted((c for c in corners if c < len(x)), key=lambda c: x[c]))
+    falling = np.concatenate([[True], np.diff(y[corners]) < 0])
+    kept = corners[falling]
+    return float(np.polyfit(x[kept], np.log(runs[size].to_numpy())[kept], 1)[0])
+
+
+@pytest.mark.parametrize(
+    ("sets", "size", "exponent"),
+    [
+        (["hot"], "params", 0.499),
+        (["hot", "hot-100b"], "params", 0.458),
+        (["hot"], "params_nonemb", 0.627),
+        (["cool-end"], "params", 0.597),
+    ],
+)
+def test_gemstones_give_the_published_exponents(
+    sets: list[str], size: str, exponent: float
+) -> None:
+    runs = load_table("gemstones").to_wide()
+    assert len(runs.query("set == 'hot' and grid == 'coarse'")) == 220
+    runs = runs[runs["set"].isin(sets)]
+    assert lower_hull_exponent(runs, size) == pytest.approx(exponent, abs=0.0006)
+
+
+def test_the_ladder_counts_right_answers() -> None:
+    table = load_table("olmo-ladder")
+    wide, facts = table.to_wide(), table.benchmarks
+    tested = facts[facts["unit"] == "accuracy"]
+    assert len(tested) == 20
+    right = wide[tested.index] * tested["items"]
+    np.testing.assert_allclose(right, right.round(), atol=2e-3)
+    assert (wide["rerun"] == "yes").sum() == 5
+    # Ten times the Chinchilla tokens are 200 a parameter.
+    longest = wide[wide["chinchilla_multiple"] == 10]
+    np.testing.assert_allclose(longest["tokens"] / longest["params"], 200, rtol=5e-4)
+
+
+def test_fine_tuning_keeps_the_loss_without_examples_apart() -> None:
+    runs = load_table("finetuning").to_wide()
+    assert runs["examples"].min() == 200
+    assert (runs.groupby(["task", "model"])["loss_zero_shot"].nunique() == 1).all()
+    assert (runs["loss_zero_shot"] > runs["loss"]).mean() > 0.98
+
+
+def test_schedules_are_series_that_runs_name() -> None:
+    table = load_table("lr-schedules")
+    assert set(table.runs["schedule"]) == set(table.series["series"])
+    assert table.runs.groupby("schedule").size().max() <= 100
+    for name, nodes in table.series.groupby("series"):
+        steps = table.runs.loc[table.runs["schedule"] == name, "step"]
+        assert nodes["step"].iloc[0] == 1080 < steps.min()
+        assert nodes["step"].iloc[-1] == steps.max()
+    ends = table.series.groupby("series")["value"].agg(["first", "last"])
+    assert (ends.filter(like="constant", axis=0).nunique(axis=1) == 1).all()
+    np.testing.assert_allclose(ends.filter(like="cosine", axis=0)["last"], 3e-5, rtol=0.01)
+
+
+def test_routed_dense_runs_give_the_published_exponent() -> None:
+    runs = load_table("routed").to_wide()
+    dense = runs[runs["router"] == "Dense"]
+    slope = np.polyfit(np.log(dense["params"]), np.log(dense["loss"]), 1)[0]
+    assert slope == pytest.approx(-0.078, abs=0.002)
+    assert (dense["experts"] == 1).all()
+    assert (runs["params_total"] >= runs["params"]).all()
+
+
+def test_vision_curves_keep_the_exam() -> None:
+    runs = load_table("vision-curves").to_wide()
+    assert len(runs) == 18_883
+    assert runs["curve"].nunique() == 72
+    assert set(runs["training"]) == {0, 1}
+    last_fitted = runs[runs["training"] == 1].groupby("curve")["examples"].max()
+    first_asked = runs[runs["training"] == 0].groupby("curve")["examples"].min()
+    assert (last_fitted < first_asked).all()
