@@ -7,23 +7,19 @@ function, callable with numbers. A part is found by its name in its package (`la
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.machinery
-import importlib.util
 import inspect
 import pkgutil
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal, get_type_hints
 
 from bayescale.coefficients import Coefficient
 from bayescale.errors import ModelError
 from bayescale.inputs import Input
+from bayescale.userfile import TEXT, import_file
 from bayescale.validation import suggest
 
 Kind = Literal["law", "link", "noise"]
@@ -361,7 +357,7 @@ def load_law(name: str) -> Part:
     path = Path(file).expanduser().resolve()
     if not path.is_file():
         raise ModelError(f"there is no file {path} to load the law {variable} from")
-    namespace = vars(_import(path))
+    namespace = vars(import_file(path))
     laws = [key for key, value in namespace.items() if isinstance(value, Part)]
     there = f"the laws in it are: {', '.join(laws) or 'none'}"
     if variable not in namespace:
@@ -383,39 +379,3 @@ def source_text(part: Part) -> str:
     module = sys.modules[part.function.__module__]
     text = getattr(module, TEXT, None)
     return text if isinstance(text, str) else inspect.getsource(module)
-
-
-TEXT = "__bayescale_text__"
-
-
-class _Loader(importlib.machinery.SourceFileLoader):
-    """Reads the text itself, and leaves no compiled file beside a user's."""
-
-    def path_stats(self, path: Any) -> Mapping[str, Any]:
-        # A file edited twice within a second would be taken from the cache of compiled files.
-        raise OSError(f"the compiled form of {path} is not used")
-
-
-def _import(path: Path) -> ModuleType:
-    """Import a file under a private name, which holds its text: an edited file is a new module."""
-    text = path.read_text(encoding="utf-8")
-    key = hashlib.sha256(f"{path}\n{text}".encode()).hexdigest()
-    name = f"_bayescale_law_{key[:16]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path, loader=_Loader(name, str(path)))
-    if spec is None or spec.loader is None:
-        raise ModelError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    setattr(module, TEXT, text)
-    sys.modules[name] = module  # before it runs, as dataclasses and pickles look it up
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        frames = traceback.extract_tb(error.__traceback__)
-        lines = [f" in line {f.lineno}" for f in frames if f.filename == str(path)]
-        raise ModelError(
-            f"{path} cannot be imported: {type(error).__name__}{''.join(lines[-1:])}: {error}"
-        ) from error
-    return module

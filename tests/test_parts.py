@@ -209,3 +209,10 @@ def test_a_file_that_cannot_be_imported_is_told_with_its_line(
     # Mended, it loads: nothing of the first try is left.
     own.write_text(OWN)
     assert load_law(f"{own}:my_law").name == "my-law"
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "compiled.py"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ModelError, match="is no Python file"):
+        load_law(f"{path}:my_law")
