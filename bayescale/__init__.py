@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayescale.backtest import Scorecard, backtest
+    from bayescale.cards import list_models, load_model
     from bayescale.compare import Comparison, compare
     from bayescale.datasets import list_tables, load_table
     from bayescale.errors import BayescaleError
     from bayescale.fit import Fit, fit, load_fit
     from bayescale.harness import read_harness
-    from bayescale.model import Model, list_models, load_model
+    from bayescale.model import Model
     from bayescale.parts import Part, list_laws, load_law
     from bayescale.plots import plot_coverage, plot_fans, plot_loadings, plot_rank, plot_trace
-    from bayescale.predict import Prediction
+    from bayescale.prediction import Prediction
     from bayescale.splits import read_split
     from bayescale.table import Table
     from bayescale.tablefiles import read_table
@@ -66,18 +67,18 @@ _HOME = {
     "Fit": "fit",
     "Model": "model",
     "Part": "parts",
-    "Prediction": "predict",
+    "Prediction": "prediction",
     "Scorecard": "backtest",
     "Table": "table",
     "backtest": "backtest",
     "compare": "compare",
     "fit": "fit",
     "list_laws": "parts",
-    "list_models": "model",
+    "list_models": "cards",
     "list_tables": "datasets",
     "load_fit": "fit",
     "load_law": "parts",
-    "load_model": "model",
+    "load_model": "cards",
     "load_table": "datasets",
     "plot_coverage": "plots",
     "plot_fans": "plots",

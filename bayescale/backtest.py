@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayescale.model import Model, load_model
+from bayescale.cards import load_model
+from bayescale.model import Model
 from bayescale.refit import CHAINS, DRAWS, FoldPrediction, fold_fitter, silent
 from bayescale.scorecard import Scorecard, score_rows, scorecard
 from bayescale.splits import Fold, Split, read_split

@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from bayescale.density import LEVELS
 from bayescale.design import Design
 from bayescale.model import Model
+from bayescale.rows import Rows
 
 COORDINATES = "_coordinates"  # ending of the name of what is sampled in place of a site
+ENOUGH = 5.0  # values of a member that pin it down half
 NOISE = 0.012  # score: prior median of the noise beside the finite test set
 
 Floats = NDArray[np.float64]
@@ -57,7 +59,7 @@ def coordinates(weight: Any, name: str, prior: Any, _obs: None) -> tuple[None, A
     return None, base.loc + rest * (value - mean)
 
 
-def centring(model: Model, design: Design) -> dict[str, Any]:
+def centring(model: Model, design: Design | Rows) -> dict[str, Any]:
     """Give each group's site its members' centring, from 0 (offset) to 1 (value).
 
     Parameters
@@ -73,6 +75,8 @@ def centring(model: Model, design: Design) -> dict[str, Any]:
         Site to numbers of the site's shape, or to None for 0 everywhere. Correlated groups are left
         out: their members are sampled as they are.
     """
+    if isinstance(design, Rows):
+        return _by_count(model, design)
     by_family = np.zeros((design.families, design.benchmarks))
     np.add.at(by_family, np.asarray(design.family), _information(design))
     found: dict[str, Any] = {}
@@ -82,9 +86,27 @@ def centring(model: Model, design: Design) -> dict[str, Any]:
                 continue
             centred: Any = None
             if rule.group == "family" and name in LEVELS:
-                ratio = rule.spread.median**2 * by_family[:, _columns(model, design, name)]
+                ratio = rule.learned.median**2 * by_family[:, _columns(model, design, name)]
                 centred = ratio / (1 + ratio)
             found[f"{name}_{rule.group}"] = centred
+    return found
+
+
+def _by_count(model: Model, rows: Rows) -> dict[str, Any]:
+    """Centre a law's groups by how many values their members have: laws are told to a percent."""
+    counts = np.asarray(rows.weights).sum(axis=1)
+    found: dict[str, Any] = {}
+    pooled = [(c, r) for c in model.coefficients for r in model.pooling.get(c.name, ())]
+    for coefficient, rule in pooled:
+        if rule.group == "benchmark":
+            values = np.asarray(rows.weights).sum(axis=0)[list(rows.own)]
+        else:
+            values = np.bincount(rows.groups[rule.group], counts, rows.counts(rule.group)[0])
+        centred: Any = None
+        if rule.spread is not None:
+            shape = (-1,) + (1,) * len(coefficient.dims)
+            centred = (values / (values + ENOUGH)).reshape(shape)
+        found[f"{coefficient.name}_{rule.group}"] = centred
     return found
 
 

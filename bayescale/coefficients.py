@@ -18,6 +18,7 @@ from bayescale.errors import ModelError
 Support = Literal["real", "positive", "fraction"]
 OF_BENCHMARKS = ("benchmark", "other")
 GROUPS = ("family", "run", *OF_BENCHMARKS)
+USUAL_SPREAD = 0.3  # between groups, in prior standard deviations
 INTERVAL = 1.6448536269514722  # half-width of the central 90% of a standard Normal
 
 
@@ -101,7 +102,7 @@ class Coefficient:
         Its prior.
     dims
         Dimensions of one value: () or some of "skill", "benchmark", "other" (benchmarks that are
-        no anchor).
+        no anchor), "contrast" (domains of a mixture but the last).
     unit
         Unit of the value.
     meaning
@@ -140,30 +141,36 @@ def _declared(
 class Pooling:
     """How a coefficient varies over the members of a group.
 
-    The real-line value of a member is the population value plus an offset, Normal(0, spread); the
-    spread is learned, so that groups share strength.
+    Partially pooled, the real-line value of a member is the population value plus an offset,
+    Normal(0, spread); the spread is learned, so that groups share strength. Separate, each member
+    has the coefficient's prior for itself.
 
     Parameters
     ----------
     group
-        "family", "run", "benchmark", or "other": the benchmarks that anchor no skill, while anchors
-        keep the population value.
+        "family", "run", "benchmark", a column of groups of the table, or "other": the benchmarks
+        that anchor no skill, while anchors keep the population value.
     spread
-        Prior of the offsets' standard deviation, on the real line of the coefficient.
+        Prior of the offsets' standard deviation, on the real line of the coefficient; None for
+        separate members.
     correlated
-        Whether offsets of different skills are correlated (an LKJ prior on the correlation).
+        Whether a member's offsets are correlated: of different skills, or of all coefficients
+        that are correlated over this group (an LKJ prior on the correlation).
     """
 
     group: str
-    spread: Prior
+    spread: Prior | None
     correlated: bool = False
 
-    def __post_init__(self) -> None:
-        if self.group not in GROUPS:
-            raise ModelError(f"pooling over {self.group!r}: choose one of {', '.join(GROUPS)}")
+    @property
+    def learned(self) -> Prior:
+        """The spread's prior, of a rule that is not separate."""
+        if self.spread is None:
+            raise ModelError(f"separate members of {self.group} have no spread")
+        return self.spread
 
 
-def pooling_from_card(group: str, card: Mapping[str, Any]) -> Pooling:
+def pooling_from_card(group: str, card: str | Mapping[str, Any], prior: Prior) -> Pooling:
     """Read one pooling rule of a model card.
 
     Parameters
@@ -171,13 +178,27 @@ def pooling_from_card(group: str, card: Mapping[str, Any]) -> Pooling:
     group
         The group's name.
     card
-        Keys `spread` (median and factor), and optional `correlated`.
+        "partial", "correlated" or "separate"; or a mapping with `spread` (median and factor), and
+        optional `correlated`.
+    prior
+        The coefficient's prior: without a spread of the card's, a learned spread of 0.3 prior
+        standard deviations is expected, within a factor of 2.
 
     Raises
     ------
     ModelError
-        A key is unknown or missing.
+        A word or a key is unknown or missing.
     """
+    usual = Prior("positive", USUAL_SPREAD * prior.scale, 2.0)
+    if isinstance(card, str):
+        if card == "separate":
+            return Pooling(group, None)
+        if card in ("partial", "correlated"):
+            return Pooling(group, usual, correlated=card == "correlated")
+        raise ModelError(
+            f"pooling over {group}: give one of partial, correlated, separate, or a spread; "
+            f"given: {card}"
+        )
     unknown = set(card) - {"spread", "correlated"}
     if unknown or "spread" not in card:
         raise ModelError(
@@ -185,5 +206,5 @@ def pooling_from_card(group: str, card: Mapping[str, Any]) -> Pooling:
             f"given: {', '.join(sorted(card)) or 'nothing'}"
         )
     median, factor = card["spread"]
-    prior = Prior("positive", float(median), float(factor))
-    return Pooling(group, prior, correlated=bool(card.get("correlated")))
+    spread = Prior("positive", float(median), float(factor))
+    return Pooling(group, spread, correlated=bool(card.get("correlated")))

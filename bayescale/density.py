@@ -11,17 +11,19 @@ import numpyro.distributions as dist
 from jax import Array
 from numpy.typing import NDArray
 
+from bayescale import quantity
 from bayescale.coefficients import OF_BENCHMARKS, Coefficient, Pooling
 from bayescale.design import UNKNOWN_TOKENS, Design
+from bayescale.rows import Rows
+from bayescale.sites import LKJ, normal, site, spread, taken
 
 if TYPE_CHECKING:
     from bayescale.model import Model
 
-LKJ = 2.0  # concentration: weakly against correlations near one
 LEVELS = {"intercept": 1, "difficulty": 2}  # sampled in this order, after the slopes they rest on
 
 
-def density(model: Model, design: Design) -> None:
+def density(model: Model, design: Design | Rows) -> None:
     """Declare the joint density: every coefficient's site, and the scores weighed in.
 
     Parameters
@@ -35,17 +37,18 @@ def density(model: Model, design: Design) -> None:
     numpyro.factor("scores", jnp.sum(design.weights * log_likelihood(measured, design)))
 
 
-def log_likelihood(measured: dist.Distribution, design: Design) -> Array:
+def log_likelihood(measured: dist.Distribution, design: Design | Rows) -> Array:
     """Log density of each score on the grid, shape (run, benchmark); weights are not applied."""
     # A score of weight zero is replaced before it is used, so that not even a NaN can leak.
     observed = jnp.where(design.weights > 0, design.scores, 0.5)
     return jnp.broadcast_to(measured.log_prob(observed.T), design.weights.shape[::-1]).T
 
 
-def distribution(model: Model, design: Design) -> tuple[Array, dist.Distribution]:
+def distribution(model: Model, design: Design | Rows) -> tuple[Array, dist.Distribution]:
     """Sample every coefficient and evaluate law, link and noise.
 
-    Sites of coefficients hold real-line values. `<name>_<group>_spread` is a group's learned
+    Of a law of a quantity `quantity.py` tells; what follows is of leaderboards. Sites of
+    coefficients hold real-line values. `<name>_<group>_spread` is a group's learned
     spread (its logarithm), `<name>_<group>` the values of its members, and `<name>_<group>_new`
     those of members that were not in the fit. Members of `intercept` and `difficulty` are given
     by the latent score at their own place (a family's mean inputs, a run's inputs), which scores
@@ -66,12 +69,14 @@ def distribution(model: Model, design: Design) -> tuple[Array, dist.Distribution
     measured : Distribution
         Of the measured scores, same batch shape.
     """
+    if isinstance(design, Rows):
+        return quantity.distribution(model, design)
     inputs, middle = _inputs(model, design), _family_inputs(model, design)
     levels = {c.name: _level(c, _rules(model, c), design) for c in model.coefficients}
     by_family, by_run = dict(levels), dict(levels)
 
     def skills_at(place: list[Array], values: dict[str, Array]) -> Array:
-        skills: Array = model.law(*place, **_taken(model.law.coefficients, values))
+        skills: Array = model.law(*place, **taken(model.law.coefficients, values))
         return skills
 
     def response(coefficient: Coefficient, place: list[Array], values: dict[str, Array]) -> Array:
@@ -95,8 +100,9 @@ def distribution(model: Model, design: Design) -> tuple[Array, dist.Distribution
             else:
                 by_run[c.name] = by_run[c.name] + offset
     latent, pivot = _latent(model, design, skills_at(inputs, by_run), levels, by_run)
+    assert model.link is not None  # cards of leaderboards have one
     link, noise = (
-        {name: _per_row(value) for name, value in _taken(part.coefficients, by_run).items()}
+        {name: _per_row(value) for name, value in taken(part.coefficients, by_run).items()}
         for part in (model.link, model.noise)
     )
     pivot, chance, top = _per_row(pivot), _per_row(design.chance), _per_row(design.top)
@@ -121,10 +127,10 @@ def _inputs(model: Model, design: Design) -> list[Array]:
 def _unknown_tokens(design: Design) -> Array:
     """Sample the log of unknown token counts, in prior standard deviations."""
     new = len(design.unknown) - design.known_unknown
-    fitted = _site("tokens_unknown", _normal(0.0, 1.0, (design.known_unknown,)))
+    fitted = site("tokens_unknown", normal(0.0, 1.0, (design.known_unknown,)))
     if not new:
         return fitted
-    return jnp.concatenate([fitted, _site("tokens_unknown_new", _normal(0.0, 1.0, (new,)))])
+    return jnp.concatenate([fitted, site("tokens_unknown_new", normal(0.0, 1.0, (new,)))])
 
 
 def _rules(model: Model, coefficient: Coefficient) -> tuple[Pooling, ...]:
@@ -155,14 +161,14 @@ def _level(coefficient: Coefficient, rules: tuple[Pooling, ...], design: Design)
     name, prior, shape = coefficient.name, coefficient.prior, _shape(coefficient, design)
     for rule in rules:
         if rule.group in OF_BENCHMARKS:
-            mean = _site(name, _normal(prior.location, prior.scale, ()))
-            members = _normal(mean, _spread(name, rule, ()), (design.sizes()[rule.group],))
-            values = _site(f"{name}_{rule.group}", members)
+            mean = site(name, normal(prior.location, prior.scale, ()))
+            members = normal(mean, spread(name, rule, ()), (design.sizes()[rule.group],))
+            values = site(f"{name}_{rule.group}", members)
             if rule.group == "benchmark":
                 return values
             anchors = jnp.broadcast_to(mean, (len(design.anchors),))
             return jnp.concatenate([anchors, values])[_by_benchmark(design)]
-    return _site(name, _normal(prior.location, prior.scale, shape))
+    return site(name, normal(prior.location, prior.scale, shape))
 
 
 def _members(coefficient: Coefficient, rule: Pooling, centre: Array, design: Design) -> Array:
@@ -170,41 +176,25 @@ def _members(coefficient: Coefficient, rule: Pooling, centre: Array, design: Des
 
     Shape (family or run,) + shape of the coefficient.
     """
-    shape, site = _shape(coefficient, design), f"{coefficient.name}_{rule.group}"
+    shape, name = _shape(coefficient, design), f"{coefficient.name}_{rule.group}"
     by_family = rule.group == "family"
     count = design.families if by_family else design.runs
     known = design.known_families if by_family else design.known_runs
-    spread = _spread(coefficient.name, rule, shape)
+    width = spread(coefficient.name, rule, shape)
     centre = jnp.broadcast_to(centre, (count, *shape))
     if rule.correlated:
-        corr = _site(f"{site}_corr", dist.LKJCholesky(shape[-1], LKJ))
-        factor = spread[:, None] * corr
+        corr = site(f"{name}_corr", dist.LKJCholesky(shape[-1], LKJ))
+        factor = width[:, None] * corr
 
     def around(centre: Array) -> dist.Distribution:
         if rule.correlated:
             return dist.MultivariateNormal(centre, scale_tril=factor).to_event(1)
-        return _normal(centre, spread, centre.shape)
+        return normal(centre, width, centre.shape)
 
-    fitted = _site(site, around(centre[:known]))
+    fitted = site(name, around(centre[:known]))
     if count == known:
         return fitted
-    return jnp.concatenate([fitted, _site(f"{site}_new", around(centre[known:]))])
-
-
-def _normal(location: Any, scale: Any, shape: tuple[int, ...]) -> dist.Distribution:
-    return dist.Normal(location, scale).expand(shape).to_event(len(shape))
-
-
-def _site(name: str, prior: dist.Distribution) -> Array:
-    value: Array = numpyro.sample(name, prior)  # untyped in NumPyro
-    return value
-
-
-def _spread(name: str, rule: Pooling, shape: tuple[int, ...]) -> Array:
-    prior = rule.spread
-    drawn = _site(f"{name}_{rule.group}_spread", _normal(prior.location, prior.scale, shape))
-    spread: Array = prior.natural(drawn)
-    return spread
+    return jnp.concatenate([fitted, site(f"{name}_new", around(centre[known:]))])
 
 
 def _latent(
@@ -228,8 +218,3 @@ def _per_row(value: Any) -> Array:
 def _by_benchmark(design: Design) -> NDArray[np.intp]:
     """Order that puts anchors and then others in the table's order of benchmarks."""
     return np.argsort([*design.anchors, *design.others])
-
-
-def _taken(coefficients: tuple[Coefficient, ...], values: dict[str, Array]) -> dict[str, Any]:
-    """Natural values of some coefficients, by name."""
-    return {c.name: c.prior.natural(values[c.name]) for c in coefficients}

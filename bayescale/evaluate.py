@@ -17,6 +17,7 @@ from numpyro.handlers import substitute
 from bayescale.density import distribution, log_likelihood
 from bayescale.design import Design
 from bayescale.model import Model
+from bayescale.rows import Rows
 
 # Draws evaluated at once: bounds the memory, and divides the usual numbers of draws, since a
 # remainder would be compiled as a program of its own.
@@ -28,7 +29,8 @@ Floats = NDArray[np.float64]
 class Evaluation:
     """Values on the grid under every draw, shape (draw, run, benchmark).
 
-    `score` is a simulated measurement, in [0, 1]; `log_density` that of the design's scores.
+    `score` is a simulated measurement, of a score in [0, 1]; `log_density` that of the
+    design's scores.
     """
 
     expected: Floats
@@ -37,26 +39,26 @@ class Evaluation:
 
 
 @partial(jax.jit, static_argnames=("model",))
-def _evaluate(model: Model, design: Design, keys: Any, sites: Any, family: Any) -> Any:
+def _evaluate(model: Model, design: Design | Rows, keys: Any, sites: Any, by_draw: Any) -> Any:
     def one(draw: tuple[Any, Any, Any]) -> Any:
-        key, values, families = draw
+        key, values, fields = draw
         new_key, noise_key = jax.random.split(key)
-        chosen = dataclasses.replace(design, family=families)
+        chosen = dataclasses.replace(design, **fields)
         with seeded(rng_seed=new_key), substitute(data=values):
             expected, measured = distribution(model, chosen)
         score = measured.sample(noise_key)
         return expected.T, score.T, log_likelihood(measured, chosen)
 
-    return jax.lax.map(one, (keys, sites, family), batch_size=BATCH)
+    return jax.lax.map(one, (keys, sites, by_draw), batch_size=BATCH)
 
 
 def evaluate(
     model: Model,
-    design: Design,
+    design: Design | Rows,
     sites: Mapping[str, NDArray[Any]],
     *,
     seed: int,
-    family: NDArray[Any] | None = None,
+    by_draw: Mapping[str, Any] | None = None,
 ) -> Evaluation:
     """Run the model forward under each draw; what the draws lack is drawn anew.
 
@@ -69,20 +71,27 @@ def evaluate(
         Draws of every fitted site, shape (draw, ...).
     seed
         Seed.
-    family
-        Family index of each run under each draw, shape (draw, run), where it differs by draw.
+    by_draw
+        Fields of the design that differ by draw, with a leading dimension of draws: the family of
+        each run, say.
 
     Returns
     -------
     Evaluation
     """
     count = len(next(iter(sites.values())))
-    if family is None:
-        family = np.broadcast_to(design.family, (count, design.runs))
     with jax.enable_x64(True):
         keys = jax.random.split(jax.random.PRNGKey(seed), count)
         wide = {name: np.asarray(values, float) for name, values in sites.items()}
-        expected, score, log_density = _evaluate(model, design, keys, wide, np.asarray(family))
-    return Evaluation(
-        np.asarray(expected), np.clip(np.asarray(score), 0.0, 1.0), np.asarray(log_density)
-    )
+        expected, score, log_density = _evaluate(model, design, keys, wide, dict(by_draw or {}))
+    scores = np.asarray(score)
+    low, high = bounds(design)
+    return Evaluation(np.asarray(expected), np.clip(scores, low, high), np.asarray(log_density))
+
+
+def bounds(design: Design | Rows) -> tuple[Floats, Floats]:
+    """Give what measured values may be, shape (benchmark,): scores lie in [0, 1]."""
+    scores = np.ones(design.benchmarks, bool)
+    if isinstance(design, Rows):
+        scores = np.asarray(design.linked)
+    return np.where(scores, 0.0, -np.inf), np.where(scores, 1.0, np.inf)

@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,14 +19,18 @@ import xarray as xr
 
 import bayescale.progress as show
 from bayescale import __version__
-from bayescale.coefficients import OF_BENCHMARKS
+from bayescale.cards import Pool, Rules, customise, load_model
 from bayescale.design import grid_positions
 from bayescale.diagnostics import Diagnosis, Verdict, diagnose
 from bayescale.errors import FitError
+from bayescale.estimates import coefficient_frame
 from bayescale.evaluate import evaluate
-from bayescale.model import Model, load_model
-from bayescale.predict import Prediction, predict
-from bayescale.sampler import WINDOW, Draws, compile_program, sample, site_groups
+from bayescale.forecast import forecast
+from bayescale.labels import site_groups, to_datasets
+from bayescale.model import Model
+from bayescale.predict import predict
+from bayescale.prediction import Prediction
+from bayescale.sampler import WINDOW, compile_program, sample
 from bayescale.table import Table
 
 CHAINS, WINDOWS, DRAWS = 4, 5, 800
@@ -107,46 +111,32 @@ class Fit:
             for name, values in self.posterior.data_vars.items()
         }
 
-    def coefficients(self, interval: float = 0.9) -> pd.DataFrame:
-        """Summarise the population coefficients in natural units.
+    def coefficients(
+        self, interval: float = 0.9, *, units: str = "reference", by: str | None = None
+    ) -> pd.DataFrame:
+        """Summarise the coefficients in natural units.
 
         Parameters
         ----------
         interval
             Probability of the central interval.
+        units
+            "reference": at the reference run, where priors are; "paper": those of the law's paper.
+        by
+            A group, whose members are told beside the population; separate members always are.
 
         Returns
         -------
         DataFrame
-            One row per element: `coefficient`, `of` (skill, benchmark), `median`,
+            One row per element: `coefficient`, `of` (skill, benchmark, member), `median`,
             `lower_<interval>`, `upper_<interval>`, `unit`, `meaning`.
+
+        Raises
+        ------
+        PredictError
+            Units or a group that there are none of.
         """
-        tail = (1 - interval) / 2
-        rows = []
-        for c in self.model.coefficients:
-            values = self.posterior[c.name].stack(sample=("chain", "draw")).transpose("sample", ...)
-            with jax.enable_x64(True):
-                natural = np.asarray(c.prior.natural(values.to_numpy().astype(float)))
-            for index in np.ndindex(natural.shape[1:]):
-                names = [
-                    str(values[dim].to_numpy()[i])
-                    for dim, i in zip(values.dims[1:], index, strict=True)
-                ]
-                low, middle, high = np.quantile(
-                    natural[(slice(None), *index)], [tail, 0.5, 1 - tail]
-                )
-                rows.append(
-                    {
-                        "coefficient": c.name,
-                        "of": ", ".join(names),
-                        "median": middle,
-                        f"lower_{interval:g}": low,
-                        f"upper_{interval:g}": high,
-                        "unit": c.unit,
-                        "meaning": c.meaning,
-                    }
-                )
-        return pd.DataFrame(rows)
+        return coefficient_frame(self, interval=interval, units=units, by=by)
 
     def observations(self) -> pd.DataFrame:
         """Give the scores of the fit: columns run, family, benchmark, score."""
@@ -181,6 +171,7 @@ class Fit:
         kind: str = "score",
         interval: float = 0.9,
         seed: int = 0,
+        **given: Any,
     ) -> Prediction:
         """Predict scores of models that nobody has tested, with credible intervals.
 
@@ -203,6 +194,8 @@ class Fit:
             Probability of the central interval.
         seed
             Seed.
+        given
+            Other inputs, and members of groups, of a law of a quantity.
 
         Returns
         -------
@@ -225,8 +218,10 @@ class Fit:
             "params_active": params_active,
             "tokens": tokens,
             "run": run,
+            **given,
         }
-        return predict(
+        asked = predict if self.model.of_leaderboard else forecast
+        return asked(
             self, rows, one=one, benchmark=benchmark, kind=kind, interval=interval, seed=seed
         )
 
@@ -265,6 +260,12 @@ def fit(
     warmup: int = WINDOWS * WINDOW,
     draws: int = DRAWS,
     progress: bool = True,
+    pool: Pool = None,
+    effects: Mapping[str, Rules] | Sequence[str] | None = None,
+    noise: str | None = None,
+    priors: Mapping[str, tuple[float, float]] | None = None,
+    reference: Mapping[str, float] | None = None,
+    inputs: Mapping[str, str] | None = None,
 ) -> Fit:
     """Sample the posterior of a model given a table, with NUTS.
 
@@ -274,7 +275,7 @@ def fit(
     Parameters
     ----------
     model
-        Name of a bundled model, path of a card, or a `Model`.
+        Name of a bundled model or law, path of a card, `FILE.py:LAW`, or a `Model`.
     table
         The scores.
     seed
@@ -283,6 +284,17 @@ def fit(
         Number of chains; iterations of adaptation (in windows of 100) and draws of each.
     progress
         Whether to show progress on standard error.
+    pool
+        A group over which every coefficient of the law is partially pooled; or for each coefficient
+        a group, "group:separate", "group:correlated" or a mapping from groups to rules.
+    effects
+        Groups, such as the runs that checkpoints are of, whose members shift the log response.
+    noise
+        Another noise than the card's: "normal-log", "student-t-log", ...
+    priors
+        Median and spread for coefficients.
+    reference, inputs
+        Values at the reference run, and columns, for inputs of the law.
 
     Returns
     -------
@@ -300,7 +312,15 @@ def fit(
     >>> import bayescale as bs
     >>> fit = bs.fit("skills", bs.load_table("open-llm-leaderboard"), seed=0)  # doctest: +SKIP
     """
-    chosen = load_model(model)
+    chosen = customise(
+        load_model(model),
+        pool=pool,
+        effects=effects,
+        noise=noise,
+        priors=priors,
+        reference=reference,
+        inputs=inputs,
+    ).on(table)
     for name, value, least in (
         ("chains", chains, 1),
         ("warmup", warmup, 2 * WINDOW),
@@ -342,49 +362,3 @@ def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that decide the draws."""
     found = {name: importlib.metadata.version(name) for name in LIBRARIES}
     return {"python": platform.python_version(), "bayescale": __version__, **found}
-
-
-def to_datasets(model: Model, table: Table, found: Draws) -> tuple[xr.Dataset, xr.Dataset]:
-    """Name the dimensions of the draws.
-
-    Returns
-    -------
-    posterior : Dataset
-        Every site, dims (chain, draw, then family, run, skill, benchmark, ...), rounded to float32:
-        what is saved is what was used.
-    sample_stats : Dataset
-        Dims (chain, draw).
-    """
-    anchors = model.anchors(table)
-    coords: dict[str, list[str]] = {
-        "skill": list(anchors),
-        "benchmark": list(table.benchmarks.index),
-        "other": [b for b in table.benchmarks.index if b not in anchors.values()],
-        "family": list(table.families),
-        "run": list(table.runs.index),
-    }
-    dims = _site_dims(model)
-    variables = {
-        name: (("chain", "draw", *dims[name]), np.asarray(values, np.float32))
-        for name, values in sorted(found.sites.items())
-    }
-    used = {dim for name in variables for dim in dims[name]}
-    coords["skill_2"] = coords["skill"]
-    posterior = xr.Dataset(variables, {dim: coords[dim] for dim in sorted(used & set(coords))})
-    stats = xr.Dataset({name: (("chain", "draw"), v) for name, v in found.stats.items()})
-    return posterior, stats
-
-
-def _site_dims(model: Model) -> dict[str, tuple[str, ...]]:
-    dims: dict[str, tuple[str, ...]] = {"tokens_unknown": ("unknown",)}
-    for c in model.coefficients:
-        rules = model.pooling.get(c.name, ())
-        pooled = any(rule.group in OF_BENCHMARKS for rule in rules)
-        dims[c.name] = () if pooled else c.dims
-        for rule in rules:
-            site = f"{c.name}_{rule.group}"
-            over_benchmarks = rule.group in OF_BENCHMARKS
-            dims[site] = (rule.group,) if over_benchmarks else (rule.group, *c.dims)
-            dims[f"{site}_spread"] = () if over_benchmarks else c.dims
-            dims[f"{site}_corr"] = ("skill", "skill_2")
-    return dims

@@ -1,32 +1,22 @@
-"""`Model`: law, link, noise, pooling and priors as one value, read from a card in `models/`."""
+"""`Model`: law, link, noise, pooling and priors as one value."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from bayescale.coefficients import (
-    OF_BENCHMARKS,
-    Coefficient,
-    Pooling,
-    Prior,
-    pooling_from_card,
-    real,
-)
+from bayescale.coefficients import Coefficient, Pooling, Prior, real
 from bayescale.errors import ModelError
-from bayescale.parts import Part, find_part
-from bayescale.records import records_dir
+from bayescale.parts import Part
 from bayescale.table import Table
-from bayescale.validation import suggest
 
 if TYPE_CHECKING:
     from bayescale.design import Design
+    from bayescale.rows import Rows
 
 # How skills are measured: every law of skills shares these two.
 MEASUREMENT = (
@@ -39,12 +29,19 @@ MEASUREMENT = (
         name="loading",
     ),
 )
-REQUIRED = ("name", "claim", "law", "link", "noise", "reference")
-KEYS = {*REQUIRED, "skills", "priors", "pooling", "notes"}
+OF_SCORES = "score_"  # before the coefficients of the noise of linked scores
 POINTS_PER_LOGIT = 25.0  # slope of the logistic at its middle, in points
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
+class Along:
+    """Where neighbouring measurements share noise: members of `within`, in the order of `by`."""
+
+    within: str
+    by: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Model:
     """A law, a link and a noise with their priors and pooling.
 
@@ -52,18 +49,35 @@ class Model:
     ----------
     name, claim
         Name and one-sentence claim.
-    law, link, noise
-        The parts.
+    law
+        The law: of skills, or of a quantity such as a loss.
+    noise
+        Noise of what the law gives.
+    link
+        From what the law gives to an expected score; None where the law's own response is measured
+        only.
+    score_noise
+        Beside a law of a quantity: noise of the linked scores.
     reference
-        Values of the law's inputs at the reference run.
+        Values of the law's inputs at the reference run. A law of a quantity takes the geometric
+        means of the table's inputs for what is not given (see `on`).
     skills
         For each skill its anchor benchmarks, the preferred first. A skill takes part in a fit when
         the table has scores on one of them; the anchor loads on that skill alone, with loading one,
         which fixes the skill's direction and scale.
     pooling
         For each pooled coefficient its rules.
+    inputs
+        For each input of the law its column, where the names differ.
+    effects
+        Groups whose members shift the log of the response, such as the runs that checkpoints are
+        of.
+    along
+        Where neighbouring measurements share noise.
     priors_given
         Priors that replace those the parts declare.
+    table, result
+        Name of the table that the card was written for, and a reference result on it.
     card
         The card's text, kept with every fit.
     """
@@ -71,23 +85,36 @@ class Model:
     name: str
     claim: str
     law: Part
-    link: Part
     noise: Part
-    reference: Mapping[str, float]
-    skills: Mapping[str, tuple[str, ...]]
-    pooling: Mapping[str, tuple[Pooling, ...]]
+    link: Part | None = None
+    score_noise: Part | None = None
+    reference: Mapping[str, float] = field(default_factory=dict)
+    skills: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    pooling: Mapping[str, tuple[Pooling, ...]] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    effects: Mapping[str, Pooling] = field(default_factory=dict)
+    along: Along | None = None
     priors_given: Mapping[str, Prior] = field(default_factory=dict)
+    table: str = ""
+    result: Mapping[str, Any] = field(default_factory=dict)
     card: str = ""
+
+    @property
+    def of_leaderboard(self) -> bool:
+        """Whether the law gives skills or latent scores, rather than a quantity of its own."""
+        return self.law.response in ("skills", "latent")
 
     @property
     def coefficients(self) -> tuple[Coefficient, ...]:
         """Every coefficient, with the card's priors in place."""
         measurement = MEASUREMENT if self.law.response == "skills" else ()
+        link, scores = (part.coefficients if part else () for part in (self.link, self.score_noise))
         declared = (
             *self.law.coefficients,
             *measurement,
-            *self.link.coefficients,
+            *link,
             *self.noise.coefficients,
+            *(replace(c, name=OF_SCORES + c.name) for c in scores),
         )
         return tuple(replace(c, prior=self.priors_given.get(c.name, c.prior)) for c in declared)
 
@@ -121,16 +148,50 @@ class Model:
             "general": next(name for name in table.benchmarks.index if name in scored)
         }
 
-    def design(self, table: Table) -> Design:
-        """Lay a table out for this model; raise `ModelError` when it is no table."""
+    def design(self, table: Table) -> Design | Rows:
+        """Lay a table out for this model.
+
+        Raises
+        ------
+        ModelError
+            `table` is no table, or lacks a column that the law or the pooling needs.
+        """
         from bayescale.design import make_design
+        from bayescale.rows import make_rows
 
         if not isinstance(table, Table):
             raise ModelError(
                 f"a Table is needed, not {table!r:.80}: load_table gives a bundled one by name, "
                 "read_table one of your own, Table.from_wide or Table.from_long one from a frame"
             )
-        return make_design(table, tuple(self.anchors(table).values()))
+        if self.of_leaderboard:
+            return make_design(table, tuple(self.anchors(table).values()))
+        return make_rows(self.on(table), table)
+
+    def on(self, table: Table) -> Model:
+        """Give the model with a reference run: geometric means of the table's inputs.
+
+        Parameters
+        ----------
+        table
+            Only its inputs are looked at, never what was measured.
+
+        Returns
+        -------
+        Model
+            Itself, where its card says everything.
+        """
+        from bayescale.cards import customise
+        from bayescale.rows import reference_run
+
+        if self.of_leaderboard or not isinstance(table, Table):
+            return self
+        missing = {
+            name: value
+            for name, value in reference_run(self, table).items()
+            if name not in self.reference
+        }
+        return customise(self, reference=missing) if missing else self
 
     def priors(self) -> pd.DataFrame:
         """Tabulate the priors: natural units, and what they mean in points of score.
@@ -146,6 +207,8 @@ class Model:
             rules = self.pooling.get(c.name, ())
             rows.append(_prior_row(c.name, c.prior, c.unit, c.meaning, [r.group for r in rules]))
             for rule in rules:
+                if rule.spread is None:
+                    continue
                 name = f"{c.name}_{rule.group}_spread"
                 member = "non-anchor benchmark" if rule.group == "other" else rule.group
                 text = f"how much {c.name} differs between one {member} and the next"
@@ -173,33 +236,6 @@ class Model:
         from bayescale.simulate import prior_scores
 
         return prior_scores(self, table, draws=draws, seed=seed)
-
-
-def _check_pooling(model: Model, coefficient: Coefficient, rules: tuple[Pooling, ...]) -> None:
-    """Refuse rules that the density has no meaning for."""
-    for rule in rules:
-        of = f"{coefficient.name} over {rule.group}"
-        of_benchmarks = rule.group in OF_BENCHMARKS
-        if of_benchmarks and coefficient.dims != ("benchmark",):
-            raise ModelError(f"pooling {of}: {coefficient.name} does not differ by benchmark")
-        if rule.group == "other" and model.law.response != "skills":
-            raise ModelError(f"pooling {of}: {model.law.name} has no anchors; pool over benchmark")
-        if not of_benchmarks and (not coefficient.dims or coefficient.name == "loading"):
-            raise ModelError(
-                f"pooling {of}: {coefficient.name} is the same for every {rule.group}; take the "
-                "rule out"
-            )
-        if rule.correlated and coefficient.dims != ("skill",):
-            raise ModelError(f"pooling {of}: only coefficients of skills can be correlated")
-
-
-def _skills_from_card(skills: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    for skill, names in skills.items():
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise ModelError(
-                f'skill "{skill}": give a list of benchmarks, such as ["MMLU"]; given: {names!r}'
-            )
-    return {skill: tuple(names) for skill, names in skills.items()}
 
 
 def _prior_row(
@@ -230,96 +266,3 @@ def _in_points(unit: str, low: float, high: float) -> str:
         factor *= float(np.log(10)) ** (2 if "squared" in unit else 1)
         per = " per tenfold" + (" of each" if "squared" in unit else "")
     return f"{factor * low:+.0f} to {factor * high:+.0f} points{per}, mid-curve"
-
-
-def list_models() -> list[str]:
-    """List the names of the bundled models.
-
-    Examples
-    --------
-    >>> list_models()
-    ['compute', 'observational', 'skills']
-    """
-    return sorted(path.stem for path in records_dir("models").glob("*.toml"))
-
-
-def load_model(name: str | Path | Model) -> Model:
-    """Read a model card.
-
-    Parameters
-    ----------
-    name
-        Name of a bundled model, or path of a TOML card. A `Model` is returned as it is.
-
-    Returns
-    -------
-    Model
-
-    Raises
-    ------
-    ModelError
-        There is no such card, or it does not say what it must.
-    """
-    if isinstance(name, Model):
-        return name
-    path = Path(name)
-    if path.suffix != ".toml":
-        path = records_dir("models") / f"{name}.toml"
-        if not path.is_file():
-            known = list_models()
-            raise ModelError(
-                f"no model is called {str(name)!r}{suggest(str(name), known)}; there are: "
-                f"{', '.join(known)}; or give the path of a .toml card"
-            )
-    if not path.is_file():
-        raise ModelError(f"no model card at {path}")
-    return model_from_card(path.read_text(encoding="utf-8"), source=str(path))
-
-
-def model_from_card(text: str, *, source: str = "the card") -> Model:
-    """Make a model from the text of its card.
-
-    Raises
-    ------
-    ModelError
-        The text is no TOML, or a key is missing, unknown or wrong.
-    """
-    try:
-        card = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ModelError(f"{source} is not TOML: {error}") from error
-    if unknown := set(card) - KEYS:
-        name = min(unknown)
-        raise ModelError(f"{source}: unknown key {name!r}{suggest(name, KEYS)}")
-    if missing := set(REQUIRED) - set(card):
-        raise ModelError(f"{source}: missing key(s) {', '.join(sorted(missing))}")
-    try:
-        model = Model(
-            name=card["name"],
-            claim=card["claim"],
-            law=find_part("law", card["law"]),
-            link=find_part("link", card["link"]),
-            noise=find_part("noise", card["noise"]),
-            reference={key: float(value) for key, value in card["reference"].items()},
-            skills=_skills_from_card(card.get("skills", {})),
-            pooling={
-                name: tuple(pooling_from_card(group, rule) for group, rule in rules.items())
-                for name, rules in card.get("pooling", {}).items()
-            },
-            card=text,
-        )
-        names = {c.name: c for c in model.coefficients}
-        for used in (*card.get("priors", {}), *model.pooling):
-            if used not in names:
-                raise ModelError(f"no coefficient {used!r}{suggest(used, names)}")
-        for name, rules in model.pooling.items():
-            _check_pooling(model, names[name], rules)
-        given = {
-            name: Prior(names[name].prior.support, *map(float, pair))
-            for name, pair in card.get("priors", {}).items()
-        }
-        if short := set(model.law.inputs) - set(model.reference):
-            raise ModelError(f"[reference] lacks {', '.join(sorted(short))}")
-    except (ModelError, ValueError, TypeError, AttributeError) as error:
-        raise ModelError(f"{source}: {error}") from error
-    return replace(model, priors_given=given)

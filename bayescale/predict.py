@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,53 +16,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayescale.counts import format_count
-from bayescale.design import UNKNOWN_TOKENS, Design
+from bayescale.design import UNKNOWN_TOKENS, Design, make_design
 from bayescale.errors import PredictError
 from bayescale.evaluate import evaluate
+from bayescale.prediction import Prediction, check_kind, chosen_benchmarks, intervals
 from bayescale.validation import LEAST_COUNT, Source, quoted, suggest, where
 
 if TYPE_CHECKING:
     from bayescale.fit import Fit
 
-KINDS = ("score", "mean")
 COUNTS = ("params", "params_active", "tokens")
 OF_A_RUN = ("family", *COUNTS)
 COLUMNS = ("run", *OF_A_RUN)
 SEEN, NEW, UNNAMED = "seen", "new", "not named"
 FAR = 3.0  # times the largest params of the fit: worth a word
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """Predicted scores.
-
-    Parameters
-    ----------
-    frame
-        One row per query and benchmark: `run`, `family`, `family_status` (seen, new, not named),
-        `params`, `tokens`, `benchmark`, then `<kind>_median`, `<kind>_lower_<interval>`,
-        `<kind>_upper_<interval>`.
-    draws
-        Draws behind it, shape (draw, row), in the order of `frame`.
-    kind, interval
-        What the interval is about, and its probability.
-    doubts
-        Sentences to read with the numbers.
-    """
-
-    frame: pd.DataFrame
-    draws: NDArray[np.float64]
-    kind: str
-    interval: float
-    doubts: tuple[str, ...]
-
-    def to_frame(self) -> pd.DataFrame:
-        """Copy of `frame`."""
-        return self.frame.copy()
-
-    def __str__(self) -> str:
-        lines = [self.frame.round(4).to_string(index=False), *(f"note: {d}" for d in self.doubts)]
-        return "\n".join(lines)
 
 
 def predict(
@@ -77,40 +43,18 @@ def predict(
     seed: int,
 ) -> Prediction:
     """Predict scores; `Fit.predict` documents the arguments, `one` is a single query."""
-    if kind not in KINDS:
-        raise PredictError(f"kind must be one of {', '.join(KINDS)}; given: {kind!r}")
-    if not 0 < interval < 1:
-        raise PredictError(f"interval must lie between 0 and 1; given: {interval}")
-    marks = _benchmarks(fit, benchmark)
+    check_kind(kind, interval)
+    marks = chosen_benchmarks(fit, benchmark)
     queries = _queries(fit, rows, one)
     design, position, family = _extended(fit, queries, seed)
-    found = evaluate(fit.model, design, fit.sites(), seed=seed, family=family)
+    found = evaluate(fit.model, design, fit.sites(), seed=seed, by_draw={"family": family})
     grid = found.score if kind == "score" else found.expected
     column = [list(fit.table.benchmarks.index).index(name) for name in marks]
     draws = grid[:, position][:, :, column].reshape(len(grid), -1)
     frame = queries.loc[queries.index.repeat(len(marks))].reset_index(drop=True)
     frame["benchmark"] = marks * len(queries)
-    tail = (1 - interval) / 2
-    low, middle, high = np.quantile(draws, [tail, 0.5, 1 - tail], axis=0)
-    frame[f"{kind}_median"] = middle
-    frame[f"{kind}_lower_{interval:g}"] = low
-    frame[f"{kind}_upper_{interval:g}"] = high
+    frame = frame.assign(**intervals(draws, kind, interval))
     return Prediction(frame, draws, kind, interval, tuple(_doubts(fit, queries)))
-
-
-def _benchmarks(fit: Fit, benchmark: str | Sequence[str] | None) -> list[str]:
-    known = list(fit.table.benchmarks.index)
-    if benchmark is None:
-        return known
-    asked = [benchmark] if isinstance(benchmark, str) else list(benchmark)
-    for name in asked:
-        if name not in known:
-            raise PredictError(
-                f"the fit has no benchmark {name!r}{suggest(name, known)}; it has: "
-                f"{', '.join(known)}. A new benchmark needs a few scores: add them to the table "
-                "and fit again"
-            )
-    return asked
 
 
 def _queries(fit: Fit, rows: pd.DataFrame | None, one: Mapping[str, Any]) -> pd.DataFrame:
@@ -209,7 +153,7 @@ def _extended(
 
     Returns the design, the grid row of each query, and the family index of each run by draw.
     """
-    design = fit.model.design(fit.table)
+    design = make_design(fit.table, tuple(fit.model.anchors(fit.table).values()))
     families = list(fit.table.families)
     runs = queries["run"] if "run" in queries else pd.Series([None] * len(queries))
     asked = queries[runs.isna().to_numpy()]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bayescale.design import grid_positions
 from bayescale.diagnostics import largest_r_hat
 from bayescale.evaluate import evaluate
-from bayescale.fit import to_datasets
+from bayescale.labels import to_datasets
 from bayescale.model import Model
 from bayescale.sampler import Draws, Start, compile_program, sample
 from bayescale.splits import Fold, Split

@@ -28,6 +28,7 @@ from bayescale.centring import COORDINATES, centring, coordinates
 from bayescale.density import density
 from bayescale.design import Design
 from bayescale.model import Model
+from bayescale.rows import Rows
 from bayescale.runtime import cpu_count
 
 CHUNK = 50  # iterations between two looks at progress and Ctrl-C
@@ -38,7 +39,10 @@ METRIC_RANGE = (1e-10, 1e10)
 PROBES = 20  # points around the start that give the first metric
 FIRST_STEP = 0.1
 ACCEPT = 0.65  # target acceptance: most effective draws for a gradient (docs/architecture.md)
+ACCEPT_LAW = 0.9  # of laws of a quantity: trees are short, and spreads of a few members narrow
 TREE_DEPTH = 7  # longer paths gave half the effective draws for a gradient (docs/architecture.md)
+DENSE = 64  # a law's unknowns up to which the metric learns their correlations
+SHRINK = 5.0  # draws that no correlation is worth, when correlations are learned
 SHALLOW = 5  # tree depth of windows that learn the metric: a quarter of the gradients is enough
 STATS = ("diverging", "energy", "num_steps", "accept_prob")
 
@@ -93,6 +97,8 @@ class Program:
     ----------
     model
         The model.
+    dense
+        Whether the metric is a matrix rather than its diagonal.
     centre
         From data to the position at the prior mean of every site: one flat vector.
     begin
@@ -104,6 +110,7 @@ class Program:
     """
 
     model: Model
+    dense: bool
     centre: Callable[..., Any]
     begin: Callable[..., Any]
     advance: Callable[..., Any]
@@ -129,15 +136,7 @@ class _Chunk:
 jax.tree_util.register_dataclass(_Chunk)
 
 
-def site_groups(model: Model) -> dict[str, str]:
-    """Tell population sites from group members, by the names that a model can sample."""
-    groups = {"tokens_unknown": "group"}
-    for name, rules in model.pooling.items():
-        groups.update({f"{name}_{rule.group}": "group" for rule in rules})
-    return groups
-
-
-def compile_program(model: Model, design: Design) -> Program:
+def compile_program(model: Model, design: Design | Rows) -> Program:
     """Compile the sampler for a model and the shape of a design.
 
     Must run in `jax.enable_x64(True)`.
@@ -153,8 +152,10 @@ def compile_program(model: Model, design: Design) -> Program:
     """
     key = jax.random.PRNGKey(0)
     data = design, centring(model, design)
+    of_law = isinstance(design, Rows)
+    accept = ACCEPT_LAW if of_law else ACCEPT
 
-    def sampled(design: Design, weights: dict[str, Any]) -> None:
+    def sampled(design: Design | Rows, weights: dict[str, Any]) -> None:
         with reparam(config={name: partial(coordinates, w) for name, w in weights.items()}):
             density(model, design)
 
@@ -190,6 +191,7 @@ def compile_program(model: Model, design: Design) -> Program:
             inverse_mass_matrix=metric,
             adapt_step_size=False,
             adapt_mass_matrix=False,
+            dense_mass=metric.ndim == 2,
             max_tree_depth=(SHALLOW, TREE_DEPTH),
             model_args=data,
             rng_key=key,
@@ -201,7 +203,7 @@ def compile_program(model: Model, design: Design) -> Program:
     def advance(state: _State, data: Any, adapting: Any) -> tuple[_State, _Chunk]:
         def body(state: _State, _: None) -> tuple[_State, _Chunk]:
             nuts = step(state.nuts, model_args=data)
-            average = update_average(ACCEPT - nuts.accept_prob, state.average)
+            average = update_average(accept - nuts.accept_prob, state.average)
             size = jnp.where(adapting, jnp.exp(average[0]), nuts.adapt_state.step_size)
             found = constrain_fn(
                 sampled, data, {}, _unpack(layout, nuts.z), return_deterministic=True
@@ -215,10 +217,14 @@ def compile_program(model: Model, design: Design) -> Program:
         return jax.lax.scan(body, state, None, length=CHUNK)
 
     position = centre(data)
-    start = (position, jnp.asarray(FIRST_STEP), jnp.ones_like(position), np.asarray(False))
+    metric = jnp.ones_like(position)
+    if of_law and position.size <= DENSE:
+        metric = jnp.diag(metric)
+    start = (position, jnp.asarray(FIRST_STEP), metric, np.asarray(False))
     state = jax.eval_shape(begin, key, data, *start)
     return Program(
         model=model,
+        dense=metric.ndim == 2,
         centre=centre,
         begin=jax.jit(begin).lower(key, data, *start).compile(),
         advance=jax.jit(advance).lower(state, data, np.asarray(True)).compile(),
@@ -249,7 +255,7 @@ def _init_to_mean(site: Any) -> Any:
 
 def sample(
     program: Program,
-    design: Design,
+    design: Design | Rows,
     *,
     seed: int,
     chains: int,
@@ -331,10 +337,10 @@ def sample(
                 _, log_steps, *_ = zip(*(state.average for state, _ in found), strict=True)
                 metric = begin.metric
                 if window < windows - 1:
-                    metric = _metric(
-                        np.concatenate([chunk.positions for _, chunk in found]),
-                        np.concatenate([chunk.gradients for _, chunk in found]),
-                    )
+                    positions = np.concatenate([chunk.positions for _, chunk in found])
+                    gradients = np.concatenate([chunk.gradients for _, chunk in found])
+                    learn = _covariance if program.dense else _metric
+                    metric = learn(positions, gradients)
                 step_size = jnp.asarray(np.exp(np.mean(log_steps)))
                 begin = Start(tuple(position), step_size, metric, weights)
             found = list(pool.map(draw, range(chains)))
@@ -360,10 +366,14 @@ def _first_start(program: Program, data: Any, key: Any, chains: int) -> Start:
     centre = program.centre(data)
     points = centre + JITTER * jax.random.normal(key, (max(PROBES, chains), *centre.shape))
     step_size, unit = jnp.asarray(FIRST_STEP), jnp.ones_like(centre)
+    if program.dense:
+        unit = jnp.diag(unit)
     shallow = np.asarray(False)
     states = [program.begin(key, data, point, step_size, unit, shallow) for point in points]
     metric = _metric(np.asarray(points), np.stack([state.nuts.z_grad for state in states]))
     _, weights = data
+    if program.dense:
+        metric = jnp.diag(metric)
     return Start(tuple(points[:chains]), step_size, metric, weights)
 
 
@@ -376,3 +386,15 @@ def _metric(positions: NDArray[Any], gradients: NDArray[Any]) -> Any:
     """
     ratio = positions.std(axis=0) / np.maximum(gradients.std(axis=0), TINY)
     return jnp.asarray(np.clip(ratio, *METRIC_RANGE))
+
+
+def _covariance(positions: NDArray[Any], _gradients: NDArray[Any]) -> Any:
+    """Dense inverse mass: the draws' covariance, its correlations shrunk towards none.
+
+    The few coefficients of a law are nearly collinear (floor with exponent, say), and a few hundred
+    draws tell how. In many dimensions they do not, and a diagonal metric is better.
+    """
+    count = len(positions)
+    covariance = np.cov(positions, rowvar=False).reshape(positions.shape[1], -1)
+    diagonal = np.diag(np.clip(np.diag(covariance), *METRIC_RANGE))
+    return jnp.asarray((count * covariance + SHRINK * diagonal) / (count + SHRINK))

@@ -13,7 +13,8 @@ from numpyro.handlers import trace
 
 from bayescale.density import distribution
 from bayescale.design import Design
-from bayescale.evaluate import BATCH
+from bayescale.evaluate import BATCH, bounds
+from bayescale.rows import Rows
 from bayescale.table import Table
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 
-def simulate(model: Model, design: Design, *, draws: int, seed: int) -> tuple[Arrays, Arrays]:
+def simulate(
+    model: Model, design: Design | Rows, *, draws: int, seed: int
+) -> tuple[Arrays, Arrays]:
     """Draw coefficients from the prior, and scores from the coefficients.
 
     Parameters
@@ -46,7 +49,7 @@ def simulate(model: Model, design: Design, *, draws: int, seed: int) -> tuple[Ar
 
 
 @partial(jax.jit, static_argnames=("model",))
-def _simulate(model: Model, design: Design, keys: Any) -> Any:
+def _simulate(model: Model, design: Design | Rows, keys: Any) -> Any:
     def one(key: Any) -> Any:
         site_key, noise_key = jax.random.split(key)
         with trace() as sites, seeded(rng_seed=site_key):
@@ -63,6 +66,7 @@ def _as_numpy(arrays: Any) -> Arrays:
 
 def prior_scores(model: Model, table: Table, *, draws: int, seed: int) -> pd.DataFrame:
     """Draw scores from the prior; `Model.prior_scores` documents the arguments."""
+    model = model.on(table)
     design = model.design(table)
     _, grids = simulate(model, design, draws=draws, seed=seed)
     index = pd.MultiIndex.from_product(
@@ -71,7 +75,7 @@ def prior_scores(model: Model, table: Table, *, draws: int, seed: int) -> pd.Dat
     return pd.DataFrame(
         {
             "expected": grids["expected"].reshape(-1),
-            "score": np.clip(grids["score"], 0.0, 1.0).reshape(-1),
+            "score": np.clip(grids["score"], *bounds(design)).reshape(-1),
         },
         index=index,
     ).reset_index()

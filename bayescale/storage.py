@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import xarray as xr
 
+from bayescale.cards import model_from_card
 from bayescale.errors import BayescaleError, FitFileError, ModelError
 from bayescale.files import atomic_path
-from bayescale.model import Model, model_from_card
+from bayescale.model import Model
 from bayescale.table import Table
 
 if TYPE_CHECKING:

@@ -35,9 +35,10 @@ from bayescale.design import Design
 from bayescale.evaluate import evaluate
 from bayescale.files import atomic_path
 from bayescale.fit import versions
+from bayescale.labels import site_groups
 from bayescale.model import Model
 from bayescale.runtime import cpu_count
-from bayescale.sampler import Program, Start, compile_program, sample, site_groups
+from bayescale.sampler import Program, Start, compile_program, sample
 from bayescale.simulate import simulate
 
 RESULTS = Path(__file__).resolve().parent / "results"

@@ -11,8 +11,8 @@ from by_hand import COMPUTE
 from hypothesis import settings
 
 import bayescale
+from bayescale.cards import model_from_card
 from bayescale.datasets import load_table
-from bayescale.model import model_from_card
 from bayescale.runtime import keep_compiled
 from bayescale.table import Table
 
@@ -77,3 +77,10 @@ def small_fit(small_table: Table) -> Fit:
 def tiny_fit(tiny_table: Table) -> Fit:
     """A logistic curve in compute on the tiny table."""
     return bayescale.fit(model_from_card(COMPUTE), tiny_table, seed=3, **SHORT)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many tests read the public raw files, since without these they are skipped."""
+    reports = [r for kind in ("passed", "failed") for r in terminalreporter.getreports(kind)]
+    ran = sum("mirror" in report.keywords for report in reports if report.when == "call")
+    terminalreporter.write_line(f"{ran} tests of the public raw files ran")

@@ -12,8 +12,8 @@ import pytest
 from by_hand import COMPUTE, SKILLS
 from numpyro.handlers import seed, trace
 
+from bayescale.cards import model_from_card
 from bayescale.centring import centring, coordinates
-from bayescale.model import model_from_card
 from bayescale.table import Table
 
 SITE = {COMPUTE: "intercept_family", SKILLS: "difficulty_family"}

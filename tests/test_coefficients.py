@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from bayescale.coefficients import (
 )
 from bayescale.errors import ModelError
 
+PRIOR = Prior("positive", 0.3, 3.0)
 TAILS = np.array([0.05, 0.95])
 
 
@@ -89,16 +92,20 @@ def test_declarations_carry_support_dims_and_unit() -> None:
 
 
 def test_pooling_reads_its_card() -> None:
-    found = pooling_from_card("family", {"spread": [0.7, 2], "correlated": True})
+    found = pooling_from_card("family", {"spread": [0.7, 2], "correlated": True}, PRIOR)
     assert found == Pooling("family", Prior("positive", 0.7, 2.0), correlated=True)
 
 
 @pytest.mark.parametrize("card", [{}, {"spred": [1, 2]}, {"spread": [1, 2], "center": True}])
 def test_pooling_without_spread_or_with_unknown_keys_is_refused(card: dict[str, object]) -> None:
     with pytest.raises(ModelError, match="pooling over family: give spread"):
-        pooling_from_card("family", card)
+        pooling_from_card("family", card, PRIOR)
 
 
-def test_pooling_over_an_unknown_group_is_refused() -> None:
-    with pytest.raises(ModelError, match=r"'famly': choose one of family, run, benchmark"):
-        pooling_from_card("famly", {"spread": [0.7, 2.0]})
+def test_pooling_in_a_word_expects_a_share_of_the_priors_spread() -> None:
+    partial = pooling_from_card("corpus", "partial", PRIOR)
+    assert partial == Pooling("corpus", Prior("positive", 0.3 * np.log(3), 2.0))
+    assert pooling_from_card("corpus", "correlated", PRIOR) == replace(partial, correlated=True)
+    assert pooling_from_card("corpus", "separate", PRIOR).spread is None
+    with pytest.raises(ModelError, match="partial, correlated, separate"):
+        pooling_from_card("corpus", "sperate", PRIOR)

@@ -13,10 +13,11 @@ from by_hand import COMPUTE
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from bayescale.cards import model_from_card
 from bayescale.compare import TASK, Comparison, compare
 from bayescale.errors import CompareError
 from bayescale.loo import psis_loo
-from bayescale.model import Model, model_from_card
+from bayescale.model import Model
 from bayescale.waic import waic
 
 FAMILIES = 12

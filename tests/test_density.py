@@ -15,9 +15,10 @@ from numpyro.handlers import seed, substitute, trace
 from numpyro.infer.util import log_density
 from scipy import stats
 
+from bayescale.cards import load_model, model_from_card
 from bayescale.density import density, distribution
 from bayescale.design import Design
-from bayescale.model import Model, load_model, model_from_card
+from bayescale.model import Model
 from bayescale.simulate import simulate
 from bayescale.table import Table
 

@@ -11,7 +11,7 @@ import bayescale
 from bayescale.diagnostics import Verdict
 from bayescale.errors import FitError, ModelError
 from bayescale.fit import Fit
-from bayescale.sampler import site_groups
+from bayescale.labels import site_groups
 from bayescale.table import Table
 
 

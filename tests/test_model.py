@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bayescale.cards import list_models, load_model, model_from_card
 from bayescale.errors import ModelError
-from bayescale.model import list_models, load_model, model_from_card
 from bayescale.table import Table
 
 CARD = """

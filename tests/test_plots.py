@@ -20,9 +20,9 @@ from matplotlib.figure import Figure
 
 import bayescale as bs
 from bayescale import plots
+from bayescale.cards import load_model
 from bayescale.errors import FitError, ModelError, PredictError
 from bayescale.fit import Fit
-from bayescale.model import load_model
 from bayescale.scorecard import LEVELS, score_rows, scorecard
 from bayescale.table import Table
 

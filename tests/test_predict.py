@@ -13,7 +13,7 @@ import pytest
 
 from bayescale.errors import PredictError
 from bayescale.fit import Fit
-from bayescale.predict import Prediction
+from bayescale.prediction import Prediction
 from bayescale.validation import LEAST_COUNT
 
 ROWS = pd.DataFrame(

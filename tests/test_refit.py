@@ -11,7 +11,7 @@ import pytest
 
 from bayescale import refit
 from bayescale.backtest import backtest
-from bayescale.model import load_model
+from bayescale.cards import load_model
 from bayescale.refit import FoldPrediction, fold_fitter
 from bayescale.splits import Fold, Split
 from bayescale.table import Table

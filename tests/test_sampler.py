@@ -12,11 +12,12 @@ from by_hand import COMPUTE
 from numpyro.infer import MCMC, NUTS
 
 import bayescale
+from bayescale.cards import model_from_card
 from bayescale.density import density
 from bayescale.design import Design
 from bayescale.diagnostics import stats
 from bayescale.fit import Fit
-from bayescale.model import Model, model_from_card
+from bayescale.model import Model
 from bayescale.sampler import Draws, Program, compile_program, sample
 from bayescale.table import Table
 

@@ -16,10 +16,10 @@ import pytest
 import xarray as xr
 
 from bayescale import storage
+from bayescale.cards import load_model
 from bayescale.coefficients import Prior
 from bayescale.errors import FitFileError
 from bayescale.fit import Fit, load_fit
-from bayescale.model import load_model
 
 QUERY = {"family": "qwen2", "params": 7e9, "tokens": 2e12}
 ELSEWHERE = f"""

@@ -1,0 +1,89 @@
+"""`Prediction`: predicted values with their draws and doubts; what every prediction checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bayescale.errors import PredictError
+from bayescale.validation import suggest
+
+if TYPE_CHECKING:
+    from bayescale.fit import Fit
+
+KINDS = ("score", "mean")
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Predicted scores.
+
+    Parameters
+    ----------
+    frame
+        One row per query and benchmark: `run`, `family`, `family_status` (seen, new, not named),
+        `params`, `tokens`, `benchmark`, then `<kind>_median`, `<kind>_lower_<interval>`,
+        `<kind>_upper_<interval>`.
+    draws
+        Draws behind it, shape (draw, row), in the order of `frame`.
+    kind, interval
+        What the interval is about, and its probability.
+    doubts
+        Sentences to read with the numbers.
+    """
+
+    frame: pd.DataFrame
+    draws: NDArray[np.float64]
+    kind: str
+    interval: float
+    doubts: tuple[str, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Copy of `frame`."""
+        return self.frame.copy()
+
+    def __str__(self) -> str:
+        lines = [self.frame.round(4).to_string(index=False), *(f"note: {d}" for d in self.doubts)]
+        return "\n".join(lines)
+
+
+def check_kind(kind: str, interval: float) -> None:
+    """Refuse what is neither kind of interval, and a probability that is none."""
+    if kind not in KINDS:
+        raise PredictError(f"kind must be one of {', '.join(KINDS)}; given: {kind!r}")
+    if not 0 < interval < 1:
+        raise PredictError(f"interval must lie between 0 and 1; given: {interval}")
+
+
+def chosen_benchmarks(fit: Fit, benchmark: str | Sequence[str] | None) -> list[str]:
+    """Give the benchmarks that were asked for; all of the fit by default."""
+    known = list(fit.table.benchmarks.index)
+    if benchmark is None:
+        return known
+    asked = [benchmark] if isinstance(benchmark, str) else list(benchmark)
+    for name in asked:
+        if name not in known:
+            raise PredictError(
+                f"the fit has no benchmark {name!r}{suggest(name, known)}; it has: "
+                f"{', '.join(known)}. A new benchmark needs a few scores: add them to the table "
+                "and fit again"
+            )
+    return asked
+
+
+def intervals(
+    draws: NDArray[np.float64], kind: str, interval: float
+) -> dict[str, NDArray[np.float64]]:
+    """Give median and central interval of draws (draw, row), under the names that say of what."""
+    tail = (1 - interval) / 2
+    low, middle, high = np.quantile(draws, [tail, 0.5, 1 - tail], axis=0)
+    return {
+        f"{kind}_median": middle,
+        f"{kind}_lower_{interval:g}": low,
+        f"{kind}_upper_{interval:g}": high,
+    }
