@@ -83,12 +83,4 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say how many tests read the public raw files, since without these they are skipped."""
     reports = [r for kind in ("passed", "failed") for r in terminalreporter.getreports(kind)]
     ran = sum("mirror" in report.keywords for report in reports if report.when == "call")
-    terminalreporter.write_line(f"{ran} tests of the public raw files ran")
-    return bayescale.fit(model_from_card(COMPUTE), tiny_table, seed=3, **SHORT)
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say how many tests read the public raw files, since without these they are skipped."""
-    reports = [r for kind in ("passed", "failed") for r in terminalreporter.getreports(kind)]
-    ran = sum("mirror" in report.keywords for report in reports if report.when == "call")
     terminalreporter.write_line(f"tests of the public raw files that ran: {ran}")
