@@ -301,6 +301,7 @@ def test_schedules_are_series_that_runs_name() -> None:
         steps = table.runs.loc[table.runs["schedule"] == name, "step"]
         assert nodes["step"].iloc[0] == 1080 < steps.min()
         assert nodes["step"].iloc[-1] == steps.max()
+        assert steps.isin(nodes["step"]).all()
     ends = table.series.groupby("series")["value"].agg(["first", "last"])
     assert (ends.filter(like="constant", axis=0).nunique(axis=1) == 1).all()
     np.testing.assert_allclose(ends.filter(like="cosine", axis=0)["last"], 3e-5, rtol=0.01)

@@ -168,7 +168,7 @@ def test_the_mirror_has_the_table_of_the_card(name: str) -> None:
     assert {g: n for g, n in groups.items() if g in counts["by_group"]} == counts["by_group"]
     assert table.runs[list(table.inputs)].notna().all().all()
     # Nothing of a power law is zero or negative but flags and shares.
-    others = [i for i in table.inputs if i != "training" and not i.startswith("share_")]
+    others = [i for i in table.inputs if i != "training" and not i.startswith("shares_")]
     assert (table.runs[others] > 0).all().all()
 
 
@@ -200,7 +200,7 @@ def test_loss_to_loss_values() -> None:
 @pytest.mark.mirror
 def test_mixtures_sum_to_one() -> None:
     runs = load_table("mixing-laws").runs
-    assert runs.filter(regex="^share_").sum(axis="columns").sub(1).abs().max() < 1e-9
+    assert runs.filter(regex="^shares_").sum(axis="columns").sub(1).abs().max() < 1e-9
     assert set(runs["size"]) == {"70M", "160M", "305M", "410M"}
 
 
@@ -208,7 +208,7 @@ def test_mixtures_sum_to_one() -> None:
 def test_step_law_cells() -> None:
     runs = load_table("step-law").runs
     assert runs["cell"].nunique() == 17
-    used = runs["batch_tokens"] * runs["step"] / runs["tokens"]
+    used = runs["batch"] * runs["step"] / runs["tokens"]
     assert 0.99 < used.min() <= used.max() < 1.01
 
 

@@ -31,7 +31,7 @@ def read(files: Sequence[Path]) -> Table:
             "params": head[0].map(PARAMS),
             "step": source["step"],
             "tokens": source["step"] * TOKENS_A_STEP,
-            **{f"share_{d}": parts[i].astype("float64") for i, d in enumerate(DOMAINS, start=1)},
+            **{f"shares_{d}": parts[i].astype("float64") for i, d in enumerate(DOMAINS, start=1)},
             "loss": source["loss"],
         }
     ).reset_index(drop=True)

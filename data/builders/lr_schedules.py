@@ -24,21 +24,19 @@ def build(raw: Path) -> Table:
     curves = source.groupby("schedule", sort=False)
     back = curves.cumcount(ascending=False)
     stride = -(-curves["step"].transform("size") // MOST)
-    frame = source.loc[back % stride == 0, ["size", "kind", "schedule", "params", "step", "loss"]]
+    source["kept"] = back % stride == 0
+    columns = ["size", "kind", "schedule", "params", "step", "loss"]
+    frame = source.loc[source["kept"], columns].reset_index(drop=True)
     series = pd.concat([rates(name, curve) for name, curve in curves], ignore_index=True)
     units = {"loss": "nats/token"}
-    frame = frame.reset_index(drop=True)
     return Table.from_runs(frame, "loss", units=units, name="lr-schedules", series=series)
 
 
 def rates(name: str, curve: pd.DataFrame) -> pd.DataFrame:
-    """Return the schedule of a curve; inner nodes of a constant stretch tell nothing."""
-    start = pd.DataFrame({"step": [WARM_UP // 2], "lr": [curve["lr"].iloc[0]]})
-    nodes = pd.concat([start, curve[["step", "lr"]]], ignore_index=True)
-    rate = nodes["lr"]
-    inner = (rate == rate.shift()) & (rate == rate.shift(-1))
-    return (
-        nodes[~inner]
-        .rename(columns={"lr": "value"})
-        .assign(series=name)[["series", "step", "value"]]
-    )
+    """Return the schedule of a curve: nodes where a loss is kept, and where the rate changes."""
+    rate = curve["lr"]
+    changes = (rate != rate.shift()) | (rate != rate.shift(-1))
+    nodes = curve.loc[curve["kept"] | changes, ["step", "lr"]].assign(series=name)
+    start = pd.DataFrame({"step": [WARM_UP // 2], "lr": [rate.iloc[0]], "series": [name]})
+    nodes = pd.concat([start, nodes]).rename(columns={"lr": "value"})
+    return nodes[["series", "step", "value"]]
