@@ -34,6 +34,7 @@ COMMANDS = [
     ["laws"],
     ["priors"],
     ["data", "list"],
+    ["data", "card"],
     ["data", "show"],
     ["data", "import"],
     ["data", "check"],

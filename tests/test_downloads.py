@@ -208,7 +208,7 @@ def test_mixtures_sum_to_one() -> None:
 def test_step_law_cells() -> None:
     runs = load_table("step-law").runs
     assert runs["cell"].nunique() == 17
-    used = runs["batch"] * runs["step"] / runs["tokens"]
+    used = runs["batch_tokens"] * runs["step"] / runs["tokens"]
     assert 0.99 < used.min() <= used.max() < 1.01
 
 

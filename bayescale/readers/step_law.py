@@ -22,7 +22,7 @@ def read(files: Sequence[Path]) -> Table:
             "params": source["N"],
             "tokens": source["D"],
             "learning_rate": source["lr"],
-            "batch": source["bs"] * CONTEXT,
+            "batch_tokens": source["bs"] * CONTEXT,
             "step": source["ti"],
             "loss": source["smooth loss"],
             "loss_last": source["loss"],

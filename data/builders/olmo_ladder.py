@@ -61,7 +61,7 @@ def build(raw: Path) -> Table:
             "tokens": source["throughput/total_tokens"].round(),
             "flops": source["throughput/total_training_Gflops"] * 1e9,
             "chinchilla_multiple": source["xC"],
-            "batch": source["batch_size_in_tokens"],
+            "batch_tokens": source["batch_size_in_tokens"],
             "learning_rate": source["learning_rate_peak"],
         }
     )
