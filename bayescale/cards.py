@@ -11,10 +11,12 @@ from typing import Any
 import tomli_w
 
 from bayescale.coefficients import OF_BENCHMARKS, Coefficient, Pooling, Prior, pooling_from_card
+from bayescale.datasets import load_table
 from bayescale.errors import ModelError
 from bayescale.model import OF_SCORES, Along, Model
 from bayescale.parts import Part, find_part, load_law, parts
 from bayescale.records import records_dir
+from bayescale.table import Table
 from bayescale.validation import suggest
 
 REQUIRED = ("name", "claim", "law", "noise")
@@ -31,6 +33,8 @@ KEYS = {
     "along",
     "notes",
     "table",
+    "measured",
+    "where",
     "result",
 }
 EFFECT = Prior("real", 0.0, 0.03)  # scale of shifts of a log response
@@ -87,6 +91,22 @@ def load_model(name: str | Path | Model) -> Model:
     if not path.is_file():
         raise ModelError(f"no model card at {path}")
     return model_from_card(path.read_text(encoding="utf-8"), source=str(path))
+
+
+def own_table(model: Model) -> Table:
+    """Load the table that a model's card was written for, as far as the card wants it.
+
+    Raises
+    ------
+    ModelError
+        The card names no table.
+    """
+    if not model.table:
+        raise ModelError(f"model {model.name} names no table of its own: give one to fit")
+    table = load_table(model.table)
+    if model.measured:
+        table = table.select(benchmarks=model.measured)
+    return table.where(**model.where) if model.where else table
 
 
 def _of_leaderboard(law: Part) -> bool:
@@ -209,6 +229,8 @@ def _model(card: Mapping[str, Any], text: str) -> Model:
         },
         along=Along(**card["along"]) if "along" in card else None,
         table=card.get("table", ""),
+        measured=tuple(card.get("measured", ())),
+        where=card.get("where", {}),
         result=card.get("result", {}),
         card=text,
     )

@@ -19,7 +19,7 @@ import xarray as xr
 
 import bayescale.progress as show
 from bayescale import __version__
-from bayescale.cards import Pool, Rules, customise, load_model
+from bayescale.cards import Pool, Rules, customise, load_model, own_table
 from bayescale.design import grid_positions
 from bayescale.diagnostics import Diagnosis, Verdict, diagnose
 from bayescale.errors import FitError
@@ -253,7 +253,7 @@ def load_fit(path: str | os.PathLike[str]) -> Fit:
 
 def fit(
     model: str | Path | Model,
-    table: Table,
+    table: Table | None = None,
     *,
     seed: int = 0,
     chains: int = CHAINS,
@@ -277,7 +277,7 @@ def fit(
     model
         Name of a bundled model or law, path of a card, `FILE.py:LAW`, or a `Model`.
     table
-        The scores.
+        What was measured; by default the table that the card names.
     seed
         Seed; on one machine with the same versions it gives identical draws.
     chains, warmup, draws
@@ -312,8 +312,10 @@ def fit(
     >>> import bayescale as bs
     >>> fit = bs.fit("skills", bs.load_table("open-llm-leaderboard"), seed=0)  # doctest: +SKIP
     """
+    named = load_model(model)
+    table = own_table(named) if table is None else table
     chosen = customise(
-        load_model(model),
+        named,
         pool=pool,
         effects=effects,
         noise=noise,

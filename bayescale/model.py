@@ -76,8 +76,11 @@ class Model:
         Where neighbouring measurements share noise.
     priors_given
         Priors that replace those the parts declare.
-    table, result
-        Name of the table that the card was written for, and a reference result on it.
+    table, measured, where
+        Name of the table that the card was written for, and what of it: responses, and members of
+        groups.
+    result
+        A reference result on it, which a test rechecks.
     card
         The card's text, kept with every fit.
     """
@@ -96,6 +99,8 @@ class Model:
     along: Along | None = None
     priors_given: Mapping[str, Prior] = field(default_factory=dict)
     table: str = ""
+    measured: tuple[str, ...] = ()
+    where: Mapping[str, Any] = field(default_factory=dict)
     result: Mapping[str, Any] = field(default_factory=dict)
     card: str = ""
 

@@ -84,6 +84,8 @@ class Part:
         Path of the user's file that it comes from; None for a part that BayeScale ships.
     noise
         Name of the noise that a law's response has unless a card says otherwise.
+    positive
+        Whether a noise is of positive values only.
     """
 
     kind: Kind
@@ -106,6 +108,7 @@ class Part:
     traps: tuple[str, ...] = ()
     origin: Path | None = None
     noise: str = "student-t-log"
+    positive: bool = False
 
     def __call__(self, *inputs: Any, **coefficients: Any) -> Any:
         """Evaluate the formula."""
@@ -217,9 +220,11 @@ def link(
     )
 
 
-def noise(*, source: str) -> Callable[[Callable[..., Any]], Part]:
+def noise(*, source: str, positive: bool = False) -> Callable[[Callable[..., Any]], Part]:
     """Make a noise of a function from an expected score to the distribution of a measured one."""
-    return lambda function: _part("noise", function, "distribution", source)
+    return lambda function: replace(
+        _part("noise", function, "distribution", source), positive=positive
+    )
 
 
 def _part(kind: Kind, function: Callable[..., Any], response: str, source: str) -> Part:

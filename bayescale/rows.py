@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bayescale.model import Model
 
 SCORE_UNIT = "accuracy"
+BOUNDED_UNITS = ("accuracy", "error")
 SHARES_OFF = 1e-3  # how far from one the shares of a mixture may sum
 Floats = NDArray[np.float64]
 # What a table gives for an input that it has no column of.
@@ -160,11 +161,7 @@ def make_rows(model: Model, table: Table, known: Mapping[str, Sequence[str]] | N
     runs, marks = table.runs, table.benchmarks
     columns, problems = _columns(model, table)
     linked = tuple(bool(model.link) and unit == SCORE_UNIT for unit in marks["unit"])
-    if all(linked):
-        problems.append(
-            f"{model.law.name} gives a {model.law.response}, and table {table.name} has none: its "
-            f"benchmarks are {quoted(marks.index)}"
-        )
+    problems += _response_problems(model, table, marks.index[~np.array(linked)])
     names = group_names(model)
     for name in names:
         if name not in table.groups:
@@ -249,6 +246,42 @@ def at_reference(model: Model, name: str, values: Any) -> Any:
     if isinstance(values, Schedule):
         return dataclasses.replace(values, rates=values.rates / model.reference[column.reference])
     return values / model.reference[column.reference]
+
+
+def _response_problems(model: Model, table: Table, own: pd.Index) -> list[str]:
+    """Say what is wrong with the responses that are to be the law's own."""
+    law, units = model.law, table.benchmarks["unit"]
+    bounded = [name for name in own if units[name] in BOUNDED_UNITS]
+    choose = "choose with table.select(benchmarks=[...]) (command line: --benchmark)"
+    if law.response != "error" and bounded:
+        link = ", or give the card a [score] link" if law.response == "loss" else ""
+        text = (
+            f"{law.name} gives a {law.response}, and {quoted(bounded)} of table {table.name} is "
+            f"{', '.join(sorted(set(units[bounded])))}: {choose}{link}"
+        )
+        return [text]
+    if not len(own):
+        text = (
+            f"{law.name} gives a {law.response}, and table {table.name} has none: its responses "
+            f"are {quoted(table.benchmarks.index)}"
+        )
+        return [text]
+    pooled = any(r.group == "benchmark" for rules in model.pooling.values() for r in rules)
+    if len(own) > 1 and not pooled:
+        text = (
+            f"{law.name} gives one {law.response}, and table {table.name} has {len(own)}: "
+            f"{quoted(own)}; {choose}, or pool a coefficient over benchmark"
+        )
+        return [text]
+    scores = table.scores[table.scores["benchmark"].isin(own)]
+    wrong, why = scores["score"] <= 0, "is not positive, and the noise is of positive values"
+    if not model.noise.positive or not wrong.any():
+        wrong = scores["benchmark"].isin(bounded) & (scores["score"] > 1)
+        why = "is above 1: is it percent? divide by 100"
+    if not wrong.any():
+        return []
+    some = [f"{run} ({value:g})" for run, value in scores.loc[wrong, ["run", "score"]].to_numpy()]
+    return [f"{quoted(own)} of table {table.name} {why}: {quoted(some)}"]
 
 
 def _fail(problems: list[str]) -> None:

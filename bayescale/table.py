@@ -341,6 +341,36 @@ class Table:
         kept_runs = kept_runs[kept_runs.index.isin(scores["run"])]
         return replace(self, scores=scores, runs=kept_runs, benchmarks=kept_benchmarks)
 
+    def where(self, **chosen: object) -> Table:
+        """Keep the runs of given members of groups, or of given values of inputs.
+
+        Parameters
+        ----------
+        chosen
+            For columns of runs, a value or a list of values.
+
+        Returns
+        -------
+        Table
+
+        Raises
+        ------
+        TableError
+            A column or a member of a group is not in the table, or nothing is left.
+
+        Examples
+        --------
+        >>> load_table("overtraining").where(corpus=["c4", "redpajama"])  # doctest: +SKIP
+        """
+        keep = pd.Series(True, index=self.runs.index)
+        for column, wanted in chosen.items():
+            _known("column", [column], [*self.groups, *self.inputs])
+            values = wanted if isinstance(wanted, list | tuple | set) else [wanted]
+            if column in self.groups:
+                _known(column, map(str, values), self.runs[column].unique())
+            keep &= self.runs[column].isin(list(values))
+        return self.select(runs=self.runs.index[keep])
+
     def add(self, other: Table) -> Table:
         """Join the runs of another table; the benchmarks' facts stay those of this table.
 

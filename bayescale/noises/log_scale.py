@@ -17,7 +17,10 @@ Spread = Annotated[
 ]
 
 
-@noise(source="Lange, Little, Taylor 1989 (Student-t errors), on the log of the response")
+@noise(
+    source="Lange, Little, Taylor 1989 (Student-t errors), on the log of the response",
+    positive=True,
+)
 def student_t_log(
     expected: Array,
     stderr: Array,
@@ -51,7 +54,7 @@ def student_t_log(
     return on_log(dist.StudentT(1 + degrees, log_of(expected), scale))
 
 
-@noise(source="least squares on the log of the response")
+@noise(source="least squares on the log of the response", positive=True)
 def normal_log(expected: Array, stderr: Array, *, spread: Spread) -> dist.Distribution:
     r"""Scatter in proportion, without tails.
 

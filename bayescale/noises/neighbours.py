@@ -47,7 +47,10 @@ class Autoregression:
         return drawn
 
 
-@noise(source="continuous autoregression of order one: Jones 1981; Student-t innovations")
+@noise(
+    source="continuous autoregression of order one: Jones 1981; Student-t innovations",
+    positive=True,
+)
 def ar1_log(
     expected: Array,
     previous: Array,

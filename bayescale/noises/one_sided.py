@@ -15,7 +15,7 @@ from bayescale.noises.log_scale import TINY, log_of
 from bayescale.parts import noise
 
 
-@noise(source="gamma regression: McCullagh and Nelder 1989, chapter 8")
+@noise(source="gamma regression: McCullagh and Nelder 1989, chapter 8", positive=True)
 def gamma(
     expected: Array,
     *,
@@ -64,7 +64,10 @@ class Frontier:
         return jnp.exp(self.location + noise + self.excess * jax.random.exponential(above, shape))
 
 
-@noise(source="stochastic frontiers: Meeusen and van den Broeck 1977; Aigner, Lovell, Schmidt 1977")
+@noise(
+    source="stochastic frontiers: Meeusen and van den Broeck 1977; Aigner, Lovell, Schmidt 1977",
+    positive=True,
+)
 def lower_envelope(
     expected: Array,
     *,
