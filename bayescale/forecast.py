@@ -83,7 +83,9 @@ def _queries(fit: Fit, rows: pd.DataFrame | None, one: Mapping[str, Any]) -> pd.
                 f"{name} is {quoted(given[name])}; give plain numbers such as 7e9 (only the "
                 "command line reads counts such as 7B)"
             )
-    return given.dropna(axis="columns", how="all").reset_index(drop=True)
+    given = given.dropna(axis="columns", how="all").reset_index(drop=True)
+    numbers = [name for name in given.columns if name not in fit.table.groups]
+    return given.astype(dict.fromkeys(numbers, float))
 
 
 def _as_table(fit: Fit, queries: pd.DataFrame, names: Sequence[str]) -> Table:

@@ -39,6 +39,8 @@ METRIC_RANGE = (1e-10, 1e10)
 PROBES = 20  # points around the start that give the first metric
 FIRST_STEP = 0.1
 ACCEPT = 0.65  # target acceptance: most effective draws for a gradient (docs/architecture.md)
+# Of laws of a quantity gradients are cheap, and ridges (floor with exponent, say) long and narrow.
+DEPTHS_LAW = (7, 10)
 ACCEPT_LAW = 0.9  # of laws of a quantity: trees are short, and spreads of a few members narrow
 TREE_DEPTH = 7  # longer paths gave half the effective draws for a gradient (docs/architecture.md)
 DENSE = 64  # a law's unknowns up to which the metric learns their correlations
@@ -154,6 +156,7 @@ def compile_program(model: Model, design: Design | Rows) -> Program:
     data = design, centring(model, design)
     of_law = isinstance(design, Rows)
     accept = ACCEPT_LAW if of_law else ACCEPT
+    depths = DEPTHS_LAW if of_law else (SHALLOW, TREE_DEPTH)
 
     def sampled(design: Design | Rows, weights: dict[str, Any]) -> None:
         with reparam(config={name: partial(coordinates, w) for name, w in weights.items()}):
@@ -192,7 +195,7 @@ def compile_program(model: Model, design: Design | Rows) -> Program:
             adapt_step_size=False,
             adapt_mass_matrix=False,
             dense_mass=metric.ndim == 2,
-            max_tree_depth=(SHALLOW, TREE_DEPTH),
+            max_tree_depth=depths,
             model_args=data,
             rng_key=key,
         )

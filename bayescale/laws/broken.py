@@ -149,8 +149,12 @@ def _solve_m4(target: Array, a: Array, steps: int = 12) -> Array:
     return step(lax.stop_gradient(z), target, a)
 
 
-Slope = Annotated[Array, real(0.2, 0.5, unit="1", meaning="exponent before the first break")]
-Change = Annotated[Array, real(0.3, 0.5, unit="1", meaning="change of the exponent at the break")]
+Whole = Annotated[
+    Array, positive(0.6, 2, unit=ERROR, meaning="level at the reference, before any break")
+]
+FloorShare = Annotated[Array, fraction(0.2, 1, unit="1", meaning="of that level that is floor")]
+Slope = Annotated[Array, real(0.15, 0.4, unit="1", meaning="fall of log y with log x there")]
+Change = Annotated[Array, real(0.2, 0.7, unit="1", meaning="change of that slope at the break")]
 Sharpness = Annotated[Array, positive(0.3, 2, unit="1", meaning="softness of the break")]
 Gap = Annotated[Array, positive(10, 5, unit="1", meaning="from the break before, as x/d - 1")]
 BNSL = "Caballero et al. 2022, arXiv:2210.14891, eq. 1"
@@ -159,12 +163,24 @@ BEYOND = (
 )
 
 
+def _broken(x: Array, L: Array, share: Array, slope: Array, bends: Array) -> Array:
+    """Bend a power law above a floor, by the slopes that the whole response has.
+
+    Data pin the response and its slope, not floor and exponent: as coefficients, the paper's a, b
+    and c_i are one curved ridge, along which no sampler moves.
+    """
+    return L * (share + (1 - share) * jnp.exp(-(slope * jnp.log(x) + bends) / (1 - share)))
+
+
 def _bnsl_paper(c: Values, reference: Values) -> dict[str, Any]:
     """Put breaks at their own positions, and the amplitude where x is one."""
-    first = c["d_1"] * reference["x"]
-    breaks = {"d_1": first, "d_2": first * (1 + c["g_2"])} if "g_2" in c else {"d_1": first}
-    rest = {name: value for name, value in c.items() if name != "g_2"}
-    return {**rest, **breaks, "b": c["b"] * reference["x"] ** c["c_0"]}
+    rest = 1 - c["share"]
+    found = {"a": c["L"] * c["share"], "c_0": c["c_0"] / rest, "c_1": c["c_1"] / rest}
+    found["b"] = c["L"] * rest * reference["x"] ** found["c_0"]
+    found |= {"d_1": c["d_1"] * reference["x"], "f_1": c["f_1"]}
+    if "g_2" in c:
+        found |= {"c_2": c["c_2"] / rest, "d_2": found["d_1"] * (1 + c["g_2"]), "f_2": c["f_2"]}
+    return found
 
 
 @law(
@@ -183,8 +199,8 @@ def _bnsl_paper(c: Values, reference: Values) -> dict[str, Any]:
 def bnsl(
     x: Scale,
     *,
-    a: Floor,
-    b: Level,
+    L: Whole,
+    share: FloorShare,
     c_0: Slope,
     d_1: Annotated[Array, positive(1, 10, unit="reference x", meaning="position of the break")],
     c_1: Change,
@@ -194,7 +210,7 @@ def bnsl(
 
     .. math:: y = a + b\,x^{-c_0} \left(1 + (x/d_1)^{1/f_1}\right)^{-c_1 f_1}
     """
-    return a + term(b, x, c_0) * jnp.exp(-c_1 * soft_break(x, d_1, f_1))
+    return _broken(x, L, share, c_0, c_1 * soft_break(x, d_1, f_1))
 
 
 @law(
@@ -208,8 +224,8 @@ def bnsl(
 def bnsl_2(
     x: Scale,
     *,
-    a: Floor,
-    b: Level,
+    L: Whole,
+    share: FloorShare,
     c_0: Slope,
     d_1: Annotated[
         Array, positive(0.1, 10, unit="reference x", meaning="position of the first break")
@@ -226,7 +242,7 @@ def bnsl_2(
               d_2 = d_1 (1 + g_2)
     """
     bends = c_1 * soft_break(x, d_1, f_1) + c_2 * soft_break(x, d_1 * (1 + g_2), f_2)
-    return a + term(b, x, c_0) * jnp.exp(-bends)
+    return _broken(x, L, share, c_0, bends)
 
 
 def _rectified_paper(c: Values, reference: Values) -> dict[str, Any]:
