@@ -27,6 +27,7 @@ COMMANDS = [
     ["demo"],
     ["fit"],
     ["summary"],
+    ["coefficients"],
     ["predict"],
     ["compare"],
     ["backtest"],

@@ -7,12 +7,24 @@ from typing import Annotated
 import typer
 
 from bayescale import __version__
-from bayescale.cli import backtest, compare, data, demo, doctor, fit, laws, models, plot, predict
+from bayescale.cli import (
+    backtest,
+    coefficients,
+    compare,
+    data,
+    demo,
+    doctor,
+    fit,
+    laws,
+    models,
+    plot,
+    predict,
+)
 from bayescale.cli.group import Group, examples
 
 app = typer.Typer(
     cls=Group,
-    help="Bayesian scaling laws: predict benchmark scores with credible intervals.",
+    help="Bayesian scaling laws: predict losses and scores with credible intervals.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -20,6 +32,8 @@ app = typer.Typer(
         "bayescale demo",
         "bayescale fit skills --out skills.nc",
         "bayescale predict skills.nc --family qwen2 --params 72B --tokens 7T",
+        "bayescale fit chinchilla --table my_runs.csv --response loss",
+        "bayescale predict chinchilla.nc --params 7B --tokens 2T",
     ),
 )
 
@@ -42,6 +56,7 @@ def _root(
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 app.command("fit", epilog=fit.EXAMPLES)(fit.fit)
 app.command("summary", epilog=fit.SUMMARY_EXAMPLES)(fit.summary)
+app.command("coefficients", epilog=coefficients.EXAMPLES)(coefficients.coefficients)
 app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
 app.command("backtest", epilog=backtest.EXAMPLES)(backtest.backtest)

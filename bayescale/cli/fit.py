@@ -2,41 +2,103 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bayescale.cli.group import examples
 from bayescale.cli.options import (
     LEADERBOARD,
+    MODEL,
     Added,
     Chains,
     Draws,
     FitFile,
+    Inputs,
     Json,
-    ModelName,
+    Measured,
+    OwnTable,
     Quiet,
+    Response,
     Seed,
-    TableName,
     Warmup,
+    columns,
+    counts,
+    pool_rules,
+    priors,
 )
 from bayescale.cli.output import check_free, note, show_frame, show_json
 from bayescale.cli.tables import open_table
+from bayescale.counts import format_count
 from bayescale.runtime import keep_compiled
+
+if TYPE_CHECKING:
+    from bayescale.fit import Fit
+    from bayescale.model import Model
+    from bayescale.table import Table
 
 EXAMPLES = examples(
     "bayescale fit skills --out skills.nc",
     "bayescale fit skills --add my_runs.csv --out mine.nc",
-    "bayescale fit compute --table my_scores.csv --seed 1",
+    "bayescale fit data-constrained --noise normal-log --prior alpha=0.35,1.6",
+    "bayescale fit chinchilla --table my_runs.csv --response loss --pool corpus",
+    "bayescale fit power-floor --table my_runs.csv --response loss --input x=flops",
+    "bayescale fit --law my_law.py:my_law --table overtraining --benchmark loss",
 )
+COMMON = ("params", "tokens", "flops")  # inputs that have an option of their own in `predict`
 SUMMARY_EXAMPLES = examples("bayescale summary skills.nc", "bayescale summary skills.nc --json")
 
 
 def fit(
-    model: ModelName,
-    table: TableName = LEADERBOARD,
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", help=MODEL)] = None,
+    law: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.py:LAW", help="A law of your own, in place of MODEL."),
+    ] = None,
+    table: OwnTable = None,
     add: Added = None,
+    response: Response = None,
+    benchmark: Measured = None,
+    pool: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[COEF=]GROUP[:HOW]",
+            help="Let a coefficient, or all of the law, differ by group: partial (shared strength, "
+            "if HOW is left out), correlated or separate; may be repeated.",
+        ),
+    ] = None,
+    effect: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GROUP",
+            help="A group whose members shift the response, such as the curves that checkpoints "
+            "are of; may be repeated.",
+        ),
+    ] = None,
+    noise: Annotated[
+        str | None, typer.Option(help="Another noise than the model's, such as normal-log.")
+    ] = None,
+    prior: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COEF=MEDIAN,SPREAD",
+            help="Another prior; the spread of a positive coefficient is a factor; may be "
+            "repeated.",
+        ),
+    ] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="INPUT=COUNT",
+            help="An input at the reference run, params=1B; the geometric mean of the table's if "
+            "left out; may be repeated.",
+        ),
+    ] = None,
+    inputs: Inputs = None,
     seed: Seed = 0,
     chains: Chains = 4,
     warmup: Warmup = None,
@@ -49,22 +111,130 @@ def fit(
         bool, typer.Option("--yes-overwrite", help="Replace the fit file if there is one.")
     ] = False,
 ) -> None:
-    """Fit a model to a table of scores, and write the posterior to one file."""
-    keep_compiled()
-    path = out or Path(f"{Path(model).stem}.nc")
+    """Fit a model or a law to what was measured, and write the posterior to one file."""
+    name = _name(model, law)
+    rules, given_priors = pool_rules(pool), priors(prior)
+    references, given_columns = counts(reference), columns(inputs)
+    stem = name.rpartition(":")[2] if ".py:" in name else Path(name).stem
+    path = out or Path(f"{stem}.nc")
     check_free(path, yes_overwrite)
-    data = open_table(table, add)
-
+    keep_compiled()
     import bayescale as bs
+    from bayescale.cards import customise
+    from bayescale.fit import DRAWS, WINDOWS
+    from bayescale.sampler import WINDOW
 
+    loaded = bs.load_model(name)
+    pooled: dict[str, dict[str, str]] = {}
+    for coefficient, group, how in rules:
+        every = [c.name for c in loaded.law.coefficients]
+        for one in [coefficient] if coefficient else every:
+            pooled.setdefault(one, {})[group] = how
+    chosen = customise(
+        loaded,
+        pool=pooled,
+        effects=effect or None,
+        noise=noise,
+        priors=given_priors,
+        reference=references,
+        inputs=given_columns,
+    )
+    data = table_for(chosen, table, added=add, response=response, benchmark=benchmark)
     for doubt in data.doubts():
         note(f"note: {doubt}")
-    lengths = {"warmup": warmup, "draws": draws}
-    given = {name: value for name, value in lengths.items() if value is not None}
-    result = bs.fit(model, data, seed=seed, chains=chains, progress=not quiet, **given)
+    result = bs.fit(
+        chosen,
+        data,
+        seed=seed,
+        chains=chains,
+        warmup=WINDOWS * WINDOW if warmup is None else warmup,
+        draws=DRAWS if draws is None else draws,
+        progress=not quiet,
+    )
     result.save(path)
     typer.echo(str(result.summary()))
-    note(f"wrote {path}; next: bayescale predict {path} --family NAME --params 72B --tokens 15T")
+    note(f"wrote {path}; next: bayescale predict {path} {_question(result)}")
+
+
+def _name(model: str | None, law: str | None) -> str:
+    """Take the one of MODEL and --law that was given."""
+    if (model is None) == (law is None):
+        told = "both" if model else "neither"
+        raise typer.BadParameter(f"give MODEL or --law FILE.py:LAW; given: {told}")
+    if law is not None and ".py:" not in law:
+        raise typer.BadParameter(
+            f"{law!r}: write the file and the law in it, as in my_law.py:my_law; a bundled law is "
+            "given as MODEL",
+            param_hint="--law",
+        )
+    return model or law or ""
+
+
+def table_for(
+    model: Model,
+    name: str | None,
+    *,
+    added: Sequence[Path] | None = None,
+    response: Sequence[str] | None = None,
+    benchmark: Sequence[str] | None = None,
+) -> Table:
+    """Open the table that a command is about: the named one, or that of the model.
+
+    `response` are the measured columns of a file; of a table, `benchmark` chooses among what it
+    measures.
+    """
+    from bayescale.cards import own_table
+
+    if name is None and model.of_leaderboard:
+        name = model.table or LEADERBOARD
+    if name is not None:
+        given = open_table(name, added, response)
+        return given.select(benchmarks=benchmark) if benchmark else given
+    if not model.table or response:
+        raise typer.BadParameter(
+            f"--response needs --table with your file: the model's own table {model.table} knows "
+            "what it measures"
+            if model.table
+            else f"{model.name} was not written for one table: give --table, a name of `bayescale "
+            "data list` or a file of your runs"
+        )
+    own = own_table(replace(model, measured=tuple(benchmark)) if benchmark else model)
+    if not added:
+        return own
+    joined = open_table(model.table, added)
+    mine = joined.runs.index.difference(open_table(model.table).runs.index, sort=False)
+    return joined.select(benchmarks=own.benchmarks.index, runs=[*own.runs.index, *mine])
+
+
+def _question(fit: Fit) -> str:
+    """Give the options of a prediction: for a law, the inputs and groups of a run that it saw."""
+    if fit.model.of_leaderboard:
+        return "--family NAME --params 72B --tokens 15T"
+    from bayescale.rows import DERIVED, group_names
+
+    run = fit.table.runs.tail(1)
+    given: dict[str, str] = {}
+    for column in fit.model.law.columns:
+        name = fit.model.inputs.get(column.name, column.name)
+        if column.kind == "mixture":
+            shares = [key for key in fit.table.inputs if key.startswith(f"{name}_")]
+            given |= {key: f"{run[key].iloc[0]:.4g}" for key in shares}
+        elif column.kind == "series":
+            given |= {name: str(run[name].iloc[0]), "step": f"{run['step'].iloc[0]:.12g}"}
+        elif name in run and run[name].notna().all():
+            given[name] = _short(run[name].iloc[0])
+        else:
+            given[name] = _short(DERIVED[name](run).iloc[0])
+    given |= {group: str(run[group].iloc[0]) for group in group_names(fit.model)}
+    words = [
+        (f"--{name}", value) if name in COMMON else ("--at", f"{name}={value}")
+        for name, value in given.items()
+    ]
+    return " ".join(shlex.join(pair) for pair in words)
+
+
+def _short(value: float) -> str:
+    return format_count(value) if value >= 1 else f"{value:.4g}"
 
 
 def summary(

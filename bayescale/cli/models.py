@@ -6,24 +6,46 @@ from typing import Annotated
 
 import typer
 
+from bayescale.cli.coefficients import significant
+from bayescale.cli.fit import table_for
 from bayescale.cli.group import examples
-from bayescale.cli.options import LEADERBOARD, Json, ModelName, Seed, TableName
+from bayescale.cli.options import (
+    LEADERBOARD,
+    Inputs,
+    Json,
+    Measured,
+    ModelName,
+    OwnTable,
+    Response,
+    Seed,
+    columns,
+)
 from bayescale.cli.output import show_frame, show_json
-from bayescale.cli.tables import open_table
 from bayescale.runtime import keep_compiled
 
 EXAMPLES = examples("bayescale models", "bayescale models --json")
-PRIORS_EXAMPLES = examples("bayescale priors skills", "bayescale priors skills --draws 5 --json")
+PRIORS_EXAMPLES = examples(
+    "bayescale priors skills",
+    "bayescale priors data-constrained --draws 5 --json",
+    "bayescale priors power-floor --draws 5 --table my_runs.csv --response loss --input x=flops",
+)
 
 
 def models(as_json: Json = False) -> None:
-    """List the bundled models with the claim that each makes."""
+    """List the bundled models: the law of each, the table it was written for, and its claim."""
     import pandas as pd
 
     import bayescale as bs
 
-    names = bs.list_models()
-    frame = pd.DataFrame({"model": names, "claim": [bs.load_model(name).claim for name in names]})
+    cards = [bs.load_model(name) for name in bs.list_models()]
+    frame = pd.DataFrame(
+        {
+            "model": [card.name for card in cards],
+            "law": [card.law.name for card in cards],
+            "table": [card.table or (LEADERBOARD if card.of_leaderboard else "") for card in cards],
+            "claim": [card.claim for card in cards],
+        }
+    )
     if as_json:
         show_json(frame)
     else:
@@ -33,22 +55,34 @@ def models(as_json: Json = False) -> None:
 def priors(
     model: ModelName,
     draws: Annotated[
-        int, typer.Option(min=0, help="Also print this many prior predictive draws of the scores.")
+        int,
+        typer.Option(
+            min=0, help="Also print this many prior predictive draws of what a table has."
+        ),
     ] = 0,
-    table: TableName = LEADERBOARD,
+    table: OwnTable = None,
+    response: Response = None,
+    benchmark: Measured = None,
+    inputs: Inputs = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Show the priors of a model in score units, and what scores they expect."""
+    """Show the priors of a model or a law, and what measurements they expect."""
+    given = columns(inputs)
     keep_compiled()
     import bayescale as bs
+    from bayescale.cards import customise
 
-    card = bs.load_model(model)
-    result = {"priors": card.priors()}
+    card = customise(bs.load_model(model), inputs=given)
+    found = card.priors()
+    if not found["in_score_units"].any():
+        found = found.drop(columns="in_score_units")
+    result = {"priors": found}
     if draws:
-        result["draws"] = card.prior_scores(open_table(table), draws=draws, seed=seed)
+        data = table_for(card, table, response=response, benchmark=benchmark)
+        result["draws"] = card.prior_scores(data, draws=draws, seed=seed)
     if as_json:
         show_json(result)
         return
     for title, frame in result.items():
-        show_frame(frame, title)
+        show_frame(significant(frame), title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from bayescale.counts import parse_count
 from bayescale.errors import BayescaleError
 
 LEADERBOARD = "open-llm-leaderboard"
+POOLING = ("partial", "correlated", "separate")
 
 
 def count(text: str | float) -> float:
@@ -21,12 +23,90 @@ def count(text: str | float) -> float:
         raise typer.BadParameter(str(error)) from None
 
 
+def pairs(texts: Sequence[str] | None, option: str, example: str) -> dict[str, str]:
+    """Read NAME=VALUE of an option that may be repeated; a name may be given once."""
+    found: dict[str, str] = {}
+    for text in texts or ():
+        name, _, value = (part.strip() for part in text.partition("="))
+        if not (name and value):
+            raise _malformed(text, option, example)
+        if name in found:
+            raise typer.BadParameter(f"{name} is given twice", param_hint=option)
+        found[name] = value
+    return found
+
+
+def columns(texts: Sequence[str] | None) -> dict[str, str]:
+    """Read --input: the column of each input."""
+    return pairs(texts, "--input", "x=flops")
+
+
+def counts(texts: Sequence[str] | None) -> dict[str, float]:
+    """Read --reference: the count of each input."""
+    option, example = "--reference", "params=1B"
+    found = {}
+    for name, text in pairs(texts, option, example).items():
+        try:
+            found[name] = parse_count(text)
+        except BayescaleError:
+            raise _malformed(f"{name}={text}", option, example) from None
+    return found
+
+
+def priors(texts: Sequence[str] | None) -> dict[str, tuple[float, float]]:
+    """Read --prior: median and spread of each coefficient."""
+    option, example = "--prior", "alpha=0.35,1.6"
+    found = {}
+    for name, text in pairs(texts, option, example).items():
+        try:
+            median, spread = (float(part) for part in text.split(","))
+        except ValueError:
+            raise _malformed(f"{name}={text}", option, example) from None
+        found[name] = median, spread
+    return found
+
+
+def pool_rules(texts: Sequence[str] | None) -> list[tuple[str, str, str]]:
+    """Read --pool: coefficient ("" for every one of the law), group, and how."""
+    found = []
+    for text in texts or ():
+        before, equals, after = text.partition("=")
+        coefficient, rule = (before.strip(), after) if equals else ("", text)
+        group, colon, given = (part.strip() for part in rule.partition(":"))
+        how = given if colon else POOLING[0]
+        if not group or (equals and not coefficient) or how not in POOLING:
+            raise _malformed(
+                text,
+                "--pool",
+                "corpus or alpha=corpus, and after a colon one of " + ", ".join(POOLING),
+            )
+        found.append((coefficient, group, how))
+    return found
+
+
+def _malformed(text: str, option: str, example: str) -> typer.BadParameter:
+    return typer.BadParameter(f"{text!r}: write it as in {example}", param_hint=option)
+
+
 FitFile = Annotated[Path, typer.Argument(metavar="FIT", help="A fit file, such as skills.nc.")]
-ModelName = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A bundled model (see `bayescale models`) or a card.")
-]
+MODEL = "A model (see `bayescale models`), a law (see `bayescale laws`), a card, or FILE.py:LAW."
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help=MODEL)]
 TableName = Annotated[
     str, typer.Option("--table", help="A bundled table (see `bayescale data list`) or a file.")
+]
+OwnTable = Annotated[
+    str | None,
+    typer.Option(
+        "--table",
+        help="A table (see `bayescale data list`) or a file; if left out, the one that the model "
+        "was written for.",
+    ),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input", metavar="INPUT=COLUMN", help="The column of a law's input; may be repeated."
+    ),
 ]
 Added = Annotated[
     list[Path] | None,
@@ -41,12 +121,22 @@ Draws = Annotated[
         min=1, help="Draws kept a chain; 800 if left out, 1600 in the demo, 300 in a backtest."
     ),
 ]
+Interval = Annotated[
+    float, typer.Option(min=0.01, max=0.999, help="Probability of the central interval.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
 CsvOut = Annotated[Path | None, typer.Option("--csv", help="Write the frame to this CSV file.")]
 Benchmarks = Annotated[
     list[str] | None,
     typer.Option("--benchmark", help="A benchmark; may be repeated. All of them if left out."),
+]
+Measured = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--benchmark",
+        help="What to take of all that a table measures, such as loss; may be repeated.",
+    ),
 ]
 Response = Annotated[
     list[str] | None,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bayescale.cli.coefficients import significant
 from bayescale.cli.group import examples
-from bayescale.cli.options import Benchmarks, CsvOut, FitFile, Json, Seed, count
+from bayescale.cli.options import Benchmarks, CsvOut, FitFile, Interval, Json, Seed, count, pairs
 from bayescale.cli.output import COUNTS, note, save_csv, show_frame, show_json
 from bayescale.counts import parse_count
 from bayescale.errors import BayescaleError, PredictError
@@ -19,11 +21,15 @@ from bayescale.runtime import keep_compiled
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bayescale.fit import Fit
+
 EXAMPLES = examples(
     "bayescale predict skills.nc --family qwen2 --params 72B --tokens 7T",
     "bayescale predict skills.nc --params 8B --tokens 15T --benchmark MMLU --kind mean",
     "bayescale predict skills.nc --run google/gemma-2-9b --benchmark GSM8K --json",
     "bayescale predict skills.nc --rows rows.csv --csv predicted.csv",
+    "bayescale predict chinchilla.nc --params 7B --tokens 2T --kind mean",
+    "bayescale predict overtraining.nc --flops 1e21 --at multiplier=320 --at corpus=c4",
 )
 
 
@@ -49,52 +55,78 @@ def predict(
     tokens: Annotated[
         float | None, typer.Option(parser=count, metavar="COUNT", help="Training tokens: 15T.")
     ] = None,
+    flops: Annotated[
+        float | None,
+        typer.Option(parser=count, metavar="COUNT", help="Training compute, for a law: 1e21."),
+    ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Another input of a law, unique_tokens=4B, or a member of a group, corpus=c4; may "
+            "be repeated.",
+        ),
+    ] = None,
     benchmark: Benchmarks = None,
     kind: Annotated[
-        Kind, typer.Option(help="Interval of a measured score, or of the expected score.")
+        Kind, typer.Option(help="Interval of a measured score (or loss), or of the expected one.")
     ] = Kind.score,
-    interval: Annotated[
-        float, typer.Option(min=0.01, max=0.999, help="Probability of the central interval.")
-    ] = 0.9,
+    interval: Interval = 0.9,
     run: Annotated[
         str | None, typer.Option(help="A run of the fit's table, on benchmarks that it lacks.")
     ] = None,
     rows: Annotated[
         Path | None,
         typer.Option(
-            help="A CSV of queries: columns params and maybe family, params_active, tokens; or run."
+            help="A CSV of queries: columns params and maybe family, params_active, tokens; or "
+            "run; for a law, its inputs and groups."
         ),
     ] = None,
     seed: Seed = 0,
     as_json: Json = False,
     csv: CsvOut = None,
 ) -> None:
-    """Predict scores, with intervals, for a size and data budget that nobody has tested."""
+    """Predict scores or losses, with intervals, at a scale that nobody has tested."""
+    others = pairs(at, "--at", "unique_tokens=4B or corpus=c4")
     asked = {
         "family": family,
         "params": params,
         "params_active": params_active,
         "tokens": tokens,
+        "flops": flops,
     }
     query: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     ways = [name for name, given in (("--rows", rows), ("--run", run)) if given is not None]
-    if query:
-        ways.append("/".join(f"--{name.replace('_', '-')}" for name in query))
+    if twice := sorted(query.keys() & others.keys()):
+        raise typer.BadParameter(f"{', '.join(twice)} is given twice", param_hint="--at")
+    if facts := [f"--{name.replace('_', '-')}" for name in query] + ["--at"] * bool(others):
+        ways.append("/".join(facts))
     if len(ways) != 1:
         told = " and ".join(ways) if ways else "none of them"
         raise typer.BadParameter(
-            f"give one of --params (with --family, --tokens), --run or --rows; given: {told}"
+            "give one of --params (with --family, --tokens; of a law --flops, --at), --run or "
+            f"--rows; given: {told}"
         )
     if csv is not None:
         check_writable(csv)
     keep_compiled()
+    import pandas as pd
+
     import bayescale as bs
 
     posterior = bs.load_fit(fit)
+    law = not posterior.model.of_leaderboard
+    if not law and (flops is not None or others):
+        raise typer.BadParameter(
+            f"--flops and --at are for fits of a law; {fit} is of {posterior.model.name}, a model "
+            "of leaderboards: give --params, --tokens and --family"
+        )
     if rows is not None:
-        query = {"rows": _read_rows(rows)}
+        query = {"rows": _read_rows(rows, posterior if law else None)}
     elif run is not None:
         query = {"run": run}
+    elif law:
+        query = {"rows": pd.DataFrame([query | _values(others, posterior)])}
     prediction = posterior.predict(
         **query, benchmark=benchmark, kind=kind.value, interval=interval, seed=seed
     )
@@ -105,21 +137,56 @@ def predict(
     if as_json:
         show_json(prediction.frame)
     elif csv is None:
-        show_frame(prediction.frame)
+        show_frame(significant(prediction.frame) if law else prediction.frame)
 
 
-def _read_rows(path: Path) -> pd.DataFrame:
-    """Read queries, with counts as people write them; keep where they came from, for errors."""
+def _values(texts: Mapping[str, str], fit: Fit) -> dict[str, Any]:
+    """Read what --at gives: members of groups are text, inputs are numbers."""
+    from bayescale.validation import quoted, suggest
+
+    groups = fit.table.groups
+    found: dict[str, Any] = {}
+    for name, text in texts.items():
+        try:
+            found[name] = text if name in groups else _number(text)
+        except BayescaleError:
+            raise typer.BadParameter(
+                f"{name}={text}: {text!r} is no number, and the fit has no group {name!r}"
+                f"{suggest(name, groups)}; its groups are {quoted(groups)}",
+                param_hint="--at",
+            ) from None
+    return found
+
+
+def _number(text: str) -> float:
+    """Read any plain number, or a count."""
+    try:
+        return float(text)
+    except ValueError:
+        return parse_count(text)
+
+
+def _read_rows(path: Path, law: Fit | None = None) -> pd.DataFrame:
+    """Read queries, with counts as people write them; keep where they came from, for errors.
+
+    Of a law, every column but groups is a number.
+    """
     import pandas as pd
 
     from bayescale.tablefiles import read_frame
 
     frame, source = read_frame(path)
-    for column in frame.columns.intersection(COUNTS):
+    numbers = [
+        str(column)
+        for column in frame.columns
+        if (column not in law.table.groups if law is not None else column in COUNTS)
+    ]
+    read = parse_count if law is None else _number
+    for column in numbers:
         values = []
         for label, value in frame[column].items():
             try:
-                values.append(float("nan") if pd.isna(value) else parse_count(str(value)))
+                values.append(float("nan") if pd.isna(value) else read(str(value)))
             except BayescaleError as error:
                 text = f'column "{column}": {error}: {source.row} {label}'
                 raise PredictError(source.problem(text)) from None

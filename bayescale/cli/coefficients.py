@@ -1,0 +1,68 @@
+"""`bayescale coefficients`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bayescale.cli.group import examples
+from bayescale.cli.options import CsvOut, FitFile, Interval, Json
+from bayescale.cli.output import COUNTS, save_csv, show_frame, show_json
+from bayescale.files import check_writable
+from bayescale.runtime import keep_compiled
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXAMPLES = examples(
+    "bayescale coefficients chinchilla.nc",
+    "bayescale coefficients chinchilla.nc --units paper --interval 0.5",
+    "bayescale coefficients overtraining.nc --by corpus --csv coefficients.csv",
+)
+
+
+class Units(StrEnum):
+    """What the coefficients' units are."""
+
+    reference = "reference"
+    paper = "paper"
+
+
+def coefficients(
+    fit: FitFile,
+    units: Annotated[
+        Units, typer.Option(help="At the reference run, where priors are; or as the paper has it.")
+    ] = Units.reference,
+    by: Annotated[
+        str | None,
+        typer.Option(metavar="GROUP", help="Also tell the members of a group that is pooled over."),
+    ] = None,
+    interval: Interval = 0.9,
+    as_json: Json = False,
+    csv: CsvOut = None,
+) -> None:
+    """Show the coefficients of a fit: posterior medians and intervals."""
+    if csv is not None:
+        check_writable(csv)
+    keep_compiled()
+    import bayescale as bs
+
+    frame = bs.load_fit(fit).coefficients(interval, units=units.value, by=by)
+    if csv is not None:
+        save_csv(frame, csv)
+    if as_json:
+        show_json(frame)
+    elif csv is None:
+        show_frame(significant(frame))
+
+
+def significant(frame: pd.DataFrame) -> pd.DataFrame:
+    """Write numbers but counts, which have their own way, with four significant digits."""
+    numbers = [name for name in frame.select_dtypes("number") if name not in COUNTS]
+    return frame.assign(**{name: frame[name].map(_digits) for name in numbers})
+
+
+def _digits(value: float) -> str:
+    return "" if value != value else f"{value:.4g}"  # NaN: there is none
