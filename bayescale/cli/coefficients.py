@@ -10,6 +10,7 @@ import typer
 from bayescale.cli.group import examples
 from bayescale.cli.options import CsvOut, FitFile, Interval, Json
 from bayescale.cli.output import COUNTS, save_csv, show_frame, show_json
+from bayescale.counts import format_count
 from bayescale.files import check_writable
 from bayescale.runtime import keep_compiled
 
@@ -66,3 +67,8 @@ def significant(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _digits(value: float) -> str:
     return "" if value != value else f"{value:.4g}"  # NaN: there is none
+
+
+def short(value: float) -> str:
+    """Write an input as an option reads it: 7B, 320, 0.003."""
+    return format_count(value) if value >= 1 else f"{value:.4g}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bayescale.cli.coefficients import short
 from bayescale.cli.group import examples
 from bayescale.cli.options import (
     LEADERBOARD,
@@ -33,7 +34,6 @@ from bayescale.cli.options import (
 )
 from bayescale.cli.output import check_free, note, show_frame, show_json
 from bayescale.cli.tables import open_table
-from bayescale.counts import format_count
 from bayescale.runtime import keep_compiled
 
 if TYPE_CHECKING:
@@ -183,6 +183,7 @@ def table_for(
     `response` are the measured columns of a file; of a table, `benchmark` chooses among what it
     measures.
     """
+    import bayescale as bs
     from bayescale.cards import own_table
 
     if name is None and model.of_leaderboard:
@@ -199,11 +200,10 @@ def table_for(
             "data list` or a file of your runs"
         )
     own = own_table(replace(model, measured=tuple(benchmark)) if benchmark else model)
-    if not added:
-        return own
-    joined = open_table(model.table, added)
-    mine = joined.runs.index.difference(open_table(model.table).runs.index, sort=False)
-    return joined.select(benchmarks=own.benchmarks.index, runs=[*own.runs.index, *mine])
+    units = own.benchmarks["unit"].to_dict()
+    for path in added or ():
+        own = own.add(bs.read_table(path, response=list(units), units=units))
+    return own
 
 
 def _question(fit: Fit) -> str:
@@ -222,19 +222,15 @@ def _question(fit: Fit) -> str:
         elif column.kind == "series":
             given |= {name: str(run[name].iloc[0]), "step": f"{run['step'].iloc[0]:.12g}"}
         elif name in run and run[name].notna().all():
-            given[name] = _short(run[name].iloc[0])
+            given[name] = short(run[name].iloc[0])
         else:
-            given[name] = _short(DERIVED[name](run).iloc[0])
+            given[name] = short(DERIVED[name](run).iloc[0])
     given |= {group: str(run[group].iloc[0]) for group in group_names(fit.model)}
     words = [
         (f"--{name}", value) if name in COMMON else ("--at", f"{name}={value}")
         for name, value in given.items()
     ]
     return " ".join(shlex.join(pair) for pair in words)
-
-
-def _short(value: float) -> str:
-    return format_count(value) if value >= 1 else f"{value:.4g}"
 
 
 def summary(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.cli.coefficients import significant
+from bayescale.cli.coefficients import short, significant
 from bayescale.cli.group import examples
 from bayescale.cli.options import Benchmarks, CsvOut, FitFile, Interval, Json, Seed, count, pairs
 from bayescale.cli.output import COUNTS, note, save_csv, show_frame, show_json
@@ -137,7 +137,13 @@ def predict(
     if as_json:
         show_json(prediction.frame)
     elif csv is None:
-        show_frame(significant(prediction.frame) if law else prediction.frame)
+        show_frame(_readable(prediction.frame) if law else prediction.frame)
+
+
+def _readable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Write inputs the short way, and what is predicted with four significant digits."""
+    inputs = frame.loc[:, :"benchmark"].select_dtypes("number").columns.difference(COUNTS)
+    return significant(frame.assign(**{name: frame[name].map(short) for name in inputs}))
 
 
 def _values(texts: Mapping[str, str], fit: Fit) -> dict[str, Any]:
