@@ -14,15 +14,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from typer.testing import CliRunner, Result
 
 import bayescale
 from bayescale.cli.app import app
 from bayescale.cli.coefficients import significant
-from bayescale.cli.fit import table_for
+from bayescale.cli.fit import _question, table_for
 from bayescale.cli.options import pool_rules, priors
 from bayescale.errors import BayescaleError
 from bayescale.fit import Fit
+from bayescale.table import Table
 
 FIT = inspect.signature(bayescale.fit)
 LAW = '''
@@ -385,3 +387,26 @@ def test_models_are_listed_with_law_and_table() -> None:
     assert rows["overtraining"]["table"] == "overtraining"
     assert rows["skills"]["table"] == "open-llm-leaderboard"
     assert all(row["law"] in bayescale.list_laws() and row["claim"] for row in rows.values())
+
+
+def question(model: str, table: Table) -> list[str]:
+    chosen = bayescale.load_model(model).on(table)
+    return shlex.split(_question(Fit(chosen, table, xr.Dataset(), xr.Dataset(), seed=0)))
+
+
+def test_a_series_is_asked_by_name_and_step() -> None:
+    table = table_for(bayescale.load_model("lr-annealing"), None)
+    last = table.runs.iloc[-1]
+    found = question("lr-annealing", table)
+    assert found[1::2] == [
+        *(f"schedule={last['schedule']}", f"step={last['step']:g}", f"size={last['size']}"),
+    ]
+    assert set(found[::2]) == {"--at"}
+
+
+def test_a_mixture_is_asked_by_its_shares(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    runs().assign(shares_web=0.7, shares_code=0.3).to_csv(path, index=False)
+    table = bayescale.read_table(path, response="loss")
+    wanted = ["--at", "shares_web=0.7", "--at", "shares_code=0.3"]
+    assert question("mixing-exp", table) == wanted
