@@ -350,6 +350,14 @@ def test_bundled_models_are_listed() -> None:
     assert [row["model"] for row in rows] == list(bayescale.list_models())
 
 
+def test_models_are_listed_with_law_and_table() -> None:
+    rows = {row["model"]: row for row in json.loads(run("models", "--json").stdout)}
+    assert rows["overtraining"]["law"] == "gadre-overtrain"
+    assert rows["overtraining"]["table"] == "overtraining"
+    assert rows["skills"]["table"] == "open-llm-leaderboard"
+    assert all(row["law"] in bayescale.list_laws() and row["claim"] for row in rows.values())
+
+
 def test_doctor_tells_versions_devices_and_records() -> None:
     found = json.loads(run("doctor", "--json").stdout)
     assert found["bayescale"] == bayescale.__version__

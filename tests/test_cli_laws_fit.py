@@ -202,16 +202,6 @@ def test_a_bad_cell_of_a_law_is_told_with_file_column_and_line(
     assert re.search(r"q\.csv: column .size.: '7Q' is not a count.*: line 3$", result.stderr)
 
 
-def test_a_leaderboards_fit_refuses_what_is_for_laws(
-    tiny_fit: Fit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bayescale, "load_fit", lambda _: tiny_fit)
-    for query in (("--flops", "1e21"), ("--params", "7B", "--at", "tokens=1T")):
-        result = run("predict", "tiny.nc", *query)
-        assert result.exit_code == 2
-        assert "are for fits of a law" in words(result.stderr)
-
-
 def test_coefficients_are_those_of_python(fit: Fit, folder: Path, tmp_path: Path) -> None:
     asked = ("coefficients", folder / "c.nc", "--units", "paper", "--by", "text")
     wanted = fit.coefficients(0.5, units="paper", by="text")
@@ -379,14 +369,6 @@ def test_draws_of_a_law_without_a_table_need_one() -> None:
     result = run("priors", "power-floor", "--draws", 3)
     assert result.exit_code == 2
     assert "give --table" in words(result.stderr)
-
-
-def test_models_are_listed_with_law_and_table() -> None:
-    rows = {row["model"]: row for row in json.loads(run("models", "--json").stdout)}
-    assert rows["overtraining"]["law"] == "gadre-overtrain"
-    assert rows["overtraining"]["table"] == "overtraining"
-    assert rows["skills"]["table"] == "open-llm-leaderboard"
-    assert all(row["law"] in bayescale.list_laws() and row["claim"] for row in rows.values())
 
 
 def question(model: str, table: Table) -> list[str]:

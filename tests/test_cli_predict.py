@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+import bayescale
+from bayescale.cli.app import app
 from bayescale.cli.predict import _read_rows
 from bayescale.errors import PredictError
 from bayescale.fit import Fit
@@ -44,3 +47,14 @@ def test_a_query_that_makes_no_sense_is_told_with_file_and_line(
     rows_csv.write_text(rows_csv.read_text().replace(old, new))
     with pytest.raises(PredictError, match=said):
         tiny_fit.predict(_read_rows(rows_csv))
+
+
+@pytest.mark.parametrize("query", [["--flops", "1e21"], ["--params", "7B", "--at", "tokens=1T"]])
+def test_a_leaderboards_fit_refuses_what_is_for_laws(
+    query: list[str], tiny_fit: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bayescale, "load_fit", lambda _: tiny_fit)
+    monkeypatch.setenv("BAYESCALE_CACHE", "off")  # else the command sets variables for JAX
+    result = CliRunner().invoke(app, ["predict", "tiny.nc", *query])
+    assert result.exit_code == 2
+    assert "are for fits of a law" in result.stderr
