@@ -21,7 +21,19 @@ if TYPE_CHECKING:
     from bayescale.harness import read_harness
     from bayescale.model import Model
     from bayescale.parts import Part, list_laws, load_law
-    from bayescale.plots import plot_coverage, plot_fans, plot_loadings, plot_rank, plot_trace
+    from bayescale.plots import (
+        plot_contours,
+        plot_coverage,
+        plot_curve,
+        plot_fans,
+        plot_forest,
+        plot_isoflops,
+        plot_loadings,
+        plot_prior,
+        plot_rank,
+        plot_residuals,
+        plot_trace,
+    )
     from bayescale.prediction import Prediction
     from bayescale.splits import read_split
     from bayescale.table import Table
@@ -50,10 +62,16 @@ __all__ = [
     "load_law",
     "load_model",
     "load_table",
+    "plot_contours",
     "plot_coverage",
+    "plot_curve",
     "plot_fans",
+    "plot_forest",
+    "plot_isoflops",
     "plot_loadings",
+    "plot_prior",
     "plot_rank",
+    "plot_residuals",
     "plot_trace",
     "read_harness",
     "read_split",
@@ -80,10 +98,16 @@ _HOME = {
     "load_law": "parts",
     "load_model": "cards",
     "load_table": "datasets",
+    "plot_contours": "plots",
     "plot_coverage": "plots",
+    "plot_curve": "plots",
     "plot_fans": "plots",
+    "plot_forest": "plots",
+    "plot_isoflops": "plots",
     "plot_loadings": "plots",
+    "plot_prior": "plots",
     "plot_rank": "plots",
+    "plot_residuals": "plots",
     "plot_trace": "plots",
     "read_harness": "harness",
     "read_split": "splits",

@@ -1,4 +1,4 @@
-"""`bayescale plot`: pictures of a fit."""
+"""`bayescale plot`: pictures of a fit, and of a prior."""
 
 from __future__ import annotations
 
@@ -7,8 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bayescale.cli.fit import table_for
 from bayescale.cli.group import examples
-from bayescale.cli.options import Benchmarks, FitFile
+from bayescale.cli.options import (
+    Benchmarks,
+    FitFile,
+    Inputs,
+    Measured,
+    ModelName,
+    OwnTable,
+    Response,
+    Seed,
+    columns,
+    count,
+    pairs,
+)
 from bayescale.cli.output import note
 from bayescale.errors import BayescaleError
 from bayescale.files import atomic_path, check_writable
@@ -17,14 +30,36 @@ from bayescale.runtime import keep_compiled
 if TYPE_CHECKING:
     from bayescale.fit import Fit
 
-app = typer.Typer(help="Draw pictures of a fit.", no_args_is_help=True)
+app = typer.Typer(help="Draw pictures of a fit, and of a prior.", no_args_is_help=True)
 
 FORMATS = (".png", ".svg", ".pdf")
 
 Out = Annotated[Path, typer.Option(help="The picture to write: .png, .svg or .pdf.")]
 
 
-def _prepare(path: Path, out: Path) -> Fit:
+OfMember = Annotated[
+    str | None,
+    typer.Option(
+        "--of",
+        metavar="GROUP=MEMBER",
+        help="A member, as in corpus=c4, whose law and runs to draw.",
+    ),
+]
+By = Annotated[
+    str | None, typer.Option(help="A group; the first that the law is pooled over if left out.")
+]
+At = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="INPUT=COUNT",
+        help="Another input, as in experts=8; that of the reference run if left out; may be "
+        "repeated.",
+    ),
+]
+
+
+def _check_out(out: Path) -> None:
+    """Refuse a place that no picture can be written to, and get ready to draw one."""
     if out.suffix.lower() not in FORMATS:
         raise BayescaleError(f"cannot write to {out}: end its name in {', '.join(FORMATS)}")
     check_writable(out)
@@ -32,9 +67,25 @@ def _prepare(path: Path, out: Path) -> Fit:
     import matplotlib as mpl
 
     mpl.use("agg")  # a picture goes to a file; a machine without a screen is fine
+
+
+def _prepare(path: Path, out: Path) -> Fit:
+    _check_out(out)
     import bayescale as bs
 
     return bs.load_fit(path)
+
+
+def _member(text: str | None) -> tuple[str, str] | None:
+    """Read --of: a group and its member."""
+    return next(iter(pairs([text] if text else [], "--of", "corpus=c4").items()), None)
+
+
+def _others(texts: list[str] | None) -> dict[str, float]:
+    """Read --at: values of inputs that a picture keeps."""
+    # A flag may be zero, which is no count.
+    given = pairs(texts, "--at", "experts=8").items()
+    return {name: 0.0 if text == "0" else count(text) for name, text in given}
 
 
 def _save(axes: Any, out: Path) -> None:
@@ -101,3 +152,154 @@ def rank(fit: FitFile, out: Out) -> None:
     import bayescale as bs
 
     _save(bs.plot_rank(posterior), out)
+
+
+@app.command(
+    epilog=examples(
+        "bayescale plot contours chinchilla.nc --out contours.png",
+        "bayescale plot contours overtraining.nc --of corpus=c4 --out contours.png",
+    )
+)
+def contours(
+    fit: FitFile,
+    out: Out,
+    x: Annotated[str, typer.Option(help="The input of the horizontal axis.")] = "params",
+    y: Annotated[str, typer.Option(help="The input of the vertical axis.")] = "tokens",
+    of: OfMember = None,
+    at: At = None,
+) -> None:
+    """Draw a law over two inputs, with the data, lines of equal compute and the best path."""
+    member, others = _member(of), _others(at)
+    posterior = _prepare(fit, out)
+    import bayescale as bs
+
+    _save(bs.plot_contours(posterior, x, y, of=member, at=others), out)
+
+
+@app.command(
+    epilog=examples(
+        "bayescale plot isoflops chinchilla.nc --out isoflops.png",
+        "bayescale plot isoflops chinchilla.nc --budget 1e20 --budget 1e21 --out isoflops.png",
+    )
+)
+def isoflops(
+    fit: FitFile,
+    out: Out,
+    budget: Annotated[
+        list[float] | None,
+        typer.Option("--budget", help="FLOPs; may be repeated; those of the table if left out."),
+    ] = None,
+    of: OfMember = None,
+    at: At = None,
+) -> None:
+    """Draw a law against size at fixed compute, with the best size of each budget."""
+    member, others = _member(of), _others(at)
+    posterior = _prepare(fit, out)
+    import bayescale as bs
+
+    _save(bs.plot_isoflops(posterior, budget or None, of=member, at=others), out)
+
+
+@app.command(
+    epilog=examples(
+        "bayescale plot curve bnsl.nc --out curve.png",
+        "bayescale plot curve overtraining.nc --x flops --by corpus --out curve.png",
+    )
+)
+def curve(
+    fit: FitFile,
+    out: Out,
+    x: Annotated[
+        str | None, typer.Option(help="The input; the only one of the law if left out.")
+    ] = None,
+    by: By = None,
+    member: Annotated[
+        list[str] | None, typer.Option("--member", help="A member of --by; may be repeated.")
+    ] = None,
+    at: At = None,
+    seed: Seed = 0,
+) -> None:
+    """Draw a law along one input, to a decade beyond the data."""
+    others = _others(at)
+    posterior = _prepare(fit, out)
+    import bayescale as bs
+
+    _save(bs.plot_curve(posterior, x, by=by, members=member or None, at=others, seed=seed), out)
+
+
+@app.command(
+    epilog=examples(
+        "bayescale plot forest overtraining.nc --out forest.png",
+        "bayescale plot forest overtraining.nc --coefficient eta --units paper --out forest.png",
+    )
+)
+def forest(
+    fit: FitFile,
+    out: Out,
+    coefficient: Annotated[
+        list[str] | None,
+        typer.Option("--coefficient", help="A coefficient; may be repeated; all if left out."),
+    ] = None,
+    by: By = None,
+    units: Annotated[
+        str, typer.Option(help="reference (at the reference run) or paper (as it prints them).")
+    ] = "reference",
+) -> None:
+    """Draw coefficients of the members of a group, beside the population and the prior."""
+    posterior = _prepare(fit, out)
+    import bayescale as bs
+
+    _save(bs.plot_forest(posterior, coefficient or None, by=by, units=units), out)
+
+
+@app.command(
+    epilog=examples(
+        "bayescale plot residuals chinchilla.nc --out residuals.png",
+        "bayescale plot residuals overtraining.nc --against multiplier --out residuals.png",
+    )
+)
+def residuals(
+    fit: FitFile,
+    out: Out,
+    against: Annotated[
+        str | None, typer.Option(help="An input or a group; the law's first input if left out.")
+    ] = None,
+    by: By = None,
+    of: OfMember = None,
+) -> None:
+    """Draw what was measured over what the law expects, and name outliers."""
+    member = _member(of)
+    posterior = _prepare(fit, out)
+    import bayescale as bs
+
+    _save(bs.plot_residuals(posterior, against, by=by, of=member), out)
+
+
+@app.command(
+    epilog=examples(
+        "bayescale plot prior chinchilla --out prior.png",
+        "bayescale plot prior power-floor --table my_runs.csv --response loss --input x=flops "
+        "--out prior.png",
+    )
+)
+def prior(
+    model: ModelName,
+    out: Out,
+    table: OwnTable = None,
+    response: Response = None,
+    benchmark: Measured = None,
+    inputs: Inputs = None,
+    x: Annotated[
+        str | None, typer.Option(help="The input to draw along; the law's first if left out.")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Draw what the priors of a model or a law expect of a table; nothing is fitted."""
+    given = columns(inputs)
+    _check_out(out)
+    import bayescale as bs
+    from bayescale.cards import customise
+
+    card = customise(bs.load_model(model), inputs=given)
+    data = table_for(card, table, response=response, benchmark=benchmark)
+    _save(bs.plot_prior(card, data, x, seed=seed), out)

@@ -1,6 +1,8 @@
 """Pictures of fits and scorecards; each `plot_*` has a `plot_*_frame` that gives the data drawn."""
 
+from bayescale.plots.contours import plot_contours, plot_contours_frame
 from bayescale.plots.coverage import plot_coverage, plot_coverage_frame
+from bayescale.plots.curve import plot_curve, plot_curve_frame
 from bayescale.plots.diagnostics import (
     plot_rank,
     plot_rank_frame,
@@ -8,17 +10,33 @@ from bayescale.plots.diagnostics import (
     plot_trace_frame,
 )
 from bayescale.plots.fans import plot_fans, plot_fans_frame
+from bayescale.plots.forest import plot_forest, plot_forest_frame
+from bayescale.plots.isoflops import plot_isoflops, plot_isoflops_frame
 from bayescale.plots.loadings import plot_loadings, plot_loadings_frame
+from bayescale.plots.prior import plot_prior, plot_prior_frame
+from bayescale.plots.residuals import plot_residuals, plot_residuals_frame
 
 __all__ = [
+    "plot_contours",
+    "plot_contours_frame",
     "plot_coverage",
     "plot_coverage_frame",
+    "plot_curve",
+    "plot_curve_frame",
     "plot_fans",
     "plot_fans_frame",
+    "plot_forest",
+    "plot_forest_frame",
+    "plot_isoflops",
+    "plot_isoflops_frame",
     "plot_loadings",
     "plot_loadings_frame",
+    "plot_prior",
+    "plot_prior_frame",
     "plot_rank",
     "plot_rank_frame",
+    "plot_residuals",
+    "plot_residuals_frame",
     "plot_trace",
     "plot_trace_frame",
 ]

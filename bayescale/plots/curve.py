@@ -111,7 +111,8 @@ def plot_curve(
     fit
         A fit of a law of a quantity.
     x
-        The input; by default the only one that the law has.
+        The input; by default the only one that the law has. Points are shown whatever their other
+        inputs.
     ax
         Axes to draw into; by default a new figure, with a legend below.
     by
@@ -144,7 +145,7 @@ def plot_curve(
     handles = []
     for i, (name, own) in enumerate(frame.groupby("of", sort=False)):
         _draw(axes, own, x, COLOURS[i], MARKERS[i])
-        label = "measured" if name == "all" else str(name)
+        label = "measured, and posterior median" if name == "all" else str(name)
         handles.append(Line2D([], [], color=COLOURS[i], marker=MARKERS[i], label=label))
     points = frame[frame["part"] == "observed"]
     if (points["observed"] > 0).all() and (_lowest(frame) > 0):
@@ -165,9 +166,8 @@ def plot_curve(
 
 def _input(fit: Fit, x: str | None) -> str:
     check_quantity(fit.model)
-    numbers = [
-        name for name, column in number_columns(fit.model).items() if column.kind == "number"
-    ]
+    columns = number_columns(fit.model)
+    numbers = [name for name, column in columns.items() if column.kind == "number"]
     if x is None and len(numbers) != 1:
         raise PredictError(
             f"{fit.model.law.name} has {len(numbers)} inputs: {quoted(numbers)}; say along which "
@@ -210,9 +210,7 @@ def _measured(
     seed: int,
 ) -> dict[str, Floats]:
     """Predict measurements along the input; edges are smoothed on the scale that is drawn."""
-    others = {
-        name: usual(fit.model, fit.table, name) for name in number_columns(fit.model) if name != x
-    }
+    others = {name: usual(fit.model, fit.table, name) for name in number_columns(fit.model)}
     rows = pd.DataFrame({**others, **dict(at or {}), x: along})
     if of is not None and of[0] != "benchmark":
         rows[of[0]] = of[1]

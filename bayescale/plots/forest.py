@@ -209,9 +209,10 @@ def _priors(fit: Fit, told: dict[str, Floats], units: str) -> dict[str, dict[str
 def _any_draws(fit: Fit) -> dict[str, Floats]:
     """Give draws of every coefficient, of the population or, where it has none, of a member."""
     own: list[Place] = places(fit, None)
-    return {
-        name: values for place in reversed(own) for name, values in law_draws(fit, place).items()
-    }
+    found: dict[str, Floats] = {}
+    for place in reversed(own):
+        found |= law_draws(fit, place)
+    return found
 
 
 def _unit(fit: Fit, name: str, units: str) -> str:

@@ -47,7 +47,7 @@ def plot_prior_frame(
     table: Table,
     x: str | None = None,
     *,
-    draws: int = 200,
+    draws: int = 400,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Give the draws and points that `plot_prior` draws.
@@ -101,7 +101,7 @@ def plot_prior(
     x: str | None = None,
     ax: Any = None,
     *,
-    draws: int = 200,
+    draws: int = 400,
     seed: int = 0,
 ) -> AxesGrid:
     """Draw what a model says of a table before it has seen what was measured.
@@ -215,7 +215,7 @@ def _draw_histogram(axes: Axes, frame: pd.DataFrame, positive: bool) -> None:
     low, high = min(low, seen.min()), max(high, seen.max())
     edges = (np.geomspace if positive else np.linspace)(low, high, BINS + 1)
     share = np.full(len(drawn), 1 / len(drawn))
-    axes.hist(drawn, edges, weights=share, color=COLOURS[0], alpha=0.5)
+    axes.hist(drawn, edges.tolist(), weights=share, color=COLOURS[0], alpha=0.5)
     axes.axvspan(seen.min(), seen.max(), color=COLOURS[1], alpha=0.3, linewidth=0)
     inside = drawn.between(seen.min(), seen.max()).mean()
     axes.set_title(f"{inside:.0%} lie in the range of the measured", color=INK, fontsize="medium")

@@ -147,6 +147,9 @@ def plot_residuals(
         ends = (0.0, len(order) - 1.0)
     _draw_windows(axes, windows, middles, ends, numeric)
     handles = _draw_points(axes, points, across, by)
+    drawn = frame[["residual", *windows.columns[windows.columns.str.startswith("noise")]]]
+    low, high = np.nanmin(drawn.to_numpy(float)), np.nanmax(drawn.to_numpy(float))
+    axes.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     if numeric:
         log_input(axes, "x", against)
     else:
@@ -162,7 +165,7 @@ def plot_residuals(
             Line2D([], [], color=INK, linewidth=2, marker="_", label="running median"),
             Patch(color=GREY, alpha=0.25, linewidth=0, label="90% of the noise"),
         ]
-        legend_below(np.array([axes]), [*handles, *told], 4)
+        legend_below(np.array([axes]), [*handles, *told], 5 if len(handles) < 4 else 4)
     return axes
 
 
@@ -235,8 +238,8 @@ def _draw_windows(
         return
     # The outermost windows hold up to the outermost points.
     wide = np.concatenate([ends[:1], middles, ends[1:]])
-    edges = (np.concatenate([side[:1], side, side[-1:]]) for side in (low, high))
-    axes.fill_between(wide, *edges, color=GREY, alpha=0.25, linewidth=0)
+    floor, top = (np.concatenate([side[:1], side, side[-1:]]) for side in (low, high))
+    axes.fill_between(wide, floor, top, color=GREY, alpha=0.25, linewidth=0)
     axes.plot(middles, median, color=INK, linewidth=2.0, zorder=4)
 
 

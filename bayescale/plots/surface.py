@@ -160,7 +160,8 @@ def inputs_seen(model: Model, table: Table) -> pd.DataFrame:
     """Give what the law read of each run of the table, in the table's units."""
     design = model.design(table)
     assert isinstance(design, Rows)  # a law of a quantity
-    scale: dict[str | None, float] = {None: 1.0, **model.reference}
+    scale: dict[str | None, float] = {None: 1.0}
+    scale.update(model.reference)
     seen = {
         name: design.inputs[column.name] * scale[column.reference]
         for name, column in number_columns(model).items()
