@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from bayescale.plots.scales import input_label, input_text, log_input, response_label
@@ -38,7 +40,8 @@ BUDGETS = 40  # along the best path
 MARGIN = 2.0  # how far the picture goes beyond the data, as a factor
 LEVELS = 11
 SHORT = 0.1  # lines of equal compute across less than this share of the picture have no label
-MAP = "viridis_r"  # ordered, and read alike by colour-blind readers
+# Ordered, and read alike by colour-blind readers; without the dark end, where no ink shows.
+MAP = ListedColormap(colormaps["viridis_r"](np.linspace(0.0, 0.72, 256)))
 PATH = COLOURS[1]
 
 
@@ -232,6 +235,7 @@ def _draw_isoflops(axes: Axes, lines: pd.DataFrame, x: str, y: str) -> None:
             color=INK,
             fontsize="x-small",
             va="top",
+            path_effects=[withStroke(linewidth=2, foreground="white", alpha=0.7)],
         )
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 POINTS = 40  # of the fan
 MARGIN = 3.0  # how far the fan goes beyond the data, as a factor
+LINE = "\0along "  # before names of runs that are none of the table
 LEVELS = (0.5, 0.9)
 LINES = 15  # draws shown one by one
 MOST_RUNS = 200  # that measurements are simulated of
@@ -75,20 +76,20 @@ def plot_prior_frame(
     prepared, x, name = _prepared(model, table, x)
     seen = inputs_seen(prepared, table)[x]
     along = np.geomspace(seen.min() / MARGIN, seen.max() * MARGIN, POINTS)
-    fan = prepared.prior_scores(_along(prepared, table, x, along), draws=draws, seed=seed)
-    fan = fan[fan["benchmark"] == name]
-    fan = fan.assign(part="draw", **{x: fan["run"].astype(int).map(dict(enumerate(along)))})
     step = -(-len(table.runs) // MOST_RUNS)
-    some = table.select(runs=table.runs.index[::step])
-    simulated = prepared.prior_scores(some, draws=draws, seed=seed)
-    simulated = simulated[simulated["benchmark"] == name].rename(columns={"score": "measured"})
-    simulated = simulated.assign(part="simulated", **{x: simulated["run"].map(seen)})
+    places = pd.concat([_along(prepared, table, x, along), table.runs.iloc[::step]])
+    asked = replace(table, scores=table.scores.iloc[:0], runs=places)
+    drawn = prepared.prior_scores(asked, draws=draws, seed=seed)
+    drawn = drawn[drawn["benchmark"] == name].rename(columns={"score": "measured"})
+    on_line = drawn["run"].str.startswith(LINE)
+    drawn["part"] = np.where(on_line, "draw", "simulated")
+    drawn[x] = drawn["run"].map({**seen, **dict(zip(places.index, along, strict=False))})
     measured = table.scores[table.scores["benchmark"] == name].rename(columns={"score": "measured"})
     measured = measured.assign(part="observed", **{x: measured["run"].map(seen)})
     return pd.concat(
         [
-            fan[["part", "draw", x, "expected"]],
-            simulated[["part", "draw", "run", x, "measured"]],
+            drawn.loc[on_line, ["part", "draw", x, "expected"]],
+            drawn.loc[~on_line, ["part", "draw", "run", x, "measured"]],
             measured[["part", "run", x, "measured"]],
         ],
         ignore_index=True,
@@ -189,12 +190,11 @@ def _prepared(model: str | Path | Model, table: Table, x: str | None) -> tuple[M
     return prepared, name, own[0]
 
 
-def _along(model: Model, table: Table, x: str, along: Any) -> Table:
-    """Make a table without measurements, along one input with the others at their reference."""
-    runs = table.runs.iloc[[0] * len(along)].set_axis([str(i) for i in range(len(along))])
+def _along(model: Model, table: Table, x: str, along: Any) -> pd.DataFrame:
+    """Lay runs along one input, with the others at their reference, in one member of each group."""
+    runs = table.runs.iloc[[0] * len(along)].set_axis([f"{LINE}{i}" for i in range(len(along))])
     others = {name: usual(model, table, name) for name in number_columns(model)}
-    runs = runs.rename_axis("run").assign(**{**others, x: along})
-    return replace(table, scores=table.scores.iloc[:0], runs=runs)
+    return runs.rename_axis("run").assign(**{**others, x: along})
 
 
 def _draw_fan(axes: Axes, frame: pd.DataFrame, x: str) -> None:

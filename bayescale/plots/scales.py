@@ -64,7 +64,7 @@ def log_input(axes: Axes, which: str, column: str) -> None:
 
 def log_response(axes: Axes, which: str = "y") -> None:
     """Put log ticks on the axis of a response, within the limits that it has."""
-    _log(axes, which, lambda value: f"{value:.4g}")
+    _log(axes, which, lambda value: f"{value:.4g}".replace("e+0", "e").replace("e+", "e"))
 
 
 def _log(axes: Axes, which: str, text: Callable[[float], str]) -> None:

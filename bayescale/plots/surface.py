@@ -121,9 +121,10 @@ def check_axes(model: Model, *names: str) -> None:
     derived = COMPUTE if len(names) > 1 and len(set(own) & set(COMPUTE)) > 1 else ()
     known = list(dict.fromkeys([*own, *derived]))
     if missing := [name for name in names if name not in known]:
+        there = "the axes can be two of" if 1 < len(names) <= len(known) else "it has"
         raise PredictError(
             f"{model.law.name} has no input {quoted(missing)}{suggest(missing[0], known)}; "
-            f"{'these two can be of' if len(names) > 1 else 'it has'} {quoted(known)}"
+            f"{there} {quoted(known)}"
         )
     if len(set(names)) < len(names):
         raise PredictError(f"the inputs of the two axes must differ; given: {quoted(names)}")
