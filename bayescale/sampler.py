@@ -44,7 +44,6 @@ DEPTHS_LAW = (7, 10)
 ACCEPT_LAW = 0.9  # of laws of a quantity: trees are short, and spreads of a few members narrow
 TREE_DEPTH = 7  # longer paths gave half the effective draws for a gradient (docs/architecture.md)
 DENSE = 64  # a law's unknowns up to which the metric learns their correlations
-SHRINK = 5.0  # draws that no correlation is worth, when correlations are learned
 SHALLOW = 5  # tree depth of windows that learn the metric: a quarter of the gradients is enough
 STATS = ("diverging", "energy", "num_steps", "accept_prob")
 
@@ -397,7 +396,7 @@ def _covariance(positions: NDArray[Any], _gradients: NDArray[Any]) -> Any:
     The few coefficients of a law are nearly collinear (floor with exponent, say), and a few hundred
     draws tell how. In many dimensions they do not, and a diagonal metric is better.
     """
-    count = len(positions)
-    covariance = np.cov(positions, rowvar=False).reshape(positions.shape[1], -1)
+    count, dims = positions.shape
+    covariance = np.cov(positions, rowvar=False).reshape(dims, dims)
     diagonal = np.diag(np.clip(np.diag(covariance), *METRIC_RANGE))
-    return jnp.asarray((count * covariance + SHRINK * diagonal) / (count + SHRINK))
+    return jnp.asarray((count * covariance + dims * diagonal) / (count + dims))

@@ -10,14 +10,15 @@ from jax.nn import sigmoid, softplus
 
 from bayescale.coefficients import fraction, positive, real
 from bayescale.inputs import Examples, Scale
+from bayescale.laws.terms import above_floor, soft_break
 from bayescale.laws.terms import power as term
-from bayescale.laws.terms import soft_break
 from bayescale.parts import Values, amplitudes, law, printed
 
 REVISITING = "Alabdulmohsin, Neyshabur, Zhai 2022, arXiv:2209.06640"
 ERROR = "error or loss"
 Exponent = Annotated[Array, positive(0.3, 2, unit="1", meaning="exponent")]
 Level = Annotated[Array, positive(0.5, 2, unit=ERROR, meaning="reducible part at the reference")]
+FloorShare = Annotated[Array, fraction(0.2, 1, unit="1", meaning="of that level that is floor")]
 Floor = Annotated[Array, positive(0.1, 3, unit=ERROR, meaning="error that nothing buys down")]
 
 
@@ -39,6 +40,12 @@ def m1(x: Scale, *, b: Level, c: Exponent) -> Array:
     return term(b, x, c)
 
 
+def _m2_paper(c: Values, reference: Values) -> dict[str, Any]:
+    exponent = c["slope"] / (1 - c["share"])
+    amplitude = c["L"] * (1 - c["share"]) * reference["x"] ** exponent
+    return {"b": amplitude, "c": exponent, "floor": c["L"] * c["share"]}
+
+
 @law(
     response="error",
     unit=ERROR,
@@ -46,16 +53,22 @@ def m1(x: Scale, *, b: Level, c: Exponent) -> Array:
     status="unverified",
     plausible=(0.03, 20),
     falls=("x",),
-    floor="floor",
-    paper=amplitudes(b={"x": "c"}),
+    limits=lambda c: (None, c["L"] * c["share"]),
+    paper=_m2_paper,
     traps=("floor and exponent trade off until the curve bends towards the floor",),
 )
-def m2(x: Scale, *, b: Level, c: Exponent, floor: Floor) -> Array:
+def m2(
+    x: Scale,
+    *,
+    L: Annotated[Array, positive(0.6, 2, unit=ERROR, meaning="error at the reference")],
+    share: FloorShare,
+    slope: Annotated[Array, positive(0.15, 2, unit="1", meaning="fall of log error there")],
+) -> Array:
     r"""The error falls as one power towards a floor.
 
     .. math:: \epsilon = b\,x^{-c} + \epsilon_\infty
     """
-    return floor + term(b, x, c)
+    return above_floor(L, share, slope * jnp.log(x))
 
 
 def _m3_paper(c: Values, reference: Values) -> dict[str, Any]:
@@ -152,7 +165,6 @@ def _solve_m4(target: Array, a: Array, steps: int = 12) -> Array:
 Whole = Annotated[
     Array, positive(0.6, 2, unit=ERROR, meaning="level at the reference, before any break")
 ]
-FloorShare = Annotated[Array, fraction(0.2, 1, unit="1", meaning="of that level that is floor")]
 Slope = Annotated[Array, real(0.15, 0.4, unit="1", meaning="fall of log y with log x there")]
 Change = Annotated[Array, real(0.2, 0.7, unit="1", meaning="change of that slope at the break")]
 Sharpness = Annotated[Array, positive(0.3, 2, unit="1", meaning="softness of the break")]
@@ -161,15 +173,6 @@ BNSL = "Caballero et al. 2022, arXiv:2210.14891, eq. 1"
 BEYOND = (
     "a break beyond the data is the prior: extrapolations through it are as wide as they should be"
 )
-
-
-def _broken(x: Array, L: Array, share: Array, slope: Array, bends: Array) -> Array:
-    """Bend a power law above a floor, by the slopes that the whole response has.
-
-    Data pin the response and its slope, not floor and exponent: as coefficients, the paper's a, b
-    and c_i are one curved ridge, along which no sampler moves.
-    """
-    return L * (share + (1 - share) * jnp.exp(-(slope * jnp.log(x) + bends) / (1 - share)))
 
 
 def _bnsl_paper(c: Values, reference: Values) -> dict[str, Any]:
@@ -210,7 +213,7 @@ def bnsl(
 
     .. math:: y = a + b\,x^{-c_0} \left(1 + (x/d_1)^{1/f_1}\right)^{-c_1 f_1}
     """
-    return _broken(x, L, share, c_0, c_1 * soft_break(x, d_1, f_1))
+    return above_floor(L, share, c_0 * jnp.log(x) + c_1 * soft_break(x, d_1, f_1))
 
 
 @law(
@@ -242,12 +245,14 @@ def bnsl_2(
               d_2 = d_1 (1 + g_2)
     """
     bends = c_1 * soft_break(x, d_1, f_1) + c_2 * soft_break(x, d_1 * (1 + g_2), f_2)
-    return _broken(x, L, share, c_0, bends)
+    return above_floor(L, share, c_0 * jnp.log(x) + bends)
 
 
 def _rectified_paper(c: Values, reference: Values) -> dict[str, Any]:
-    learned = (c["transition"] * reference["examples"]) ** c["beta"]
-    return {"E": c["E"], "B": c["R"] * learned, "D_l": learned, "beta": c["beta"]}
+    beta = c["slope"] / (1 - c["share"])
+    learned = (c["transition"] * reference["examples"]) ** beta
+    floor = c["L"] * c["share"]
+    return {"E": floor, "B": (c["L"] - floor) * learned, "D_l": learned, "beta": beta}
 
 
 @law(
@@ -256,8 +261,7 @@ def _rectified_paper(c: Values, reference: Values) -> dict[str, Any]:
     source="Lin et al. 2024, arXiv:2402.02314 (rectified scaling law)",
     plausible=(0.3, 10),
     falls=("examples",),
-    floor="E",
-    limits=lambda c: (c["E"] + c["R"], c["E"]),
+    limits=lambda c: (c["L"], c["L"] * c["share"]),
     paper=_rectified_paper,
     published={
         "LaMini-GPT-124M on FLAN, refitted": printed(B=564.0, D_l=166.0, beta=0.455, E=1.07),
@@ -267,18 +271,18 @@ def _rectified_paper(c: Values, reference: Values) -> dict[str, Any]:
 def rectified(
     examples: Examples,
     *,
-    E: Annotated[Array, positive(1, 2.5, unit="nats/token", meaning="floor")],
-    R: Annotated[Array, positive(2, 2, unit="nats/token", meaning="reducible loss untuned")],
+    L: Annotated[Array, positive(3, 1.65, unit="nats/token", meaning="loss untuned")],
+    share: Annotated[Array, fraction(0.3, 1, unit="1", meaning="of it that is floor")],
     transition: Annotated[
         Array, positive(0.1, 30, unit="reference examples", meaning="where the power starts")
     ],
-    beta: Annotated[Array, positive(0.4, 1.65, unit="1", meaning="exponent of the power phase")],
+    slope: Annotated[Array, positive(0.25, 1.65, unit="1", meaning="fall of log loss from there")],
 ) -> Array:
     r"""Fine-tuning loss stays level until the data outweigh what was learned before.
 
     .. math:: L = \frac{B}{D_l + D^{\beta}} + E
     """
-    return E + R * jnp.exp(-beta * soft_break(examples, transition, 1 / beta))
+    return above_floor(L, share, slope * soft_break(examples, transition, (1 - share) / slope))
 
 
 def _vit_paper(c: Values, reference: Values) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from bayescale.inputs import (
     Tokens,
     Width,
 )
-from bayescale.laws.terms import log_reducible
+from bayescale.laws.terms import above_floor, log_reducible
 from bayescale.laws.terms import power as term
 from bayescale.parts import Values, amplitudes, law, printed
 
@@ -54,30 +54,34 @@ def power(
     return term(A, x, alpha)
 
 
+def _power_floor_paper(c: Values, reference: Values) -> dict[str, Any]:
+    exponent = c["slope"] / (1 - c["share"])
+    amplitude = c["L"] * (1 - c["share"]) * reference["x"] ** exponent
+    return {"E": c["L"] * c["share"], "A": amplitude, "alpha": exponent}
+
+
 @law(
     response="loss",
     unit="of the response",
     source="Henighan et al. 2020, arXiv:2010.14701; Hestness et al. 2017, arXiv:1712.00409",
     plausible=(0.3, 20),
     falls=("x",),
-    floor="E",
-    paper=amplitudes(A={"x": "alpha"}),
+    limits=lambda c: (None, c["L"] * c["share"]),
+    paper=_power_floor_paper,
     traps=("floor and exponent trade off when the reducible part spans less than two decades",),
 )
 def power_floor(
     x: Scale,
     *,
-    E: Annotated[Array, positive(1.5, 2, unit="of the response", meaning="floor")],
-    A: Annotated[
-        Array, positive(1, 3, unit="of the response", meaning=f"reducible part {AT_REFERENCE}")
-    ],
-    alpha: Annotated[Array, positive(0.15, 2, unit="1", meaning="exponent")],
+    L: Annotated[Array, positive(2.5, 2, unit="of the response", meaning=f"value {AT_REFERENCE}")],
+    share: Annotated[Array, fraction(0.5, 1, unit="1", meaning="of it that nothing buys down")],
+    slope: Annotated[Array, positive(0.07, 2, unit="1", meaning="fall of log L with log x there")],
 ) -> Array:
     r"""A power of one input above a floor that nothing buys down.
 
     .. math:: L = E + A\,x^{-\alpha}
     """
-    return E + term(A, x, alpha)
+    return above_floor(L, share, slope * jnp.log(x))
 
 
 def _kaplan_single_paper(c: Values, reference: Values) -> dict[str, Any]:

@@ -24,6 +24,18 @@ def log_reducible(loss: Array, floor: Array, width: float = 0.01) -> Array:
     return jnp.log(width) + jnp.where(scaled > -30.0, above, scaled)
 
 
+def above_floor(level: Array, share: Array, fall: Array) -> Array:
+    r"""Give a response that falls towards a floor, by its own slopes.
+
+    .. math:: L \left(s + (1 - s)\, e^{-f/(1 - s)}\right)
+
+    with L the level where the fall f is none, s the share of it that is floor, and f counted in
+    logs of the whole response. Data pin the response and its slope, not floor and exponent: a sampler
+    moves freely along these, while floor, amplitude and exponent are one curved ridge.
+    """
+    return level * (share + (1 - share) * jnp.exp(-fall / (1 - share)))
+
+
 def soft_break(x: Array, position: Array, sharpness: Array | float) -> Array:
     r"""Give :math:`f \log(1 + (x/d)^{1/f})`: zero before the break d, log(x/d) after it.
 

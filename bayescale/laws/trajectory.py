@@ -14,6 +14,11 @@ from bayescale.laws.terms import power as term
 from bayescale.parts import Values, law
 
 
+SUM = 5.0  # summed rate at which A is told: ten thousand steps at 5e-4
+RATE = 5e-4  # a rate to be annealed away, at which the worth of annealing is told
+UNROLL = 16  # nodes a turn of the scan: each is a handful of operations
+
+
 def annealed(rates: Array, steps: Array, forgetting: Array) -> tuple[Array, Array]:
     r"""Give the two sums by which a schedule enters the loss, at each of its nodes.
 
@@ -52,8 +57,14 @@ def annealed(rates: Array, steps: Array, forgetting: Array) -> tuple[Array, Arra
         return (momentum * jnp.exp((length - 1) * log_memory), total), total
 
     zero = jnp.zeros(len(rates))
-    _, sums = lax.scan(onward, (zero, zero), (lengths.T, drops.T))
+    _, sums = lax.scan(onward, (zero, zero), (lengths.T, drops.T), unroll=UNROLL)
     return jnp.cumsum(rates * lengths, axis=1), sums.T
+
+
+def _annealing_paper(c: Values, _reference: Values) -> dict[str, Any]:
+    amplitude = c["A"] * SUM ** c["alpha"]
+    found = {"L_0": c["L_0"], "A": amplitude, "alpha": c["alpha"]}
+    return {**found, "C": c["gain"] * c["forgetting"] / RATE, "forgetting": c["forgetting"]}
 
 
 @law(
@@ -61,6 +72,7 @@ def annealed(rates: Array, steps: Array, forgetting: Array) -> tuple[Array, Arra
     unit=NATS,
     source="Tissue, Wang, Wang 2024, arXiv:2408.11029",
     plausible=(0.5, 10),
+    paper=_annealing_paper,
     traps=(
         "C and lambda are told apart by two schedules at least",
         "checkpoints of one run share its noise",
@@ -72,9 +84,12 @@ def lr_annealing(
     schedule: Rates,
     *,
     L_0: Floor,
-    A: Annotated[Array, positive(0.5, 3, unit=NATS, meaning="reducible loss where S1 is one")],
+    A: Annotated[Array, positive(0.3, 3, unit=NATS, meaning=f"reducible loss where S1 is {SUM}")],
     alpha: Annotated[Array, positive(0.5, 1.65, unit="1", meaning="exponent of the summed rate")],
-    C: Annotated[Array, positive(0.3, 3, unit=NATS, meaning="drop of the loss where S2 is one")],
+    gain: Annotated[
+        Array,
+        positive(0.1, 3, unit=NATS, meaning=f"loss that annealing from {RATE} buys in the end"),
+    ],
     forgetting: Annotated[Array, fraction(0.003, 1, unit="1/step", meaning="1 - lambda")],
 ) -> Array:
     r"""Loss at a step follows from the summed learning rate, and from how much it was annealed.
@@ -86,7 +101,8 @@ def lr_annealing(
         rates, steps = rates[row], steps[row] if steps.ndim > 1 else steps
         row = jnp.arange(len(rates))
     S1, S2 = annealed(rates, steps, forgetting)
-    return L_0 + term(A, S1[row, schedule.node], alpha) - C * S2[row, schedule.node]
+    at = (row, schedule.node)
+    return L_0 + term(A, S1[at] / SUM, alpha) - gain * forgetting / RATE * S2[at]
 
 
 def _critical_batch_paper(c: Values, reference: Values) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pandas as pd
 from bayescale.table import Table
 
 CONTEXT = 2_048
+NEAR = 1.02
 
 
 def read(files: Sequence[Path]) -> Table:
@@ -23,6 +24,7 @@ def read(files: Sequence[Path]) -> Table:
             "tokens": source["D"],
             "learning_rate": source["lr"],
             "batch_tokens": source["bs"] * CONTEXT,
+            "near": _near(source).map({True: "yes", False: "no"}),
             "step": source["ti"],
             "loss": source["smooth loss"],
             "loss_last": source["loss"],
@@ -30,3 +32,9 @@ def read(files: Sequence[Path]) -> Table:
     )
     units = {"loss": "nats/token", "loss_last": "nats/token"}
     return Table.from_runs(frame, list(units), units=units, name="step-law")
+
+
+def _near(source: pd.DataFrame) -> pd.Series:
+    """Tell the runs of a cell within 2% of its best, where the surface is a bowl."""
+    best = source.groupby(["N", "D"])["smooth loss"].transform("min")
+    return source["smooth loss"] <= NEAR * best

@@ -10,6 +10,9 @@ import pandas as pd
 from bayescale.table import Table
 
 
+LEAST_FLOPS = 2.18e17  # the paper fits later checkpoints only
+
+
 def read(files: Sequence[Path]) -> Table:
     """Read the 1,200 checkpoints; the loss is normalised by that of unigrams, hence negative."""
     source = pd.read_csv(files[0])
@@ -23,6 +26,7 @@ def read(files: Sequence[Path]) -> Table:
             "params_vocab": vocabulary * source["embed_dim"],
             "characters": source["num_characters"],
             "flops": source["FLOPs"],
+            "fitted": (source["FLOPs"] >= LEAST_FLOPS).map({True: "yes", False: "no"}),
             "loss": source["Lossu"],
         }
     )
