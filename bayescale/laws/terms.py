@@ -30,8 +30,8 @@ def above_floor(level: Array, share: Array, fall: Array) -> Array:
     .. math:: L \left(s + (1 - s)\, e^{-f/(1 - s)}\right)
 
     with L the level where the fall f is none, s the share of it that is floor, and f counted in
-    logs of the whole response. Data pin the response and its slope, not floor and exponent: a sampler
-    moves freely along these, while floor, amplitude and exponent are one curved ridge.
+    logs of the whole response. Data pin the response and its slope, not floor and exponent: along
+    these a sampler moves freely, while floor, amplitude and exponent are one curved ridge.
     """
     return level * (share + (1 - share) * jnp.exp(-fall / (1 - share)))
 

@@ -13,7 +13,6 @@ from bayescale.laws.power_sums import NATS, Floor
 from bayescale.laws.terms import power as term
 from bayescale.parts import Values, law
 
-
 SUM = 5.0  # summed rate at which A is told: ten thousand steps at 5e-4
 RATE = 5e-4  # a rate to be annealed away, at which the worth of annealing is told
 UNROLL = 16  # nodes a turn of the scan: each is a handful of operations

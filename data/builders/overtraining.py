@@ -68,13 +68,13 @@ def build(raw: Path) -> Table:
     losses = [name for name in source if name.startswith("loss_") and name != "loss_c4_val"]
     frame = frame.join(source[losses])
     tasks = source.filter(regex="^acc_").rename(columns=lambda name: name.removeprefix("acc_"))
-    errors = {
-        "error_17": 1 - tasks[SUBSET].mean(axis="columns"),
-        "error_46": 1 - tasks.mean(axis="columns"),
-    }
-    frame = frame.assign(**errors).join(tasks.apply(single))
-    units = dict.fromkeys(["loss", *losses], "nats/token") | dict.fromkeys(errors, "error")
-    units |= dict.fromkeys(tasks, "accuracy")
+    means = {"accuracy_17": SUBSET, "accuracy_46": list(tasks)}
+    averages = {name: tasks[of].mean(axis="columns") for name, of in means.items()}
+    frame = frame.assign(**averages).join(tasks.apply(single))
+    units = dict.fromkeys(["loss", *losses], "nats/token")
+    units |= dict.fromkeys([*means, *tasks], "accuracy")
     table = Table.from_runs(frame, list(units), units=units, name="overtraining")
     known = tests.loc[list(tasks)]
-    return with_tests(table, known["Random baseline"] / 100, known["#datapoints"])
+    chance = known["Random baseline"] / 100
+    of_means = pd.Series({name: chance[of].mean() for name, of in means.items()})
+    return with_tests(table, pd.concat([of_means, chance]), known["#datapoints"])
