@@ -66,7 +66,7 @@ def plot_forest_frame(
     told = {place: law_draws(fit, place, units) for place in places(fit, by or first_group(fit))}
     scalars = {place: _scalars(draws) for place, draws in told.items()}
     known = list(dict.fromkeys(name for draws in scalars.values() for name in draws))
-    priors = _priors(fit, next(draws for draws in told.values() if draws), units)
+    priors = _priors(fit, units)
     rows = []
     for name in _chosen(fit, coefficients, known):
         for place, draws in scalars.items():
@@ -179,16 +179,16 @@ def _intervals(draws: Floats) -> dict[str, float]:
     return found
 
 
-def _priors(fit: Fit, told: dict[str, Floats], units: str) -> dict[str, dict[str, float]]:
+def _priors(fit: Fit, units: str) -> dict[str, dict[str, float]]:
     """Give the prior's central interval of every number of a coefficient."""
     declared = {c.name: c for c in fit.model.coefficients}
-    ends = {}
+    ends, some = {}, _any_draws(fit)
     if units == "reference":
-        for name in _scalars(told):
+        for name in _scalars(some):
             ends[name] = declared[name.partition("[")[0]].prior.interval()
     else:
         rng = np.random.default_rng(0)
-        shapes = {name: values.shape[1:] for name, values in _any_draws(fit).items()}
+        shapes = {name: values.shape[1:] for name, values in some.items()}
         with jax.enable_x64(True):
             drawn = {
                 name: declared[name].prior.natural(

@@ -66,6 +66,17 @@ def response_of(fit: Fit, of: Of) -> str:
     return own[0]
 
 
+def check_member(fit: Fit, of: Of) -> None:
+    """Refuse a group that the law does not vary over, and a member that it does not have."""
+    if of is None:
+        return
+    known = [place[1] for place in places(fit, of[0]) if place and place[0] == of[0]]
+    if of[1] not in known:
+        raise PredictError(
+            f"{of[0]} has no member {of[1]!r}{suggest(of[1], known)}; it has: {quoted(known)}"
+        )
+
+
 def thinned(fit: Fit, of: Of) -> dict[str, Floats]:
     """Give evenly spaced draws of the law's coefficients, 400 at most, shape (draw, ...).
 
@@ -74,12 +85,7 @@ def thinned(fit: Fit, of: Of) -> dict[str, Floats]:
     PredictError
         There is no such group or member, or members are separate and none is named.
     """
-    if of is not None:
-        known = [place[1] for place in places(fit, of[0]) if place and place[0] == of[0]]
-        if of[1] not in known:
-            raise PredictError(
-                f"{of[0]} has no member {of[1]!r}{suggest(of[1], known)}; it has: {quoted(known)}"
-            )
+    check_member(fit, of)
     draws = law_draws(fit, of)
     if len(draws) < len(fit.model.law.coefficients):
         group, member = next(place for place in places(fit, None) if place)
@@ -177,6 +183,7 @@ def observed(fit: Fit, of: Of) -> pd.DataFrame:
     where the table or the law's inputs tell them.
     """
     name, runs = response_of(fit, of), fit.table.runs
+    check_member(fit, of)
     inputs = inputs_seen(fit.model, fit.table)
     own = runs[[c for c in runs.columns if c not in inputs]].dropna(axis="columns", how="all")
     everything = inputs.join(own)
