@@ -150,6 +150,34 @@ def test_axes_of_contours_may_be_any_two_compute_quantities(chinchilla: Fit) -> 
     np.testing.assert_allclose(seen["multiplier"].iloc[0], 500)
 
 
+def test_axes_that_tell_no_compute_have_no_path(sweep: Table) -> None:
+    runs = sweep.runs.assign(unique_tokens=sweep.runs["tokens"] / np.tile([1, 4], 12))
+    table = Table.from_runs(runs.assign(loss=sweep.scores["score"].to_numpy()))
+    model = bs.load_model("data-constrained").on(table)
+    sites = {
+        c.name: (("chain", "draw"), np.full((1, 3), c.prior.location))
+        for c in model.law.coefficients
+    }
+    never_sampled = Fit(model, table, xr.Dataset(sites), xr.Dataset(), seed=0)
+    frame = plots.plot_contours_frame(never_sampled, "params", "unique_tokens")
+    assert set(frame["part"]) == {"surface", "observed"}
+    assert bs.plot_contours(never_sampled, "params", "unique_tokens").get_ylabel() == (
+        "unique tokens (tokens)"
+    )
+    # Tokens are those of the reference run, or those that were asked for.
+    row = frame[frame["part"] == "surface"].iloc[100]
+    medians = {c.name: c.prior.median for c in model.law.coefficients}
+    tokens = {"reference": model.reference["tokens"], "asked": 1e11}
+    for name, value in tokens.items():
+        at = {"tokens": value} if name == "asked" else None
+        found = plots.plot_contours_frame(never_sampled, "params", "unique_tokens", at=at)
+        scale = model.reference["tokens"]
+        inputs = (row["params"] / model.reference["params"], value / scale)
+        loss = model.law(*inputs, row["unique_tokens"] / scale, **medians)
+        surface = found[found["part"] == "surface"]
+        assert surface.iloc[100]["expected_median"] == pytest.approx(float(loss), rel=1e-5)
+
+
 def test_points_and_path_are_drawn_from_the_frame(chinchilla: Fit, sweep: Table) -> None:
     axes = Figure().subplots()
     assert bs.plot_contours(chinchilla, ax=axes) is axes

@@ -221,6 +221,8 @@ def _path(
 
 
 def _draw_isoflops(axes: Axes, lines: pd.DataFrame, x: str, y: str) -> None:
+    if lines.empty:
+        return  # the axes are no two of the compute quantities
     for budget, line in lines.groupby("flops"):
         axes.plot(line[x], line[y], color=INK, linewidth=0.8, linestyle=":", zorder=3)
         inside = line[line[y].between(*axes.get_ylim())]

@@ -174,7 +174,9 @@ def _points(
 ) -> tuple[pd.DataFrame, str, str | None]:
     """Give the measurements, and the columns along which and by which they are told apart."""
     points = observed(fit, of)
-    against, by = against or next(iter(number_columns(fit.model)), "run"), by or first_group(fit)
+    against = against or next(iter(number_columns(fit.model)), "run")
+    group = first_group(fit)
+    by = by or (group if group in points else None)
     known = list(points.columns.drop("observed"))
     for name in (against, by):
         if name is not None and name not in known:

@@ -282,9 +282,9 @@ def has_best_size(params: Floats, budget: float) -> bool:
 
 
 def first_group(fit: Fit) -> str | None:
-    """Give the first group of runs that a coefficient of the law is pooled over."""
+    """Give the first group that a coefficient of the law is pooled over."""
     rules = [rule for c in fit.model.law.coefficients for rule in fit.model.pooling.get(c.name, ())]
-    return next((rule.group for rule in rules if rule.group != "benchmark"), None)
+    return rules[0].group if rules else None
 
 
 def quantiles(draws: Floats, what: str = "expected") -> dict[str, Floats]:
