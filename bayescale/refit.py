@@ -96,6 +96,7 @@ def fold_fitter(
         From a fold to its prediction. A fold with R-hat above 1.05 goes on for as many draws again,
         at most to sixteen times the draws; its seconds count all.
     """
+    model = model.on(table)
     design = model.design(table)
     row, column = grid_positions(table)
 
