@@ -82,7 +82,7 @@ def load_model(name: str | Path | Model) -> Model:
             known = list_models()
             laws = [law.name for law in parts("law").values() if not _of_leaderboard(law)]
             if ".py:" in text or text in laws:
-                return _alone(text)
+                return model_of_law(text)
             raise ModelError(
                 f"no model is called {text!r}{suggest(text, [*known, *laws])}; there are the "
                 f"models {', '.join(known)}; the laws {', '.join(laws)}; or give the path of a "
@@ -113,7 +113,7 @@ def _of_leaderboard(law: Part) -> bool:
     return law.response in ("skills", "latent")
 
 
-def _alone(name: str) -> Model:
+def model_of_law(name: str) -> Model:
     """Make a model of a law without pooling, with the noise that its kind of response has."""
     law = load_law(name)
     card = {"name": law.name, "claim": law.claim, "law": name, "noise": law.noise}

@@ -7,6 +7,7 @@ the same executable: no device count has to be set.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ class Draws:
 
 @dataclass(frozen=True)
 class Program:
-    """Compiled executables of one model on designs of one shape.
+    """The sampler of one model on designs of one shape: pure functions, or executables of them.
 
     Parameters
     ----------
@@ -115,6 +116,10 @@ class Program:
     centre: Callable[..., Any]
     begin: Callable[..., Any]
     advance: Callable[..., Any]
+
+    def learn(self, positions: NDArray[Any], gradients: NDArray[Any]) -> Any:
+        """Give the metric that the draws of a window tell, each of shape (draw, unknown)."""
+        return (_covariance if self.dense else _metric)(positions, gradients)
 
 
 class _State(NamedTuple):
@@ -151,11 +156,42 @@ def compile_program(model: Model, design: Design | Rows) -> Program:
     -------
     Program
     """
+    pure = pure_program(model, design)
+    key, data = jax.random.PRNGKey(0), (design, centring(model, design))
+    position = pure.centre(data)
+    metric = jnp.diag(jnp.ones_like(position)) if pure.dense else jnp.ones_like(position)
+    start = (position, jnp.asarray(FIRST_STEP), metric, np.asarray(False))
+    state = jax.eval_shape(pure.begin, key, data, *start)
+    return dataclasses.replace(
+        pure,
+        begin=jax.jit(pure.begin).lower(key, data, *start).compile(),
+        advance=jax.jit(pure.advance).lower(state, data, np.asarray(True)).compile(),
+    )
+
+
+def pure_program(
+    model: Model, design: Design | Rows, depths: tuple[int, int] | None = None
+) -> Program:
+    """Give the sampler as pure functions, for JAX to compile, or to map over many data sets.
+
+    Must run in `jax.enable_x64(True)`.
+
+    Parameters
+    ----------
+    model, design
+        The density; the design's scores do not matter, only its shape.
+    depths
+        Tree depths, of windows that learn the metric and of the rest; those of fits by default.
+
+    Returns
+    -------
+    Program
+    """
     key = jax.random.PRNGKey(0)
     data = design, centring(model, design)
     of_law = isinstance(design, Rows)
     accept = ACCEPT_LAW if of_law else ACCEPT
-    depths = DEPTHS_LAW if of_law else (SHALLOW, TREE_DEPTH)
+    depths = depths or (DEPTHS_LAW if of_law else (SHALLOW, TREE_DEPTH))
 
     def sampled(design: Design | Rows, weights: dict[str, Any]) -> None:
         with reparam(config={name: partial(coordinates, w) for name, w in weights.items()}):
@@ -218,18 +254,13 @@ def compile_program(model: Model, design: Design | Rows) -> Program:
 
         return jax.lax.scan(body, state, None, length=CHUNK)
 
-    position = centre(data)
-    metric = jnp.ones_like(position)
-    if of_law and position.size <= DENSE:
-        metric = jnp.diag(metric)
-    start = (position, jnp.asarray(FIRST_STEP), metric, np.asarray(False))
-    state = jax.eval_shape(begin, key, data, *start)
+    unknowns = sum(int(np.prod(shape)) for _, shape in layout)
     return Program(
         model=model,
-        dense=metric.ndim == 2,
+        dense=of_law and unknowns <= DENSE,
         centre=centre,
-        begin=jax.jit(begin).lower(key, data, *start).compile(),
-        advance=jax.jit(advance).lower(state, data, np.asarray(True)).compile(),
+        begin=begin,
+        advance=advance,
     )
 
 
@@ -341,8 +372,7 @@ def sample(
                 if window < windows - 1:
                     positions = np.concatenate([chunk.positions for _, chunk in found])
                     gradients = np.concatenate([chunk.gradients for _, chunk in found])
-                    learn = _covariance if program.dense else _metric
-                    metric = learn(positions, gradients)
+                    metric = program.learn(positions, gradients)
                 step_size = jnp.asarray(np.exp(np.mean(log_steps)))
                 begin = Start(tuple(position), step_size, metric, weights)
             found = list(pool.map(draw, range(chains)))

@@ -1,0 +1,491 @@
+"""Recovery: are the coefficients of every law where its posterior says they are?
+
+For each law, coefficients are drawn from its prior and data sets from the coefficients, with the
+law's usual noise and inputs log-uniform over their usual range; NUTS samples the posteriors of all
+data sets at once (`jax.vmap` over data sets and chains). The truth comes from the prior, so that a
+central 90% interval holds it with probability 90% however little the data say: where it does not,
+density or sampler is wrong.
+
+    python benchmarks/recovery.py
+    python benchmarks/recovery.py --law chinchilla --law bnsl
+
+writes benchmarks/results/recovery.json after every law, and leaves out laws that it has with the
+same settings and code. The exit status is 1 when the coverage of all laws is not 90% within three
+standard errors, or a coefficient falls below the 0.1% binomial limit corrected for their number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import inspect
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import arviz_stats
+import jax
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from bayescale.cards import model_of_law
+from bayescale.files import atomic_path
+from bayescale.fit import versions
+from bayescale.inputs import Schedule
+from bayescale.laws import terms
+from bayescale.model import Model
+from bayescale.noises.log_scale import TINY
+from bayescale.parts import Part, parts, source_text
+from bayescale.rows import Rows
+from bayescale.sampler import (
+    CHUNK,
+    FIRST_STEP,
+    JITTER,
+    METRIC_RANGE,
+    PROBES,
+    WINDOW,
+    Program,
+    pure_program,
+)
+from bayescale.simulate import simulate
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tests"))  # draws inputs as the other checks of laws do
+import law_checks  # noqa: E402
+
+RESULTS = HERE / "results" / "recovery.json"
+RUNS, DATA_SETS, CHAINS = 100, 20, 2
+WINDOWS, DRAWS = 5, 250  # of each chain
+R_HAT = 1.1  # data sets above go on, each time twice as long, up to LONGEST times
+LONGEST = 4
+DEPTHS = (7, 8)  # a deeper tree of one chain would keep all others waiting
+ONCE = {
+    "xla_backend_optimization_level": 0
+}  # of what runs once a window: compiled in half the time
+INTERVAL, ERRORS, LEVEL = 0.9, 3.0, 0.001
+SEARCHED = 100  # blocks of prior draws looked through for data sets that can be fitted
+
+Arrays = dict[str, NDArray[Any]]
+Tell = Callable[[str], None]
+
+
+def laws_of_a_quantity() -> list[str]:
+    """Name every law that a table can be fitted with by itself."""
+    return [name for name, law in parts("law").items() if law.response not in ("skills", "latent")]
+
+
+# --- What is simulated
+
+
+def usual_rows(law: Part, runs: int = RUNS, seed: int = 0) -> Rows:
+    """Lay out runs with inputs over the usual range, their reference the middle of it."""
+    found = law_checks.drawn(law, runs, seed)
+    inputs = {name: _of_runs(values) for name, values in found.inputs.items()}
+    relative = law_checks.relative(law, inputs, found.reference)
+    shape = (runs, 1)
+    return Rows(
+        inputs=dict(zip(law.inputs, relative, strict=True)),
+        groups={},
+        chance=np.zeros(1),
+        top=np.ones(1),
+        items=np.full(1, np.inf),
+        resolution=np.zeros(1),
+        stderr=np.full(shape, np.nan),
+        scores=np.ones(shape),
+        weights=np.ones(shape),
+        order=np.zeros(runs),
+        previous=np.full(shape, -1),
+        gap=np.zeros(shape),
+        members=(),
+        linked=(False,),
+    )
+
+
+def _of_runs(values: Any) -> Any:
+    """Give each run its own series, seen at one node after another."""
+    if not isinstance(values, Schedule):
+        return values
+    rates = values.rates[:, 0]
+    row = np.arange(len(rates))
+    return Schedule(rates, values.steps, row, 1 + row % (rates.shape[1] - 1))
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Coefficients on the real line, shape (data set, element), and scores, (data set, run, 1).
+
+    `redrawn` counts prior draws without data that could be fitted: where the law is not finite, or
+    not positive though its noise is. Such coefficients have no place in the posterior of data that
+    are positive, so that leaving them out leaves coverage exact.
+    """
+
+    sites: Arrays
+    scores: NDArray[Any]
+    redrawn: int
+
+
+def simulated(model: Model, rows: Rows, count: int, seed: int) -> Simulated:
+    """Draw data sets from the prior, in order, until there are enough that can be fitted."""
+    sites: Arrays = {}
+    scores, looked = np.zeros((0, *np.shape(rows.scores))), 0
+    least = TINY if model.noise.positive else -np.inf
+    for block in range(SEARCHED):
+        drawn, grids = simulate(model, rows, draws=count, seed=seed * SEARCHED + block)
+        both = np.stack([grids["expected"], grids["score"]])
+        usable = (np.isfinite(both) & (both > least)).all(axis=(0, 2, 3))
+        chosen = np.flatnonzero(usable)[: count - len(scores)]
+        for name, values in drawn.items():
+            flat = values.reshape(count, -1)[chosen]
+            sites[name] = np.concatenate([sites[name], flat]) if name in sites else flat
+        scores = np.concatenate([scores, grids["score"][chosen]])
+        if len(scores) == count:
+            return Simulated(sites, scores, looked + int(chosen[-1]) + 1 - count)
+        looked += count
+    raise RuntimeError(f"{model.name}: {SEARCHED * count} prior draws give {len(scores)} data sets")
+
+
+# --- Posteriors of all data sets at once
+
+
+@dataclass(frozen=True)
+class Refits:
+    """Draws, shape (data set, chain, draw, element), and for each data set what they took."""
+
+    draws: Arrays
+    r_hat: NDArray[Any]
+    divergences: NDArray[Any]
+    length: NDArray[Any]
+
+
+class _Chains(NamedTuple):
+    """Chains of some data sets: positions (data set, chain, unknown), the rest (data set, ...)."""
+
+    positions: NDArray[Any]
+    step_size: NDArray[Any]
+    metric: NDArray[Any]
+
+
+class _Batch:
+    """The sampler mapped over data sets and chains."""
+
+    def __init__(self, program: Program, rows: Rows) -> None:
+        self.program = program
+
+        def data(scores: Any) -> Any:
+            return replace(rows, scores=scores), {}
+
+        def begin(key: Any, scores: Any, position: Any, *tuned: Any) -> Any:
+            return program.begin(key, data(scores), position, *tuned)
+
+        def advance(state: Any, scores: Any, adapting: Any) -> Any:
+            state, chunk = program.advance(state, data(scores), adapting)
+            return state, (chunk.positions, chunk.gradients, chunk.sites, chunk.stats)
+
+        chains = jax.vmap(begin, in_axes=(0, None, 0, None, None, None))
+        self.begin = jax.jit(jax.vmap(chains, in_axes=(0, 0, 0, 0, 0, None)), compiler_options=ONCE)
+        chains = jax.vmap(advance, in_axes=(0, None, None))
+        self.advance = jax.jit(jax.vmap(chains, in_axes=(0, 0, None)))
+        self.centre = program.centre(data(rows.scores))
+
+    def start(self, scores: NDArray[Any], chains: int, key: Any) -> _Chains:
+        """Start near the prior mean, with the metric that gradients around it suggest."""
+        sets, size = len(scores), self.centre.size
+        probes = PROBES // chains
+        noise = jax.random.normal(key, (probes, sets, chains, size))
+        points = np.asarray(self.centre + JITTER * noise)
+        keys, steps = _keys(key, (sets, chains)), np.full(sets, FIRST_STEP)
+        unit = np.broadcast_to(np.eye(size), (sets, size, size))
+        deep = np.asarray(False)
+        states = [self.begin(keys, scores, at, steps, unit, deep) for at in points]
+        gradients = np.stack([state.nuts.z_grad for state in states])
+        ratio = points.std(axis=(0, 2)) / np.maximum(gradients.std(axis=(0, 2)), TINY)
+        metric = np.clip(ratio, *METRIC_RANGE)[..., None] * np.eye(size)
+        return _Chains(points[0], steps, metric)
+
+    def run(
+        self,
+        chains: _Chains,
+        scores: NDArray[Any],
+        key: Any,
+        *,
+        windows: int,
+        draws: int,
+        tell: Tell,
+    ) -> tuple[_Chains, Arrays, NDArray[Any]]:
+        """Adapt in windows, as `bayescale.sampler.sample` does, and draw."""
+        shape = chains.positions.shape[:2]
+        for window in range(windows + 1):
+            adapting = window < windows
+            length = WINDOW if adapting else draws
+            state = self.begin(
+                _keys(jax.random.fold_in(key, window), shape),
+                scores,
+                chains.positions,
+                chains.step_size,
+                chains.metric,
+                np.asarray(window < windows - 1),
+            )
+            chunks = []
+            for done in range(0, length, CHUNK):
+                state, chunk = self.advance(state, scores, np.asarray(adapting))
+                chunks.append(jax.tree.map(np.asarray, chunk))
+                gradients = int(chunk[3]["num_steps"].max(axis=(0, 1)).sum())
+                what = f"window {window + 1} of {windows}" if adapting else "draws"
+                tell(f"{what}, {done + CHUNK} of {length}, {gradients} gradients")
+            positions, gradients, sites, stats = jax.tree.map(
+                lambda *leaves: np.concatenate(leaves, axis=2), *chunks
+            )
+            chains = chains._replace(positions=positions[:, :, -1])
+            if adapting:
+                log_steps = np.asarray(state.average[1])
+                chains = chains._replace(step_size=np.exp(log_steps.mean(axis=1)))
+            if window < windows - 1:
+                pairs = zip(positions, gradients, strict=True)
+                metric = [self.program.learn(*map(_joined, pair)) for pair in pairs]
+                chains = chains._replace(metric=np.stack(metric))
+        flat = {name: values.reshape(*values.shape[:3], -1) for name, values in sites.items()}
+        return chains, flat, stats["diverging"].sum(axis=(1, 2))
+
+
+def _put(whole: NDArray[Any], at: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
+    found = np.array(whole)
+    found[at] = values
+    return found
+
+
+def _joined(values: NDArray[Any]) -> NDArray[Any]:
+    return values.reshape(-1, values.shape[-1])
+
+
+def _keys(key: Any, shape: tuple[int, int]) -> Any:
+    return jax.random.split(key, shape)
+
+
+def refit(
+    model: Model, rows: Rows, scores: NDArray[Any], *, seed: int, tell: Tell = lambda _: None
+) -> Refits:
+    """Sample the posterior of each data set; those whose chains disagree go on for longer.
+
+    Each time they go on where they ended, and what they drew before is dropped.
+    """
+    with jax.enable_x64(True):
+        batch = _Batch(pure_program(model, rows, depths=DEPTHS), rows)
+        key = jax.random.PRNGKey(seed)
+        chains = batch.start(scores, CHAINS, key)
+        chains, draws, divergences = batch.run(
+            chains, scores, key, windows=WINDOWS, draws=DRAWS, tell=tell
+        )
+        r_hat, lengths = worst_r_hat(draws), np.ones(len(scores), int)
+        length = 1
+        while (r_hat > R_HAT).any() and length < LONGEST:
+            length *= 2
+            at = np.flatnonzero(r_hat > R_HAT)
+            lanes = np.resize(at, len(scores))  # as many as were compiled for: some go twice
+            tell(f"{len(at)} data sets go on, {length} times as long")
+            ended, more, diverging = batch.run(
+                jax.tree.map(lambda leaf, lanes=lanes: leaf[lanes], chains),
+                scores[lanes],
+                jax.random.fold_in(key, 1000 * length),
+                windows=2,
+                draws=DRAWS * length,
+                tell=tell,
+            )
+            ended, more, diverging = jax.tree.map(
+                lambda leaf, at=at: leaf[: len(at)], (ended, more, diverging)
+            )
+            chains = jax.tree.map(lambda leaf, new, at=at: _put(leaf, at, new), chains, ended)
+            draws = {k: _put(v, at, more[k][:, :, ::length]) for k, v in draws.items()}
+            r_hat[at], lengths[at], divergences[at] = worst_r_hat(more), length, diverging
+    return Refits(draws, r_hat, divergences, lengths)
+
+
+def worst_r_hat(draws: Arrays) -> NDArray[Any]:
+    """Largest R-hat of each data set, over halves of its chains, ranks normalised."""
+    stats: Any = arviz_stats
+    each = [
+        [
+            max(float(stats.rhat(values[i, :, :, e])) for e in range(values.shape[-1]))
+            for i in range(len(values))
+        ]
+        for values in draws.values()
+    ]
+    return np.asarray(each).max(axis=0)
+
+
+def inside(truth: Arrays, draws: Arrays) -> dict[str, list[bool]]:
+    """Say for each coefficient whether the central interval of each data set holds the truth."""
+    found: dict[str, list[bool]] = {}
+    tails = (0.5 - INTERVAL / 2, 0.5 + INTERVAL / 2)
+    for name, values in draws.items():
+        low, high = np.quantile(values, tails, axis=(1, 2))
+        held = (low <= truth[name]) & (truth[name] <= high)
+        count = held.shape[1]
+        for i, column in enumerate(held.T):
+            found[f"{name}[{i}]" if count > 1 else name] = column.tolist()
+    return found
+
+
+def recover(name: str, *, data_sets: int, seed: int, tell: Tell = lambda _: None) -> dict[str, Any]:
+    """Put one law to the check; gives what is kept of it."""
+    began = time.perf_counter()
+    model = model_of_law(name)
+    rows = usual_rows(model.law, seed=seed)
+    given = simulated(model, rows, data_sets, seed)
+    found = refit(model, rows, given.scores, seed=seed, tell=tell)
+    return {
+        "inside": inside(given.sites, found.draws),
+        "r_hat": found.r_hat.round(3).tolist(),
+        "length": found.length.tolist(),
+        "divergences": found.divergences.tolist(),
+        "redrawn": given.redrawn,
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+
+
+# --- What the records say
+
+
+def coverage(records: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """Share of intervals that hold the truth, and its standard error, clustered by data set."""
+    sums = [np.sum(list(record["inside"].values()), axis=0) for record in records]
+    sizes = [
+        np.full(len(s), len(record["inside"])) for s, record in zip(sums, records, strict=True)
+    ]
+    held, asked = np.concatenate(sums), np.concatenate(sizes)
+    share = held.sum() / asked.sum()
+    return float(share), float(np.sqrt(np.sum((held - share * asked) ** 2)) / asked.sum())
+
+
+def p_values(record: Mapping[str, Any]) -> dict[str, float]:
+    """Chance that as few intervals of a coefficient hold the truth, were each at 90%."""
+    return {
+        name: float(binom.cdf(sum(held), len(held), INTERVAL))
+        for name, held in record["inside"].items()
+    }
+
+
+def verdict(laws: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Hold all records against the limits."""
+    share, error = coverage(list(laws.values()))
+    found = {
+        f"{law}: {name}": p for law, record in laws.items() for name, p in p_values(record).items()
+    }
+    least = LEVEL / len(found)
+    return {
+        "laws": len(laws),
+        "coefficients": len(found),
+        "coverage": share,
+        "standard_error": error,
+        "covered": abs(share - INTERVAL) <= ERRORS * error,
+        "least_p_value": min(found.values()),
+        "least_p_value_allowed": least,
+        "below": sorted(name for name, p in found.items() if p < least),
+        "largest_r_hat": max(max(record["r_hat"]) for record in laws.values()),
+    }
+
+
+def line(name: str, record: Mapping[str, Any]) -> str:
+    """One law's row of the table."""
+    share, error = coverage([record])
+    found = p_values(record)
+    worst = min(found, key=lambda name: found[name])
+    return (
+        f"{name:22} {record['seconds']:6.0f} s  {100 * share:5.1f}% +- {100 * error:3.1f}  "
+        f"{worst:14} {sum(record['inside'][worst]):2} of {len(record['inside'][worst]):2}, "
+        f"p {found[worst]:8.2g}  R-hat {max(record['r_hat']):5.2f}, "
+        f"length {max(record['length'])}, {sum(record['divergences']):3} divergences, "
+        f"{record['redrawn']} redrawn"
+    )
+
+
+def settings(name: str, data_sets: int, seed: int) -> dict[str, Any]:
+    """All that decides a law's record, but the sampler's own code."""
+    model = model_of_law(name)
+    code = [source_text(model.law), inspect.getsource(terms), source_text(model.noise)]
+    return {
+        "code_sha256": hashlib.sha256("".join(code).encode()).hexdigest(),
+        "noise": model.noise.name,
+        "runs": RUNS,
+        "data_sets": data_sets,
+        "seed": seed,
+        "chains": CHAINS,
+        "windows": WINDOWS,
+        "draws": DRAWS,
+        "r_hat": R_HAT,
+        "longest": LONGEST,
+        "versions": versions(),
+    }
+
+
+def write(path: Path, laws: Mapping[str, Any]) -> None:
+    """Write the record whole or not at all, one law a line."""
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(laws[name])}" for name in sorted(laws))
+    said = json.dumps(verdict(laws), indent=1)
+    with atomic_path(path) as temporary:
+        temporary.write_text(
+            f'{{\n"verdict": {said},\n"laws": {{\n{lines}\n}}\n}}\n', encoding="utf-8"
+        )
+
+
+def progress(name: str) -> Tell:
+    """Tell on standard error what goes on, in place where that is a terminal."""
+    began = time.perf_counter()
+
+    def tell(what: str) -> None:
+        if sys.stderr.isatty():
+            seconds = time.perf_counter() - began
+            print(f"\r\033[K{name}: {what}, {seconds:.0f} s", end="", file=sys.stderr, flush=True)
+
+    return tell
+
+
+def check(
+    names: Iterable[str], *, data_sets: int, seed: int, path: Path, again: bool = False
+) -> dict[str, Any]:
+    """Run what is missing of the record at a path, and give its verdict."""
+    known = json.loads(path.read_text(encoding="utf-8"))["laws"] if path.is_file() else {}
+    laws = {name: record for name, record in known.items() if name in laws_of_a_quantity()}
+    for name in names:
+        wanted = settings(name, data_sets, seed)
+        if again or name not in laws or laws[name]["settings"] != wanted:
+            found = recover(name, data_sets=data_sets, seed=seed, tell=progress(name))
+            laws[name] = {"settings": wanted, **found}
+            write(path, laws)
+            print("\r\033[K" if sys.stderr.isatty() else "", end="", file=sys.stderr, flush=True)
+        print(line(name, laws[name]), flush=True)
+    return verdict(laws)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--law", action="append", help="a law; default: every one of a quantity")
+    parser.add_argument("--data-sets", type=int, default=DATA_SETS, help=f"default {DATA_SETS}")
+    parser.add_argument("--seed", type=int, default=0, help="default 0")
+    parser.add_argument("--json", type=Path, default=RESULTS, help=f"default {RESULTS}")
+    parser.add_argument("--again", action="store_true", help="also laws that the record has")
+    given = parser.parse_args()
+    said = check(
+        given.law or laws_of_a_quantity(),
+        data_sets=given.data_sets,
+        seed=given.seed,
+        path=given.json,
+        again=given.again,
+    )
+    print(
+        f"{said['laws']} laws, {said['coefficients']} coefficients: coverage "
+        f"{100 * said['coverage']:.2f}% +- {100 * said['standard_error']:.2f}; least p-value "
+        f"{said['least_p_value']:.2g} (allowed {said['least_p_value_allowed']:.2g}); below: "
+        f"{', '.join(said['below']) or 'none'}; largest R-hat {said['largest_r_hat']:.2f}"
+    )
+    sys.exit(0 if said["covered"] and not said["below"] else 1)
+
+
+if __name__ == "__main__":
+    main()
