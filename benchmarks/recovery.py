@@ -22,14 +22,27 @@ import inspect
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import arviz_stats
 import jax
 import numpy as np
+from many_posteriors import (
+    CHAINS,
+    DEPTHS,
+    DRAWS,
+    LONGEST,
+    MORE_WINDOWS,
+    R_HAT,
+    WINDOWS,
+    Arrays,
+    Tell,
+    refit,
+    silent,
+)
 from numpy.typing import NDArray
 from scipy.stats import binom
 
@@ -42,16 +55,6 @@ from bayescale.model import Model
 from bayescale.noises.log_scale import TINY
 from bayescale.parts import Part, parts, source_text
 from bayescale.rows import Rows
-from bayescale.sampler import (
-    CHUNK,
-    FIRST_STEP,
-    JITTER,
-    METRIC_RANGE,
-    PROBES,
-    WINDOW,
-    Program,
-    pure_program,
-)
 from bayescale.simulate import simulate
 
 HERE = Path(__file__).resolve().parent
@@ -59,19 +62,9 @@ sys.path.insert(0, str(HERE.parent / "tests"))  # draws inputs as the other chec
 import law_checks  # noqa: E402
 
 RESULTS = HERE / "results" / "recovery.json"
-RUNS, DATA_SETS, CHAINS = 100, 20, 2
-WINDOWS, DRAWS = 5, 250  # of each chain
-R_HAT = 1.1  # data sets above go on, each time twice as long, up to LONGEST times
-LONGEST = 4
-DEPTHS = (7, 8)  # a deeper tree of one chain would keep all others waiting
-ONCE = {
-    "xla_backend_optimization_level": 0
-}  # of what runs once a window: compiled in half the time
+RUNS, DATA_SETS = 100, 20
 INTERVAL, ERRORS, LEVEL = 0.9, 3.0, 0.001
 SEARCHED = 100  # blocks of prior draws looked through for data sets that can be fitted
-
-Arrays = dict[str, NDArray[Any]]
-Tell = Callable[[str], None]
 
 
 def laws_of_a_quantity() -> list[str]:
@@ -84,9 +77,10 @@ def laws_of_a_quantity() -> list[str]:
 
 def usual_rows(law: Part, runs: int = RUNS, seed: int = 0) -> Rows:
     """Lay out runs with inputs over the usual range, their reference the middle of it."""
-    found = law_checks.drawn(law, runs, seed)
-    inputs = {name: _of_runs(values) for name, values in found.inputs.items()}
-    relative = law_checks.relative(law, inputs, found.reference)
+    with jax.enable_x64(True):
+        found = law_checks.drawn(law, runs, seed)
+        inputs = {name: _of_runs(values) for name, values in found.inputs.items()}
+        relative = law_checks.relative(law, inputs, found.reference)
     shape = (runs, 1)
     return Rows(
         inputs=dict(zip(law.inputs, relative, strict=True)),
@@ -149,172 +143,7 @@ def simulated(model: Model, rows: Rows, count: int, seed: int) -> Simulated:
     raise RuntimeError(f"{model.name}: {SEARCHED * count} prior draws give {len(scores)} data sets")
 
 
-# --- Posteriors of all data sets at once
-
-
-@dataclass(frozen=True)
-class Refits:
-    """Draws, shape (data set, chain, draw, element), and for each data set what they took."""
-
-    draws: Arrays
-    r_hat: NDArray[Any]
-    divergences: NDArray[Any]
-    length: NDArray[Any]
-
-
-class _Chains(NamedTuple):
-    """Chains of some data sets: positions (data set, chain, unknown), the rest (data set, ...)."""
-
-    positions: NDArray[Any]
-    step_size: NDArray[Any]
-    metric: NDArray[Any]
-
-
-class _Batch:
-    """The sampler mapped over data sets and chains."""
-
-    def __init__(self, program: Program, rows: Rows) -> None:
-        self.program = program
-
-        def data(scores: Any) -> Any:
-            return replace(rows, scores=scores), {}
-
-        def begin(key: Any, scores: Any, position: Any, *tuned: Any) -> Any:
-            return program.begin(key, data(scores), position, *tuned)
-
-        def advance(state: Any, scores: Any, adapting: Any) -> Any:
-            state, chunk = program.advance(state, data(scores), adapting)
-            return state, (chunk.positions, chunk.gradients, chunk.sites, chunk.stats)
-
-        chains = jax.vmap(begin, in_axes=(0, None, 0, None, None, None))
-        self.begin = jax.jit(jax.vmap(chains, in_axes=(0, 0, 0, 0, 0, None)), compiler_options=ONCE)
-        chains = jax.vmap(advance, in_axes=(0, None, None))
-        self.advance = jax.jit(jax.vmap(chains, in_axes=(0, 0, None)))
-        self.centre = program.centre(data(rows.scores))
-
-    def start(self, scores: NDArray[Any], chains: int, key: Any) -> _Chains:
-        """Start near the prior mean, with the metric that gradients around it suggest."""
-        sets, size = len(scores), self.centre.size
-        probes = PROBES // chains
-        noise = jax.random.normal(key, (probes, sets, chains, size))
-        points = np.asarray(self.centre + JITTER * noise)
-        keys, steps = _keys(key, (sets, chains)), np.full(sets, FIRST_STEP)
-        unit = np.broadcast_to(np.eye(size), (sets, size, size))
-        deep = np.asarray(False)
-        states = [self.begin(keys, scores, at, steps, unit, deep) for at in points]
-        gradients = np.stack([state.nuts.z_grad for state in states])
-        ratio = points.std(axis=(0, 2)) / np.maximum(gradients.std(axis=(0, 2)), TINY)
-        metric = np.clip(ratio, *METRIC_RANGE)[..., None] * np.eye(size)
-        return _Chains(points[0], steps, metric)
-
-    def run(
-        self,
-        chains: _Chains,
-        scores: NDArray[Any],
-        key: Any,
-        *,
-        windows: int,
-        draws: int,
-        tell: Tell,
-    ) -> tuple[_Chains, Arrays, NDArray[Any]]:
-        """Adapt in windows, as `bayescale.sampler.sample` does, and draw."""
-        shape = chains.positions.shape[:2]
-        for window in range(windows + 1):
-            adapting = window < windows
-            length = WINDOW if adapting else draws
-            state = self.begin(
-                _keys(jax.random.fold_in(key, window), shape),
-                scores,
-                chains.positions,
-                chains.step_size,
-                chains.metric,
-                np.asarray(window < windows - 1),
-            )
-            chunks = []
-            for done in range(0, length, CHUNK):
-                state, chunk = self.advance(state, scores, np.asarray(adapting))
-                chunks.append(jax.tree.map(np.asarray, chunk))
-                gradients = int(chunk[3]["num_steps"].max(axis=(0, 1)).sum())
-                what = f"window {window + 1} of {windows}" if adapting else "draws"
-                tell(f"{what}, {done + CHUNK} of {length}, {gradients} gradients")
-            positions, gradients, sites, stats = jax.tree.map(
-                lambda *leaves: np.concatenate(leaves, axis=2), *chunks
-            )
-            chains = chains._replace(positions=positions[:, :, -1])
-            if adapting:
-                log_steps = np.asarray(state.average[1])
-                chains = chains._replace(step_size=np.exp(log_steps.mean(axis=1)))
-            if window < windows - 1:
-                pairs = zip(positions, gradients, strict=True)
-                metric = [self.program.learn(*map(_joined, pair)) for pair in pairs]
-                chains = chains._replace(metric=np.stack(metric))
-        flat = {name: values.reshape(*values.shape[:3], -1) for name, values in sites.items()}
-        return chains, flat, stats["diverging"].sum(axis=(1, 2))
-
-
-def _put(whole: NDArray[Any], at: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
-    found = np.array(whole)
-    found[at] = values
-    return found
-
-
-def _joined(values: NDArray[Any]) -> NDArray[Any]:
-    return values.reshape(-1, values.shape[-1])
-
-
-def _keys(key: Any, shape: tuple[int, int]) -> Any:
-    return jax.random.split(key, shape)
-
-
-def refit(
-    model: Model, rows: Rows, scores: NDArray[Any], *, seed: int, tell: Tell = lambda _: None
-) -> Refits:
-    """Sample the posterior of each data set; those whose chains disagree go on for longer.
-
-    Each time they go on where they ended, and what they drew before is dropped.
-    """
-    with jax.enable_x64(True):
-        batch = _Batch(pure_program(model, rows, depths=DEPTHS), rows)
-        key = jax.random.PRNGKey(seed)
-        chains = batch.start(scores, CHAINS, key)
-        chains, draws, divergences = batch.run(
-            chains, scores, key, windows=WINDOWS, draws=DRAWS, tell=tell
-        )
-        r_hat, lengths = worst_r_hat(draws), np.ones(len(scores), int)
-        length = 1
-        while (r_hat > R_HAT).any() and length < LONGEST:
-            length *= 2
-            at = np.flatnonzero(r_hat > R_HAT)
-            lanes = np.resize(at, len(scores))  # as many as were compiled for: some go twice
-            tell(f"{len(at)} data sets go on, {length} times as long")
-            ended, more, diverging = batch.run(
-                jax.tree.map(lambda leaf, lanes=lanes: leaf[lanes], chains),
-                scores[lanes],
-                jax.random.fold_in(key, 1000 * length),
-                windows=2,
-                draws=DRAWS * length,
-                tell=tell,
-            )
-            ended, more, diverging = jax.tree.map(
-                lambda leaf, at=at: leaf[: len(at)], (ended, more, diverging)
-            )
-            chains = jax.tree.map(lambda leaf, new, at=at: _put(leaf, at, new), chains, ended)
-            draws = {k: _put(v, at, more[k][:, :, ::length]) for k, v in draws.items()}
-            r_hat[at], lengths[at], divergences[at] = worst_r_hat(more), length, diverging
-    return Refits(draws, r_hat, divergences, lengths)
-
-
-def worst_r_hat(draws: Arrays) -> NDArray[Any]:
-    """Largest R-hat of each data set, over halves of its chains, ranks normalised."""
-    stats: Any = arviz_stats
-    each = [
-        [
-            max(float(stats.rhat(values[i, :, :, e])) for e in range(values.shape[-1]))
-            for i in range(len(values))
-        ]
-        for values in draws.values()
-    ]
-    return np.asarray(each).max(axis=0)
+# --- One law
 
 
 def inside(truth: Arrays, draws: Arrays) -> dict[str, list[bool]]:
@@ -330,10 +159,11 @@ def inside(truth: Arrays, draws: Arrays) -> dict[str, list[bool]]:
     return found
 
 
-def recover(name: str, *, data_sets: int, seed: int, tell: Tell = lambda _: None) -> dict[str, Any]:
+def recover(name: str, *, data_sets: int, seed: int, tell: Tell = silent) -> dict[str, Any]:
     """Put one law to the check; gives what is kept of it."""
     began = time.perf_counter()
     model = model_of_law(name)
+    seed = zlib.crc32(f"{name} {seed}".encode()) % 2**24  # the laws' luck is independent
     rows = usual_rows(model.law, seed=seed)
     given = simulated(model, rows, data_sets, seed)
     found = refit(model, rows, given.scores, seed=seed, tell=tell)
@@ -414,7 +244,8 @@ def settings(name: str, data_sets: int, seed: int) -> dict[str, Any]:
         "data_sets": data_sets,
         "seed": seed,
         "chains": CHAINS,
-        "windows": WINDOWS,
+        "windows": [WINDOWS, MORE_WINDOWS],
+        "depths": list(DEPTHS),
         "draws": DRAWS,
         "r_hat": R_HAT,
         "longest": LONGEST,
