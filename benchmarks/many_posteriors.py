@@ -36,8 +36,6 @@ R_HAT = 1.1  # data sets above go on, each time twice as long, up to LONGEST tim
 LONGEST = 4
 DEPTHS = (7, 8)  # of trees, in windows that learn the metric and then
 ONCE = {"xla_backend_optimization_level": 0}  # of what runs once a window: it compiles sooner
-    "xla_backend_optimization_level": 0
-}  # of what runs once a window: compiled in half the time
 
 Arrays = dict[str, NDArray[Any]]
 Tell = Callable[[str], None]
