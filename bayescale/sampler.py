@@ -3,6 +3,8 @@
 Built from NumPyro's own NUTS kernel, so that data, weights and start are arguments: folds of a
 backtest, and the chains of a fit, run through one compilation. Chains run in threads, each through
 the same executable: no device count has to be set.
+
+One file, though long: a transition and the windows that adapt it are one algorithm.
 """
 
 from __future__ import annotations
