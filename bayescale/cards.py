@@ -116,6 +116,8 @@ def _of_leaderboard(law: Part) -> bool:
 def model_of_law(name: str) -> Model:
     """Make a model of a law without pooling, with the noise that its kind of response has."""
     law = load_law(name)
+    if law.origin:
+        name = f"{law.origin}:{name.rpartition(':')[2]}"
     card = {"name": law.name, "claim": law.claim, "law": name, "noise": law.noise}
     return model_from_card(tomli_w.dumps(card), source=f"law {name}")
 

@@ -45,6 +45,7 @@ class Diagnosis:
     `frame` has one row per site (worst of its elements), `elements` one row per scalar that was
     judged. `bfmi` is per chain.
     `sentences` give each reason and what to do next, the gravest first; none when all is well.
+    `notes` say what the draws, good or not, owe to the prior.
     """
 
     verdict: Verdict
@@ -55,6 +56,7 @@ class Diagnosis:
     divergences: int
     chains: int
     draws: int
+    notes: tuple[str, ...] = ()
 
     @property
     def max_r_hat(self) -> float:
@@ -77,7 +79,9 @@ class Diagnosis:
             f"R-hat at most {self.max_r_hat:.3f}, ESS at least {self.min_ess:.0f}, "
             f"{self.divergences} divergences, energy (BFMI) {least}"
         )
-        return "\n".join([str(self.verdict), *(f"  - {text}" for text in self.sentences), facts])
+        reasons = [f"  - {text}" for text in self.sentences]
+        notes = [f"note: {text}" for text in self.notes]
+        return "\n".join([str(self.verdict), *reasons, facts, *notes])
 
     __repr__ = __str__
 

@@ -23,7 +23,7 @@ def table_files(card: dict[str, Any]) -> list[Path]:
     ----------
     card
         With a list `download` of entries: `url` and `sha256` of the published file, and `mirror`,
-        its path in the mirror folder. Where the mirror holds the same numbers in another form, `how`
+        its path in the mirror folder. Where that holds the same numbers in another form, `how`
         describes that, and its checksum is nobody's; an entry may have this form alone.
 
     Returns

@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from bayescale.model import Model
 from bayescale.predict import predict
 from bayescale.prediction import Prediction
 from bayescale.sampler import WINDOW, compile_program, sample
+from bayescale.sensitivity import prior_driven, sensitivity
 from bayescale.table import Table
 
 CHAINS, WINDOWS, DRAWS = 4, 5, 800
@@ -84,7 +85,8 @@ class Fit:
     @cached_property
     def _diagnosis(self) -> Diagnosis:
         groups = {k: v for k, v in site_groups(self.model).items() if k in self.posterior}
-        return diagnose(self.posterior, self.sample_stats, groups)
+        found = diagnose(self.posterior, self.sample_stats, groups)
+        return replace(found, notes=prior_driven(self))
 
     def summary(self) -> Diagnosis:
         """Say whether the draws can be trusted, in words and by site.
@@ -98,6 +100,16 @@ class Fit:
         >>> print(fit.summary())  # doctest: +SKIP
         """
         return self._diagnosis
+
+    def sensitivity(self) -> pd.DataFrame:
+        """Tell how much the posterior owes to the prior, by power-scaling.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by population coefficient: `prior`, `likelihood`, `width`, `diagnosis`.
+        """
+        return sensitivity(self)
 
     @property
     def verdict_ok(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from bayescale.cards import model_from_card
 from bayescale.errors import BayescaleError, FitFileError, ModelError
 from bayescale.files import atomic_path
 from bayescale.model import Model
+from bayescale.parts import source_text
 from bayescale.table import Table
 
 if TYPE_CHECKING:
@@ -60,6 +62,9 @@ def save_fit(fit: Fit, path: Path) -> None:
         "versions": fit.versions,
         "seconds": fit.seconds,
     }
+    if fit.model.law.origin:
+        text = source_text(fit.model.law)
+        about["law"] = {"file": str(fit.model.law.origin), "text": text, "sha256": _sha256(text)}
     texts: dict[str, Any] = {"about": json.dumps(about)}
     for name in FRAMES:
         frame = getattr(fit.table, name)
@@ -84,6 +89,37 @@ def save_fit(fit: Fit, path: Path) -> None:
         raise FitFileError(str(error)) from error
     except OSError as error:
         raise FitFileError(f"cannot write the fit to {path}: {error}") from error
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def stored_law(path: Path) -> str:
+    """Give the text of the user's law that a fit was made with, as it was then.
+
+    Raises
+    ------
+    FitFileError
+        The file is no fit, or its law is one that BayeScale ships.
+    """
+    about = _about(_open(path), path)
+    if "law" not in about:
+        raise FitFileError(f"the law of {path} is no file of yours: BayeScale ships it")
+    return str(about["law"]["text"])
+
+
+def _check_law(law: dict[str, str], path: Path) -> None:
+    """Ask for the user's file that a fit needs, and refuse another in its place."""
+    file = Path(law["file"])
+    remedy = f"bayescale laws --of {path} prints it as it was; write that to {file}"
+    if not file.is_file():
+        raise FitFileError(f"{path} was fitted with a law in {file}, which is not there: {remedy}")
+    if _sha256(file.read_text(encoding="utf-8")) != law["sha256"]:
+        raise FitFileError(
+            f"{path} was fitted with a law in {file}, which has changed since: {remedy}, or fit "
+            "again"
+        )
 
 
 def _check_card(model: Model) -> None:
@@ -117,31 +153,10 @@ def read_fit(path: Path) -> Fit:
     """
     from bayescale.fit import Fit
 
-    if not path.is_file():
-        raise FitFileError(
-            f"no fit file at {path}; make one with: bayescale fit skills --out {path}"
-        )
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            tree = opened.load()
-    except (OSError, ValueError, KeyError, RuntimeError, EOFError) as error:
-        raise FitFileError(
-            f"{path} is not a readable netCDF file, it may be truncated ({error}); fit again"
-        ) from error
-    if "about" not in tree or "posterior" not in tree.children:
-        raise FitFileError(f"{path} is a netCDF file but no fit of BayeScale")
-    try:
-        about = json.loads(str(tree["about"].item()))
-        schema = int(about["schema"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise FitFileError(f"{path} is a netCDF file but no fit of BayeScale") from error
-    if schema != SCHEMA:
-        version = about.get("versions", {}).get("bayescale", "another version")
-        remedy = "upgrade bayescale" if schema > SCHEMA else "fit again"
-        raise FitFileError(
-            f"{path} was written by bayescale {version} (schema {schema}); this version reads "
-            f"schema {SCHEMA}: {remedy}"
-        )
+    tree = _open(path)
+    about = _about(tree, path)
+    if "law" in about:
+        _check_law(about["law"], path)
     try:
         words = {*WORDS, *about.get("groups", ())}
         frames = {name: _frame(str(tree[name].item()), words) for name in FRAMES if name in tree}
@@ -160,6 +175,40 @@ def read_fit(path: Path) -> Fit:
         )
     except (KeyError, ValueError, BayescaleError) as error:
         raise FitFileError(f"{path} lacks a part of a fit: {error}") from error
+
+
+def _open(path: Path) -> xr.DataTree:
+    if not path.is_file():
+        raise FitFileError(
+            f"no fit file at {path}; make one with: bayescale fit skills --out {path}"
+        )
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            tree = opened.load()
+    except (OSError, ValueError, KeyError, RuntimeError, EOFError) as error:
+        raise FitFileError(
+            f"{path} is not a readable netCDF file, it may be truncated ({error}); fit again"
+        ) from error
+    if "about" not in tree or "posterior" not in tree.children:
+        raise FitFileError(f"{path} is a netCDF file but no fit of BayeScale")
+    return tree
+
+
+def _about(tree: xr.DataTree, path: Path) -> dict[str, Any]:
+    """Read what a fit file says of itself, if it is one that this version reads."""
+    try:
+        about: dict[str, Any] = json.loads(str(tree["about"].item()))
+        schema = int(about["schema"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise FitFileError(f"{path} is a netCDF file but no fit of BayeScale") from error
+    if schema != SCHEMA:
+        version = about.get("versions", {}).get("bayescale", "another version")
+        remedy = "upgrade bayescale" if schema > SCHEMA else "fit again"
+        raise FitFileError(
+            f"{path} was written by bayescale {version} (schema {schema}); this version reads "
+            f"schema {SCHEMA}: {remedy}"
+        )
+    return about
 
 
 def _frame(text: str, words: Iterable[str]) -> pd.DataFrame:

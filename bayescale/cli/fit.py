@@ -244,13 +244,15 @@ def summary(
     keep_compiled()
     import bayescale as bs
 
-    found = bs.load_fit(fit).summary()
+    posterior = bs.load_fit(fit)
+    found = posterior.summary()
     frame = found.elements if all_sites else found.frame
     if as_json:
         show_json(
             {
                 "verdict": found.verdict.name.lower(),
                 "sentences": [str(found.verdict), *found.sentences],
+                "notes": list(found.notes),
                 "max_r_hat": found.max_r_hat,
                 "min_ess": found.min_ess,
                 "divergences": found.divergences,
@@ -260,3 +262,5 @@ def summary(
         return
     typer.echo(str(found))
     show_frame(frame)
+    if not posterior.model.of_leaderboard:
+        show_frame(posterior.sensitivity().reset_index(names="coefficient"), "sensitivity")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ EXAMPLES = examples(
     "bayescale laws",
     "bayescale laws chinchilla",
     "bayescale laws my_law.py:my_law --json",
+    "bayescale laws --of mine.nc > my_law.py",
 )
 
 
@@ -27,8 +29,17 @@ def laws(
         typer.Argument(metavar="LAW", help="A law, bundled or your own in FILE.py:NAME."),
     ] = None,
     as_json: Json = False,
+    of: Annotated[
+        Path | None,
+        typer.Option(help="A fit of a law of your own: print that law's file as it was fitted."),
+    ] = None,
 ) -> None:
     """List the laws by structure, or show one: formula, coefficients with priors, source, traps."""
+    if of is not None:
+        from bayescale.storage import stored_law
+
+        typer.echo(stored_law(of), nl=False)
+        return
     import bayescale as bs
 
     if law is not None:

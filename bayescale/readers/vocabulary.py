@@ -9,7 +9,6 @@ import pandas as pd
 
 from bayescale.table import Table
 
-
 LEAST_FLOPS = 2.18e17  # the paper fits later checkpoints only
 
 

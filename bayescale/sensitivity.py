@@ -1,0 +1,107 @@
+"""What a posterior owes to its prior: power-scaling, and directions that data say nothing of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import arviz_stats
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.stats import norm
+
+if TYPE_CHECKING:
+    from bayescale.coefficients import Coefficient
+    from bayescale.fit import Fit
+
+stats: Any = arviz_stats  # it says it is typed, but its functions are not
+DRIVEN = 0.5  # posterior over prior standard deviation from which a direction is the prior's
+NAMED = 0.35  # weight in such a direction from which a coefficient is named
+
+
+def sensitivity(fit: Fit) -> pd.DataFrame:
+    """Tell how the posterior moves when prior or likelihood are given a little more weight.
+
+    Parameters
+    ----------
+    fit
+        A fit; its population coefficients are looked at.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by coefficient (and element): `prior` and `likelihood`, the power-scaling
+        sensitivities, above 0.05 worth a look; `width`, the posterior standard deviation over the
+        prior's, on the real line; `diagnosis`, in words.
+
+    Source: Kallioinen, Paananen, Buerkner and Vehtari 2024, Statistics and Computing 34:57.
+    """
+    chosen = _population(fit)
+    names = [c.name for c in chosen]
+    posterior = fit.posterior[names].astype(float)
+    priors = {
+        c.name: posterior[c.name].copy(
+            data=norm.logpdf(posterior[c.name].to_numpy(), c.prior.location, c.prior.scale)
+        )
+        for c in chosen
+    }
+    tree = xr.DataTree.from_dict(
+        {
+            "/posterior": posterior,
+            "/log_prior": xr.Dataset(priors),
+            "/log_likelihood": fit.log_likelihood().to_dataset(name="response"),
+        }
+    )
+    found: pd.DataFrame = stats.psense_summary(tree)
+    scale = {c.name: c.prior.scale for c in chosen}
+    widths = [
+        float(value) / scale[name]
+        for name in names
+        for value in np.ravel(posterior[name].std(("chain", "draw")).to_numpy())
+    ]
+    return found.assign(width=widths)[["prior", "likelihood", "width", "diagnosis"]]
+
+
+def prior_driven(fit: Fit) -> tuple[str, ...]:
+    """Say which coefficients of a law the data leave to the prior, one by one or together.
+
+    Looks at the law's coefficients in prior standard deviations, on the real line: where the
+    posterior is at least half as wide as the prior in some direction, it names the coefficients
+    that make up that direction.
+
+    Parameters
+    ----------
+    fit
+        A fit of a law of a quantity.
+
+    Returns
+    -------
+    tuple of str
+        A sentence for each direction, the widest first.
+    """
+    chosen = [c for c in fit.model.law.coefficients if not c.dims and c.name in fit.posterior]
+    if fit.model.of_leaderboard or not chosen:
+        return ()
+    priors = {c.name: c.prior for c in fit.model.coefficients}
+    sites = fit.sites()
+    standard = np.column_stack(
+        [(sites[c.name] - priors[c.name].location) / priors[c.name].scale for c in chosen]
+    )
+    variances, directions = np.linalg.eigh(np.cov(standard, rowvar=False).reshape(len(chosen), -1))
+    sentences = []
+    for variance, direction in zip(variances[::-1], directions.T[::-1], strict=True):
+        if variance < DRIVEN**2:
+            break
+        part = [c.name for c, w in zip(chosen, direction, strict=True) if abs(w) >= NAMED]
+        share = f"{min(np.sqrt(variance), 1.0):.0%} as wide as the prior"
+        sentences.append(
+            f"{part[0]} is prior-driven: its posterior is {share}"
+            if len(part) == 1
+            else f"{', '.join(part)} are prior-driven: the data cannot tell them apart (in the "
+            f"direction that trades one for another the posterior is {share})"
+        )
+    return tuple(sentences)
+
+
+def _population(fit: Fit) -> list[Coefficient]:
+    return [c for c in fit.model.coefficients if c.name in fit.posterior]
