@@ -34,6 +34,7 @@ CHAINS = 2
 WINDOWS, MORE_WINDOWS, DRAWS = 5, 2, 500  # draws of each chain
 R_HAT = 1.1  # data sets above go on, each time twice as long, up to LONGEST times
 LONGEST = 4
+FEW = 4  # data sets that go on by themselves, several times as fast as beside all others
 DEPTHS = (7, 8)  # of trees, in windows that learn the metric and then
 ONCE = {"xla_backend_optimization_level": 0}  # of what runs once a window: it compiles sooner
 
@@ -178,7 +179,8 @@ def refit(
         while (r_hat > R_HAT).any() and length < LONGEST:
             length *= 2
             at = np.flatnonzero(r_hat > R_HAT)
-            lanes = np.resize(at, len(scores))  # as many as were compiled for: some go twice
+            # As many as were compiled for, so that some go twice; or, compiled anew, a few.
+            lanes = np.resize(at, FEW if len(at) <= FEW < len(scores) else len(scores))
             tell(f"{len(at)} data sets go on, {length} times as long")
             ended, more, diverging = batch.run(
                 jax.tree.map(lambda leaf, lanes=lanes: leaf[lanes], chains),

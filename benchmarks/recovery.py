@@ -64,6 +64,7 @@ import law_checks  # noqa: E402
 RESULTS = HERE / "results" / "recovery.json"
 RUNS, DATA_SETS = 100, 20
 INTERVAL, ERRORS, LEVEL = 0.9, 3.0, 0.001
+QUIET = 15.0  # seconds between lines of progress in a file
 SEARCHED = 100  # blocks of prior draws looked through for data sets that can be fitted
 
 
@@ -265,12 +266,15 @@ def write(path: Path, laws: Mapping[str, Any]) -> None:
 
 def progress(name: str) -> Tell:
     """Tell on standard error what goes on, in place where that is a terminal."""
-    began = time.perf_counter()
+    began, last = time.perf_counter(), 0.0
+    start, end = ("\r\033[K", "") if sys.stderr.isatty() else ("", "\n")
 
     def tell(what: str) -> None:
-        if sys.stderr.isatty():
-            seconds = time.perf_counter() - began
-            print(f"\r\033[K{name}: {what}, {seconds:.0f} s", end="", file=sys.stderr, flush=True)
+        nonlocal last
+        seconds = time.perf_counter() - began
+        if sys.stderr.isatty() or seconds > last + QUIET:
+            last = seconds
+            print(f"{start}{name}: {what}, {seconds:.0f} s", end=end, file=sys.stderr, flush=True)
 
     return tell
 
