@@ -143,12 +143,15 @@ def m4(
     return start * (share + (1 - share) * sigmoid(done))
 
 
-def _solve_m4(target: Array, a: Array, steps: int = 12) -> Array:
-    """Solve -softplus(-z) + a softplus(z) = target for z: rising, and convex or concave."""
+def _solve_m4(target: Array, a: Array, steps: int = 6) -> Array:
+    """Solve z + (a - 1) softplus(z) = target for z: rising, and convex or concave.
+
+    From the asymptotes Newton's method comes to rounding in seven steps for a from 1/200 to 200.
+    """
     target, a = jnp.broadcast_arrays(jnp.asarray(target, float), a)
 
     def gap(z: Array, target: Array, a: Array) -> Array:
-        return a * softplus(z) - softplus(-z) - target
+        return z + (a - 1) * softplus(z) - target
 
     def step(z: Array, target: Array, a: Array) -> Array:
         slope = lax.stop_gradient(1 + (a - 1) * sigmoid(z))
