@@ -31,6 +31,7 @@ KEYS = {
     "pooling",
     "effects",
     "along",
+    "scatter",
     "notes",
     "table",
     "measured",
@@ -230,6 +231,7 @@ def _model(card: Mapping[str, Any], text: str) -> Model:
             for group, rule in card.get("effects", {}).items()
         },
         along=Along(**card["along"]) if "along" in card else None,
+        scatter=card.get("scatter", ""),
         table=card.get("table", ""),
         measured=tuple(card.get("measured", ())),
         where=card.get("where", {}),
@@ -276,6 +278,10 @@ def _problems(model: Model, names: Mapping[str, Coefficient]) -> Iterator[str]:
             if key not in model.law.inputs:
                 known = ", ".join(model.law.inputs)
                 yield f"{model.law.name} has no input {key!r}; its inputs are {known}"
+        if model.scatter and model.scatter not in model.law.inputs:
+            yield f"scatter names {model.scatter!r}, which is no input of {model.law.name}"
+        if model.scatter and "spread" not in {c.name for c in model.noise.coefficients}:
+            yield f"noise {model.noise.name} has no spread to change with {model.scatter}"
         if "previous" in model.noise.inputs and model.along is None:
             yield f"noise {model.noise.name} needs [along] within = GROUP, by = INPUT"
     for name, rules in model.pooling.items():

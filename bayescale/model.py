@@ -29,6 +29,11 @@ MEASUREMENT = (
         name="loading",
     ),
 )
+# How noise changes with an input: where a card names one.
+SCATTER = replace(
+    real(0.0, 0.7, unit="1", meaning="rise of log noise with the log of the input it changes with"),
+    name="scatter",
+)
 OF_SCORES = "score_"  # before the coefficients of the noise of linked scores
 POINTS_PER_LOGIT = 25.0  # slope of the logistic at its middle, in points
 
@@ -74,6 +79,8 @@ class Model:
         of.
     along
         Where neighbouring measurements share noise.
+    scatter
+        Input of the law that the noise's spread is a power of; "" for none.
     priors_given
         Priors that replace those the parts declare.
     table, measured, where
@@ -97,6 +104,7 @@ class Model:
     inputs: Mapping[str, str] = field(default_factory=dict)
     effects: Mapping[str, Pooling] = field(default_factory=dict)
     along: Along | None = None
+    scatter: str = ""
     priors_given: Mapping[str, Prior] = field(default_factory=dict)
     table: str = ""
     measured: tuple[str, ...] = ()
@@ -120,6 +128,7 @@ class Model:
             *link,
             *self.noise.coefficients,
             *(replace(c, name=OF_SCORES + c.name) for c in scores),
+            *((SCATTER,) if self.scatter else ()),
         )
         return tuple(replace(c, prior=self.priors_given.get(c.name, c.prior)) for c in declared)
 

@@ -56,6 +56,9 @@ def distribution(model: Model, rows: Rows) -> tuple[Array, Any]:
     for group, rule in model.effects.items():
         quantity = quantity * jnp.exp(_effect(group, rule, rows))
     noise = taken(model.noise.coefficients, values)
+    if model.scatter:
+        change = values["scatter"] * jnp.log(rows.inputs[model.scatter])
+        noise["spread"] = noise["spread"] * jnp.exp(change)
     measured = _measured(model.noise, quantity, rows, own, noise)
     if model.link is None or model.score_noise is None or not scored:
         return quantity, measured

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bayescale.model import Model
 
 SCORE_UNIT = "accuracy"
+ANY_UNIT = "of the response"  # of a law that any quantity may follow
 BOUNDED_UNITS = ("accuracy", "error")
 SHARES_OFF = 1e-3  # how far from one the shares of a mixture may sum
 Floats = NDArray[np.float64]
@@ -253,7 +254,7 @@ def _response_problems(model: Model, table: Table, own: pd.Index) -> list[str]:
     law, units = model.law, table.benchmarks["unit"]
     bounded = [name for name in own if units[name] in BOUNDED_UNITS]
     choose = "choose with table.select(benchmarks=[...]) (command line: --benchmark)"
-    if law.response != "error" and bounded:
+    if law.response != "error" and law.unit != ANY_UNIT and bounded:
         link = ", or give the card a [score] link" if law.response == "loss" else ""
         text = (
             f"{law.name} gives a {law.response}, and {quoted(bounded)} of table {table.name} is "

@@ -1,0 +1,334 @@
+"""Extrapolate the 72 learning curves of Alabdulmohsin et al. 2022, with intervals.
+
+    python benchmarks/vision_curves.py --json benchmarks/results/vision_curves.json
+
+Each curve is fitted where `training` is 1 and predicted where it is 0, at up to twice the examples.
+Three laws (power-floor, m4, bnsl) run through one compiled program each, all curves through the same
+shapes. Neighbouring checkpoints share noise: an autoregression along log examples. The laws are
+weighted by stacking over curves: each is fitted to the training points below 1/2.1 of the largest
+and scored on the rest, so that no weight rests on a row-wise score or on what is predicted. Beside
+them: M1 to M4 by least squares on logs, their intervals recalibrated by the same forward validation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+import tomli_w
+from scipy.optimize import least_squares, minimize
+from scipy.special import expit, logsumexp
+
+import bayescale as bs
+from bayescale.cards import model_from_card
+from bayescale.diagnostics import largest_r_hat
+from bayescale.evaluate import evaluate
+from bayescale.files import write_json
+from bayescale.labels import to_datasets
+from bayescale.model import Model
+from bayescale.rows import make_rows
+from bayescale.runtime import keep_compiled
+from bayescale.sampler import Program, compile_program, sample
+from bayescale.scores import cluster_bootstrap, crps, interval_score
+from bayescale.table import Table
+
+LAWS = ("power-floor", "m4", "bnsl")
+AHEAD = 2.1  # how far beyond the training points the curves go
+TRAIN, TEST = 72, 800  # rows that every curve is padded to
+CHAINS, WINDOWS, DRAWS = 2, 4, 400
+R_HAT, LONGEST = 1.05, 4
+TAILS = (0.05, 0.5, 0.95)
+Floats = Any
+
+
+def main() -> None:
+    """Run what is missing, then score."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, default=Path("vision_curves.json"))
+    parser.add_argument("--curves", type=int, help="only the first so many curves")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    keep_compiled()
+    began = time.perf_counter()
+    curves = read_curves()
+    names = list(curves)[: arguments.curves]
+    laws = {law: fit_all(law, {n: curves[n] for n in names}, arguments.seed) for law in LAWS}
+    seconds = time.perf_counter() - began
+    weights = stack({law: [f["validation"] for f in found.values()] for law, found in laws.items()})
+    print(f"{len(names)} curves, {seconds:.0f} s; weights {dict(zip(LAWS, weights.round(3), strict=True))}")
+    rng = np.random.default_rng(arguments.seed)
+    rows = []
+    for name in names:
+        _, y = curves[name]["test"]
+        draws = {law: laws[law][name]["draws"] for law in LAWS}
+        rows += [score(name, law, draws[law], y) for law in LAWS]
+        rows.append(score(name, "stacked", mixed(draws, weights, rng), y))
+        rows += [score(name, m, d, y) for m, d in least_squares_draws(curves[name], rng).items()]
+    frame = pd.DataFrame(rows)
+    table = summary(frame)
+    print(table.round(4).to_string())
+    diagnostics = {
+        law: {
+            "max_r_hat": max(f["r_hat"] for f in found.values()),
+            "curves_above_1.05": sum(f["r_hat"] > R_HAT for f in found.values()),
+            "divergences": sum(f["divergences"] for f in found.values()),
+            "seconds": sum(f["seconds"] for f in found.values()),
+        }
+        for law, found in laws.items()
+    }
+    print(json.dumps(diagnostics, indent=1))
+    result = {
+        "seed": arguments.seed,
+        "seconds": seconds,
+        "weights": dict(zip(LAWS, map(float, weights), strict=True)),
+        "diagnostics": diagnostics,
+        "summary": json.loads(table.to_json(orient="index")),
+        "rows": rows,
+    }
+    write_json(arguments.json, result)
+
+
+def read_curves() -> dict[str, dict[str, tuple[Floats, Floats]]]:
+    """Split each curve into training and test points; x is over the training points' middle."""
+    table = bs.load_table("vision-curves")
+    frame = table.runs.assign(error=table.to_wide()["error"])
+    curves = {}
+    for name, points in frame.groupby("curve"):
+        train = points["training"] == 1
+        middle = np.exp(np.log(points["examples"][train]).mean())
+        parts = {"train": points[train], "test": points[~train]}
+        curves[str(name)] = {
+            part: (chosen["examples"].to_numpy() / middle, chosen["error"].to_numpy())
+            for part, chosen in parts.items()
+        }
+    return curves
+
+
+def model_of(law: str) -> Model:
+    """Make a law's model with noise that neighbours share."""
+    card = {
+        "name": law,
+        "claim": f"{law} with autoregressive noise.",
+        "law": law,
+        "noise": "ar1-log",
+        "reference": {"x": 1.0},
+        "along": {"within": "curve", "by": "x"},
+    }
+    return model_from_card(tomli_w.dumps(card))
+
+
+def fit_all(law: str, curves: dict[str, Any], seed: int) -> dict[str, dict[str, Any]]:
+    """Fit a law to every curve, to the whole of its training points and to the lower part."""
+    model, found = model_of(law), {}
+    template = rows_of(model, np.ones(TRAIN) * np.arange(1, TRAIN + 1), TRAIN)
+    with jax.enable_x64(True):
+        program = compile_program(model, template)
+    for number, (name, parts) in enumerate(curves.items()):
+        began = time.perf_counter()
+        x, y = parts["train"]
+        low = x <= x.max() / AHEAD
+        lower = one(program, (x[low], y[low]), x[~low], y[~low], seed + 2 * number)
+        whole = one(program, (x, y), parts["test"][0], parts["test"][1], seed + 2 * number + 1)
+        found[name] = {
+            "validation": lower["log_density"],
+            "draws": whole["draws"],
+            "r_hat": whole["r_hat"],
+            "divergences": whole["divergences"],
+            "seconds": time.perf_counter() - began,
+        }
+        print(
+            f"{law} {number + 1}/{len(curves)} {name}: {found[name]['seconds']:.1f} s, "
+            f"R-hat {whole['r_hat']:.2f}",
+            file=sys.stderr,
+            flush=True,
+        )
+    return found
+
+
+def rows_of(model: Model, x: Floats, size: int) -> Any:
+    """Lay points out, padded by repeats of weight zero; measured values are set later."""
+    padded = np.concatenate([x, np.repeat(x[-1:], size - len(x))])
+    frame = pd.DataFrame({"x": padded, "curve": "one", "error": 0.5})
+    table = Table.from_runs(frame, "error", units={"error": "error"})
+    return make_rows(model, table, {"curve": ["one"]})
+
+
+def one(
+    program: Program, train: tuple[Floats, Floats], x: Floats, y: Floats, seed: int
+) -> dict[str, Any]:
+    """Fit one set of points and predict others."""
+    model = program.model
+    rows = with_values(rows_of(model, train[0], TRAIN), train[1])
+    with jax.enable_x64(True):
+        found = sample(program, rows, seed=seed, chains=CHAINS, windows=WINDOWS, draws=DRAWS)
+        length = 1
+        while (r_hat := r_hat_of(model, found)) > R_HAT and length < LONGEST:
+            more = sample(
+                program,
+                rows,
+                seed=seed + 10_000 * length,
+                chains=CHAINS,
+                windows=0,
+                draws=DRAWS * length,
+                start=found.end,
+            )
+            found, length = found.then(more), 2 * length
+    sites = {k: v[:, ::length].reshape(-1, *v.shape[2:]) for k, v in found.sites.items()}
+    ahead = with_values(rows_of(model, x, TEST), y)
+    # Without neighbours: each predicted point by itself.
+    out = evaluate(model, ahead.with_weights(ahead.weights * 0), sites, seed=seed)
+    draws = out.score[:, : len(x), 0]
+    return {
+        "draws": draws,
+        "log_density": density(draws, y),
+        "r_hat": r_hat,
+        "divergences": int(found.stats["diverging"].sum()),
+    }
+
+
+def with_values(rows: Any, y: Floats) -> Any:
+    """Set the measured values of padded rows."""
+    count = len(rows.scores)
+    values = np.concatenate([y, np.repeat(y[-1:], count - len(y))])[:, None]
+    weights = (np.arange(count) < len(y)).astype(float)[:, None]
+    return dataclasses.replace(rows, scores=values).with_weights(weights)
+
+
+def r_hat_of(model: Model, found: Any) -> float:
+    """Largest R-hat; the table only names dimensions."""
+    table = Table.from_runs(
+        pd.DataFrame({"x": [1.0], "curve": ["one"], "error": [0.5]}),
+        "error",
+        units={"error": "error"},
+    )
+    return largest_r_hat(to_datasets(model, table, found)[0])
+
+
+def density(draws: Floats, y: Floats) -> float:
+    """Mean log density of points under a normal kernel of their predictive draws' logs."""
+    logs = np.log(np.maximum(draws, 1e-6))
+    width = 1.06 * np.maximum(logs.std(axis=0), 1e-3) * len(logs) ** -0.2
+    away = (np.log(y) - logs) / width
+    each = logsumexp(-0.5 * away**2, axis=0) - np.log(len(logs) * width * np.sqrt(2 * np.pi))
+    return float(each.mean())
+
+
+def stack(scores: dict[str, list[float]]) -> Floats:
+    """Weigh laws so that the mixture predicts the curves' held-back points best."""
+    table = np.array([scores[law] for law in LAWS]).T
+
+    def loss(free: Floats) -> float:
+        logits = np.concatenate([[0.0], free])
+        return -float(logsumexp(table + logits - logsumexp(logits), axis=1).mean())
+
+    found = minimize(loss, np.zeros(len(LAWS) - 1), method="Nelder-Mead")
+    logits = np.concatenate([[0.0], found.x])
+    return np.exp(logits - logsumexp(logits))
+
+
+def mixed(draws: dict[str, Floats], weights: Floats, rng: np.random.Generator) -> Floats:
+    """Draw from the laws in proportion to their weights."""
+    count = len(next(iter(draws.values())))
+    each = rng.multinomial(count, weights)
+    parts = [
+        draws[law][rng.choice(count, n, replace=False)] for law, n in zip(LAWS, each, strict=True)
+    ]
+    return np.concatenate(parts)
+
+
+def score(curve: str, law: str, draws: Floats, y: Floats) -> dict[str, Any]:
+    """Score the predictions of one curve."""
+    low, middle, high = np.quantile(draws, TAILS, axis=0)
+    return {
+        "curve": curve,
+        "law": law,
+        "rmsle": float(np.sqrt(np.mean((np.log(np.maximum(middle, 1e-6)) - np.log(y)) ** 2))),
+        "inside": float(((low <= y) & (y <= high)).mean()),
+        "interval_score": float(interval_score(low, high, y, level=0.9).mean()),
+        "crps": float(crps(draws, y).mean()),
+        "width": float((high - low).mean()),
+    }
+
+
+def curve_m(law: str, p: Floats, x: Floats) -> Floats:
+    """M1 to M4 by unconstrained coefficients, in logs where they are positive."""
+    if law == "m1":
+        return np.exp(p[0]) * x ** -np.exp(p[1])
+    if law == "m2":
+        return np.exp(p[0]) * x ** -np.exp(p[1]) + np.exp(p[2])
+    if law == "m3":
+        return np.exp(p[0]) * (1 / x + np.exp(p[3])) ** np.exp(p[1]) + np.exp(p[2])
+    start, floor = np.exp(p[2]), np.exp(p[2]) * expit(p[3])
+    low, high = np.zeros_like(x), np.ones_like(x)
+    for _ in range(50):
+        middle = (low + high) / 2
+        error = floor + middle * (start - floor)
+        above = (error - floor) > (start - error) ** np.exp(p[4]) * np.exp(p[0]) * x ** -np.exp(
+            p[1]
+        )
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    return floor + (low + high) / 2 * (start - floor)
+
+
+STARTS = {
+    "m1": [[-0.7, -1.2]],
+    "m2": [[-0.9, -1.0, -2.0], [-0.9, -0.3, -1.2], [-0.7, -1.5, -4.0]],
+    "m3": [[-0.9, -1.0, -2.0, -4.0], [-0.9, -0.3, -1.2, -6.0], [-0.7, -1.5, -4.0, -6.0]],
+    "m4": [
+        [-0.9, -1.0, -0.05, -1.5, 0.0],
+        [-0.9, -0.3, -0.05, -0.5, 0.0],
+        [-0.7, -1.5, 0.0, -3.0, 0.0],
+    ],
+}
+
+
+def solve_m(law: str, x: Floats, y: Floats) -> Floats:
+    """Least squares on logs from several starts."""
+
+    def gap(p: Floats) -> Floats:
+        return np.log(np.maximum(curve_m(law, np.clip(p, -12, 6), x), 1e-9)) - np.log(y)
+
+    tries = [least_squares(gap, start, max_nfev=300) for start in STARTS[law]]
+    return np.clip(min(tries, key=lambda t: t.cost).x, -12, 6)
+
+
+def least_squares_draws(parts: dict[str, Any], rng: np.random.Generator) -> dict[str, Floats]:
+    """Predict by least squares; the spread of logs is that of the forward validation's errors."""
+    (x, y), ahead = parts["train"], parts["test"][0]
+    low, found = x <= x.max() / AHEAD, {}
+    for law in STARTS:
+        lower = curve_m(law, solve_m(law, x[low], y[low]), x[~low])
+        spread = float(np.sqrt(np.mean((np.log(lower) - np.log(y[~low])) ** 2)))
+        whole = curve_m(law, solve_m(law, x, y), ahead)
+        noise = spread * rng.standard_normal((800, 1))
+        found[f"{law} least squares"] = whole * np.exp(noise)
+    return found
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """Summarise over curves, with bootstrap errors of the coverage."""
+    rows = {}
+    for law, part in frame.groupby("law", sort=False):
+        _, error = cluster_bootstrap(part["inside"], part["curve"], seed=0)
+        rows[law] = {
+            "median_rmsle": part["rmsle"].median(),
+            "mean_rmsle": part["rmsle"].mean(),
+            "coverage_90": part["inside"].mean(),
+            "coverage_se": error,
+            "interval_score": part["interval_score"].mean(),
+            "crps": part["crps"].mean(),
+            "width": part["width"].mean(),
+        }
+    return pd.DataFrame(rows).T
+
+
+if __name__ == "__main__":
+    main()
