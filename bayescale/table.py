@@ -254,6 +254,8 @@ class Table:
             _with_column(frame, "run"), responses, units or {}, source
         )
         fail(problems)
+        if "family" not in runs.columns:
+            runs = runs.assign(family=frames.ONE_FAMILY)
         return cls.from_long(scores, runs, benchmarks, name, series=series, source=source)
 
     @property

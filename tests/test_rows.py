@@ -1,0 +1,122 @@
+"""Rows of a law: what is laid out, what is derived, and each bad input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayescale.cards import customise, load_model, model_from_card
+from bayescale.errors import ModelError
+from bayescale.rows import make_rows, reference_run
+from bayescale.table import Table
+
+RUNS = pd.DataFrame(
+    {
+        "run": ["a", "b", "c", "d"],
+        "params": [1e8, 1e9, 1e9, 1e10],
+        "tokens": [2e9, 2e10, 4e10, 2e11],
+        "corpus": ["web", "web", "code", "code"],
+        "loss": [3.1, 2.6, 2.5, 2.2],
+    }
+)
+
+
+def table(units: Any = None, response: Any = "loss", **columns: Any) -> Table:
+    return Table.from_runs(RUNS.assign(**columns), response, units=units, name="mine")
+
+
+def test_inputs_are_over_the_reference_run() -> None:
+    model = load_model("chinchilla").on(table())
+    assert model.reference == {
+        name: pytest.approx(np.exp(np.log(RUNS[name]).mean()), rel=1e-3)
+        for name in ("params", "tokens")
+    }
+    rows = model.design(table())
+    for name in ("params", "tokens"):
+        np.testing.assert_allclose(rows.inputs[name] * model.reference[name], RUNS[name])
+    np.testing.assert_array_equal(rows.scores[:, 0], RUNS["loss"])
+    assert rows.linked == (False,)
+
+
+def test_the_reference_does_not_depend_on_what_was_measured() -> None:
+    other = table(loss=[9.0, 8.0, 7.0, 6.0])
+    assert (
+        reference_run(load_model("chinchilla"), other)
+        == load_model("chinchilla").on(table()).reference
+    )
+
+
+def test_ratio_and_compute_are_derived() -> None:
+    model = load_model("gadre-overtrain").on(table())
+    rows = model.design(table())
+    flops = 6 * RUNS["params"] * RUNS["tokens"]
+    np.testing.assert_allclose(rows.inputs["flops"] * model.reference["flops"], flops)
+    ratio = RUNS["tokens"] / RUNS["params"]
+    np.testing.assert_allclose(rows.inputs["multiplier"] * model.reference["multiplier"], ratio)
+
+
+def test_new_members_come_after_the_known() -> None:
+    model = customise(load_model("kaplan-nd"), pool={"E": "corpus"}).on(table())
+    rows = make_rows(model, table(), {"corpus": ["books", "code"]})
+    assert rows.members == (("corpus", 2, 3),)
+    np.testing.assert_array_equal(rows.groups["corpus"], [2, 2, 1, 1])
+
+
+def test_a_neighbour_is_the_one_before_with_some_weight() -> None:
+    card = 'name = "x"\nclaim = "X."\nlaw = "power-floor"\nnoise = "ar1-log"\n'
+    card += '[inputs]\nx = "tokens"\n[along]\nwithin = "corpus"\nby = "tokens"\n'
+    rows = model_from_card(card).design(table(corpus=["web", "web", "web", "code"]))
+    np.testing.assert_array_equal(rows.previous[:, 0], [-1, 0, 1, -1])
+    np.testing.assert_allclose(rows.gap[:, 0], [0, np.log(10), np.log(2), 0])
+    fewer = rows.with_weights(np.array([[1.0], [0.0], [1.0], [1.0]]))
+    np.testing.assert_array_equal(fewer.previous[:, 0], [-1, -1, 0, -1])
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "columns", "said"),
+    [
+        ("gemstones", {}, {}, 'needs .*width.* in a column "width"; table mine has'),
+        (
+            "gemstones",
+            {},
+            {"width": [512.0, 0.0, 1024.0, np.nan], "depth": 12.0},
+            r'a positive number in column "width" .* 2 without: "b \(0\)", "d \(nan\)"',
+        ),
+        ("chinchilla", {"pool": "corpsu"}, {}, r'"corpsu" of groups \(did you mean "corpus"'),
+        ("mixing-exp", {}, {}, 'a mixture needs columns "shares_..."'),
+        (
+            "mixing-exp",
+            {},
+            {"shares_web": [0.5, 0.5, 0.9, 0.5], "shares_code": 0.5},
+            r'sum to one; those of "shares_web", "shares_code" do not in 1 runs .*"c \(1.4\)"',
+        ),
+        ("lr-annealing", {}, {}, "a series needs a column"),
+        ("chinchilla", {}, {"loss": [3.0, -1.0, 2.0, 2.0]}, r'is not positive.*"b \(-1\)"'),
+        ("power-floor", {"inputs": {"x": "widht"}}, {"width": 1.0}, 'did you mean "width"'),
+    ],
+)
+def test_bad_inputs_are_named(model: str, changes: Any, columns: dict[str, Any], said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        customise(load_model(model), **changes).on(table(**columns)).design(table(**columns))
+
+
+def test_responses_on_a_wrong_scale_are_refused() -> None:
+    model = load_model("kaplan-nd")
+    with pytest.raises(ModelError, match=r'gives a loss, and "loss" of table mine is error'):
+        model.on(table()).design(table(units={"loss": "error"}))
+    two = table(response=["loss", "other"], other=[3.0, 2.5, 2.4, 2.1])
+    with pytest.raises(ModelError, match=r"gives one loss, and table mine has 2: \"loss\", \"oth"):
+        model.on(two).design(two)
+    percent = table(units={"loss": "error"}, loss=[80.0, 70.0, 60.0, 50.0])
+    with pytest.raises(ModelError, match="is it percent"):
+        customise(load_model("m2"), inputs={"x": "tokens"}).on(percent).design(percent)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    model = customise(load_model("gemstones"), effects=["shape"])
+    with pytest.raises(ModelError) as caught:
+        model.design(table())
+    assert {"width", "depth"} <= set(str(caught.value).replace('"', " ").split())
