@@ -1,0 +1,148 @@
+"""A fit of a law: coefficients in the paper's units, predictions, what is prior-driven, storage."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayescale as bs
+from bayescale.errors import FitFileError, PredictError
+from bayescale.estimates import law_draws
+from bayescale.storage import stored_law
+
+LAW = '''
+from typing import Annotated
+
+from jax import Array
+
+from bayescale.coefficients import positive
+from bayescale.inputs import Params
+from bayescale.parts import amplitudes, law
+
+
+@law(response="loss", unit="nats/token", source="mine", paper=amplitudes(A={"params": "alpha"}))
+def mine(
+    params: Params,
+    *,
+    A: Annotated[Array, positive(3, 2, unit="nats/token", meaning="loss at the reference")],
+    alpha: Annotated[Array, positive(0.1, 2, unit="1", meaning="exponent")],
+) -> Array:
+    r"""Loss falls as a power of size.
+
+    .. math:: L = A N^{-\\alpha}
+    """
+    return A * params**-alpha
+'''
+SHORT = {"chains": 2, "warmup": 200, "draws": 200, "progress": False}
+TRUE = {"A": 30.0, "alpha": 0.12}
+
+
+@pytest.fixture(scope="module")
+def table() -> bs.Table:
+    rng = np.random.default_rng(0)
+    params = np.tile(np.geomspace(1e7, 1e10, 10), 2)
+    corpus = np.repeat(["code", "web"], 10)
+    loss = TRUE["A"] * params ** -TRUE["alpha"] * np.where(corpus == "web", 1.1, 1.0)
+    noisy = loss * np.exp(0.003 * rng.standard_normal(20))
+    frame = pd.DataFrame({"params": params, "corpus": corpus, "loss": noisy})
+    return bs.Table.from_runs(frame, name="powers")
+
+
+@pytest.fixture(scope="module")
+def law_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("law") / "my_law.py"
+    path.write_text(LAW, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def fit(table: bs.Table, law_file: Path) -> bs.Fit:
+    return bs.fit(f"{law_file}:mine", table, pool={"A": "corpus"}, **SHORT)
+
+
+def test_the_papers_coefficients_are_found(fit: bs.Fit) -> None:
+    frame = fit.coefficients(units="paper", by="corpus").set_index(["coefficient", "of"])
+    for of, factor in (("code", 1.0), ("web", 1.1)):
+        row = frame.loc[("A", of)]
+        assert row["lower_0.9"] < TRUE["A"] * factor < row["upper_0.9"]
+        assert row["unit"] == "as in the paper"
+    row = frame.loc[("alpha", "code")]
+    assert row["lower_0.9"] < TRUE["alpha"] < row["upper_0.9"]
+
+
+def test_units_do_not_change_the_curve(fit: bs.Fit) -> None:
+    reference = fit.model.reference["params"]
+    own, paper = (law_draws(fit, ("corpus", "web"), units) for units in ("reference", "paper"))
+    at = 3e9
+    np.testing.assert_allclose(
+        own["A"] * (at / reference) ** -own["alpha"], paper["A"] * at ** -paper["alpha"], rtol=1e-5
+    )
+
+
+def test_predictions_of_known_and_new_members(fit: bs.Fit) -> None:
+    rows = pd.DataFrame({"params": [1e11, 1e11], "corpus": ["web", "books"]})
+    found = fit.predict(rows, kind="mean")
+    width = found.frame["mean_upper_0.9"] - found.frame["mean_lower_0.9"]
+    true = 1.1 * TRUE["A"] * 1e11 ** -TRUE["alpha"]
+    assert found.frame["mean_median"][0] == pytest.approx(true, rel=0.01)
+    assert width[1] > 3 * width[0]
+    assert any('"books" is not among' in doubt for doubt in found.doubts)
+    assert any("10 times beyond" in doubt for doubt in found.doubts)
+    nameless = fit.predict(params=1e9)
+    assert any("corpus not named" in doubt for doubt in nameless.doubts)
+    score = fit.predict(params=1e9, corpus="web")
+    assert score.draws.std() > fit.predict(params=1e9, corpus="web", kind="mean").draws.std()
+
+
+def test_queries_that_make_no_sense_are_refused(fit: bs.Fit) -> None:
+    with pytest.raises(PredictError, match=r'no column "parms" \(did you mean "params"'):
+        fit.predict(parms=1e9)
+    with pytest.raises(PredictError, match="plain numbers"):
+        fit.predict(pd.DataFrame({"params": ["7B"], "corpus": ["web"]}))
+    with pytest.raises(PredictError, match="positive number"):
+        fit.predict(params=-1.0, corpus="web")
+    with pytest.raises(PredictError, match="no coefficient varies over 'family'"):
+        fit.coefficients(by="family")
+    with pytest.raises(PredictError, match="units must be one of"):
+        fit.coefficients(units="papers")
+
+
+def test_a_fit_brings_its_law_back(fit: bs.Fit, law_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.nc"
+    fit.save(path)
+    again = bs.load_fit(path)
+    query = {"params": 1e9, "corpus": "web", "seed": 3}
+    pd.testing.assert_frame_equal(again.predict(**query).frame, fit.predict(**query).frame)
+    assert stored_law(path) == LAW
+    kept = tmp_path / "kept.py"
+    shutil.move(law_file, kept)
+    try:
+        with pytest.raises(FitFileError, match=r"which is not there: bayescale laws --of"):
+            bs.load_fit(path)
+        law_file.write_text(LAW.replace("-alpha", "-2 * alpha"), encoding="utf-8")
+        with pytest.raises(FitFileError, match="which has changed since"):
+            bs.load_fit(path)
+    finally:
+        shutil.move(kept, law_file)
+
+
+def test_one_ratio_of_tokens_to_params_leaves_the_terms_to_the_prior() -> None:
+    params = np.geomspace(1e7, 1e10, 30)
+    rng = np.random.default_rng(1)
+    x = params / 3e8
+    loss = (1.8 + 0.4 * x**-0.34 + 0.4 * x**-0.36) * np.exp(0.004 * rng.standard_normal(30))
+    frame = pd.DataFrame({"params": params, "tokens": 20 * params, "loss": loss})
+    one = bs.fit("kaplan-nd", bs.Table.from_runs(frame), **SHORT)
+    assert any("share" in note and "prior-driven" in note for note in one.summary().notes)
+    assert "note: " in str(one.summary())
+
+
+def test_informed_coefficients_are_not_called_prior_driven(fit: bs.Fit) -> None:
+    assert fit.summary().notes == ()
+    frame = fit.sensitivity()
+    assert frame.loc["alpha", "width"] < 0.1
+    assert {"prior", "likelihood", "diagnosis"} <= set(frame.columns)
