@@ -231,11 +231,11 @@ def test_a_wrong_noise_fails() -> None:
     model = model_of_law("power")
     rows = recovery.usual_rows(model.law, seed=3)
     given = recovery.simulated(model, rows, 20, seed=3)
-    told = customise(model, priors={"spread": (0.001, 1.1), "degrees": (30.0, 1.1)})
+    told = customise(model, priors={"spread": (0.001, 1.01), "degrees": (30.0, 1.01)})
     held = recovery.inside(given.sites, recovery.refit(told, rows, given.scores, seed=3).draws)
     said = recovery.verdict({model.name: record(held)})
     assert not said["covered"]
-    assert {"power: A", "power: alpha"} & set(said["below"])
+    assert {"power: A", "power: alpha"} <= set(said["below"])
 
 
 @pytest.mark.slow
