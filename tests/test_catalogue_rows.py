@@ -1,0 +1,32 @@
+"""What papers print comes out of our laws on their public data, within bands set beforehand."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+
+import catalogue
+
+QUICK = ("14", "18", "22")
+# Not tests: seconds depend on the machine, and what is missed is told in benchmarks/README.md.
+UNTESTED = ("1-time", "24-mixing")
+
+
+@pytest.mark.mirror
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, marks=() if row in QUICK else pytest.mark.slow)
+        for row in catalogue.ROWS
+        if row not in UNTESTED
+    ],
+)
+def test_row(row: str) -> None:
+    lines = catalogue.ROWS[row]()
+    banded = [line for line in lines if line.inside is not None]
+    assert banded or row == "10"
+    assert [line for line in banded if not line.inside] == []
