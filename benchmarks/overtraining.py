@@ -2,9 +2,9 @@
 
     python benchmarks/overtraining.py --json benchmarks/results/overtraining.json
 
-For each of the six largest runs: train on the runs of at most 1/300 of its compute (for the mean accuracy
-of 17 tasks: 1/20), three corpora pooled, all ratios of tokens to parameters; predict its loss and
-accuracy. Beside it, the same law with a fit of its own for each corpus.
+For each of the six largest runs: train on the runs of at most 1/300 of its compute (for the mean
+accuracy of 17 tasks: 1/20), three corpora pooled, all ratios of tokens to parameters; predict its
+loss and accuracy. Beside it, the same law with a fit of its own for each corpus.
 """
 
 from __future__ import annotations

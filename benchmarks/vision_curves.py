@@ -2,12 +2,13 @@
 
     python benchmarks/vision_curves.py --json benchmarks/results/vision_curves.json
 
-Each curve is fitted where `training` is 1 and predicted where it is 0, at up to twice the examples.
-Three laws (power-floor, m4, bnsl) run through one compiled program each, all curves through the same
-shapes. Neighbouring checkpoints share noise: an autoregression along log examples. The laws are
-weighted by stacking over curves: each is fitted to the training points below 1/2.1 of the largest
-and scored on the rest, so that no weight rests on a row-wise score or on what is predicted. Beside
-them: M1 to M4 by least squares on logs, their intervals recalibrated by the same forward validation.
+Each curve is fitted where `training` is 1 and predicted where it is 0, at up to twice the
+examples. Three laws (power-floor, m4, bnsl) run through one compiled program each, all curves
+through the same shapes. Neighbouring checkpoints share noise: an autoregression along log
+examples. The laws are weighted by stacking over curves: each is fitted to the training points
+below 1/2.1 of the largest and scored on the rest, so that no weight rests on a row-wise score or
+on what is predicted. Beside them: M1 to M4 by least squares on logs, with intervals recalibrated
+by the same forward validation.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ def main() -> None:
     laws = {law: fit_all(law, {n: curves[n] for n in names}, arguments.seed) for law in LAWS}
     seconds = time.perf_counter() - began
     weights = stack({law: [f["validation"] for f in found.values()] for law, found in laws.items()})
-    print(f"{len(names)} curves, {seconds:.0f} s; weights {dict(zip(LAWS, weights.round(3), strict=True))}")
+    shares = dict(zip(LAWS, map(float, weights.round(3)), strict=True))
+    print(f"{len(names)} curves, {seconds:.0f} s; weights {shares}")
     rng = np.random.default_rng(arguments.seed)
     rows = []
     for name in names:

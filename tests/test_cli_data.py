@@ -89,7 +89,7 @@ def test_a_named_table_knows_its_responses() -> None:
         open_table("finetuning", response=["loss"])
 
 
-def test_runs_are_added_to_a_table_of_runs(runs_csv: Path, tmp_path: Path) -> None:
+def test_runs_are_added_to_a_table_of_runs(tmp_path: Path) -> None:
     table = open_table("data-constrained")
     mine = tmp_path / "mine.csv"
     mine.write_text("run,params,tokens,unique_tokens,epochs,loss\nx,1e9,2e10,1e10,2,2.9\n")
