@@ -106,13 +106,14 @@ def _told(fit: Fit, units: str, by: str | None) -> Iterator[tuple[str, str, Floa
     law = {c.name for c in fit.model.law.coefficients} if not fit.model.of_leaderboard else set()
     for place in places(fit, by) if law else ():
         member = "" if place is None else place[1]
+        own = law_draws(fit, place)
         for name, draws in law_draws(fit, place, units).items():
             c = declared.get(name)
             if place is not None and c is not None and not _varies(fit, c, place[0], units):
                 continue
             unit, meaning = (c.unit, c.meaning) if c else ("", "")
-            if units == "paper":
-                unit = "as in the paper"
+            if not np.array_equal(draws, own.get(name, np.array(()))):
+                unit, meaning = "as in the paper", ""
             for index in np.ndindex(draws.shape[1:]):
                 label = ", ".join([member, *map(str, index)]).strip(", ")
                 yield name, label, draws[(slice(None), *index)], unit, meaning

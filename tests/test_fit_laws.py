@@ -69,8 +69,9 @@ def test_the_papers_coefficients_are_found(fit: bs.Fit) -> None:
     for of, factor in (("code", 1.0), ("web", 1.1)):
         row = frame.loc[("A", of)]
         assert row["lower_0.9"] < TRUE["A"] * factor < row["upper_0.9"]
-        assert row["unit"] == "as in the paper"
+        assert (row["unit"], row["meaning"]) == ("as in the paper", "")
     row = frame.loc[("alpha", "code")]
+    assert row["meaning"] == "exponent"
     assert row["lower_0.9"] < TRUE["alpha"] < row["upper_0.9"]
 
 
