@@ -462,7 +462,7 @@ def row_12() -> list[Line]:
         column = {"loss": "loss_fineweb_edu"}
         fit = quiet(law, table, priors=known, inputs=column)
         draws = law_draws(fit)
-        free = law_draws(quiet(law, table, inputs=column))["kappa"]
+        free = law_draws(quiet(bs.cards.model_of_law(law), table, inputs=column))["kappa"]
         lines += [
             Line(law, f"{corpus}, mean kappa", 1.035, 0.085, draws["kappa"].mean()),
             *sampled_well(law, corpus, fit),

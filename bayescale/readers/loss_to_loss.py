@@ -28,6 +28,7 @@ LOSSES = {
     "fineweb_1T": "fineweb-1T",
     "c4": "c4",
 }
+TWIN = "fineweb-edu"
 TASK = "eval/downstream_ce_loss/"
 
 
@@ -44,6 +45,7 @@ def read(files: Sequence[Path]) -> Table:
         "depth": source["n_layers"],
         "loss": source["val_loss"],
     }
+    columns |= _twins(pd.DataFrame(columns))
     units = {"loss": "nats/token"}
     for name, corpus in LOSSES.items():
         columns[f"loss_{corpus}"] = source[f"eval/{name}_val/CrossEntropyLoss"]
@@ -54,3 +56,11 @@ def read(files: Sequence[Path]) -> Table:
             columns[task] = source[column]
             units[task] = "nats"
     return Table.from_runs(pd.DataFrame(columns), list(units), units=units, name="loss-to-loss")
+
+
+def _twins(runs: pd.DataFrame) -> dict[str, pd.Series]:
+    """Find for each run the loss of the one of equal size and compute on FineWeb-Edu."""
+    cell = ["params", "flops"]
+    there = runs[runs["corpus"] == TWIN].set_index(cell)["loss"].rename("twin_loss")
+    found = runs[cell].join(there, on=cell)["twin_loss"].where(runs["corpus"] != TWIN)
+    return {"twin": found.notna().map({True: "yes", False: "no"}), "twin_loss": found}

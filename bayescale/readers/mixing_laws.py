@@ -13,6 +13,17 @@ DOMAINS = ("academic", "prose", "dialogue", "symbolic", "internet")
 # Parameters outside the embeddings, of the Pythia models with these names.
 PARAMS = {"70M": 18_915_328, "160M": 85_056_000, "305M": 201_541_632, "410M": 302_311_424}
 TOKENS_A_STEP = 4_096 * 256
+# How the paper of the Pile groups its parts (Gao et al. 2020, arXiv:2101.00027); the rest, code and
+# mathematics, is the symbolic domain.
+PARTS = {
+    "academic": "ArXiv FreeLaw NIH_ExPorter PhilPapers PubMed_Abstracts PubMed_Central "
+    "USPTO_Backgrounds",
+    "prose": "BookCorpus2 Books3 PG19",
+    "dialogue": "Enron_Emails EuroParl HackerNews OpenSubtitles Ubuntu_IRC YoutubeSubtitles",
+    "symbolic": "DM_Mathematics Github",
+    "internet": "OpenWebText2 Pile-CC StackExchange Wikipedia_en",
+}
+GROUPS = {part: group for group, names in PARTS.items() for part in names.split()}
 HELD_OUT = 900  # mixtures of a higher number are the authors' test
 
 
@@ -35,4 +46,8 @@ def read(files: Sequence[Path]) -> Table:
             "loss": source["loss"],
         }
     ).reset_index(drop=True)
+    frame.insert(4, "group", frame["domain"].map(GROUPS))
+    share = sum(frame[f"shares_{d}"].where(frame["group"] == d, 0.0) for d in DOMAINS)
+    frame["trained"] = (share > 0).map({True: "yes", False: "no"})
+    frame["share"] = share
     return Table.from_runs(frame, "loss", units={"loss": "nats/token"}, name="mixing-laws")

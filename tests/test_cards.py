@@ -1,0 +1,86 @@
+"""Model cards: each says what it claims, and its reference result comes out of its table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import SHORT
+
+import bayescale
+from bayescale.cards import list_models, load_model, own_table
+from bayescale.datasets import is_bundled, list_tables, load_card
+from bayescale.diagnostics import R_HAT_LIMIT
+from bayescale.estimates import law_draws
+from bayescale.fit import Fit
+from bayescale.table import Table
+
+MODELS = list_models()
+QUICK = ("bnsl", "chinchilla", "parscale")  # under 20 s, compilation included
+# Largest share of draws that may diverge; one in a thousand moves no mean of ours by its error.
+DIVERGENT = 0.001
+
+
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    found = [] if name in QUICK else [pytest.mark.slow]
+    return found if is_bundled(load_card(load_model(name).table)) else [*found, pytest.mark.mirror]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_card_claims_something_of_a_table_that_there_is(name: str) -> None:
+    model = load_model(name)
+    assert model.name == name
+    assert model.claim[0].isupper()
+    assert model.claim.endswith(".")
+    assert len(model.claim.split()) > 4
+    assert not model.table or model.table in list_tables()
+    assert not model.result or model.table
+
+
+def test_every_model_of_a_quantity_has_a_table_and_a_result() -> None:
+    models = [model for model in map(load_model, MODELS) if not model.of_leaderboard]
+    assert [model.name for model in models if not model.table] == []
+    assert [model.name for model in models if not model.result] == []
+
+
+def told(result: dict[str, Any], fit: Fit) -> list[tuple[str, float, float, float]]:
+    """What, found, published and half-width of each band of a card's result."""
+    groups = {rule.group for rules in fit.model.pooling.values() for rule in rules}
+    wanted = [(None, result.get("bands", {}))]
+    for member in result.get("members", []):
+        [group] = [g for g in groups if member["of"] in set(fit.table.runs[g])]
+        bands = {name: band for name, band in member.items() if name != "of"}
+        wanted.append(((group, member["of"]), bands))
+    lines = []
+    for place, bands in wanted:
+        draws = law_draws(fit, place, "paper")
+        for name, (value, half) in bands.items():
+            of = f"{name} of {place[1]}" if place else name
+            lines.append((of, float(draws[name].mean()), value, half))
+    return lines
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=marks(n)) for n in MODELS if load_model(n).result]
+)
+def test_the_reference_result(name: str) -> None:
+    model = load_model(name)
+    fit = bayescale.fit(model, own_table(model), seed=model.result["seed"], progress=False)
+    lines = told(dict(model.result), fit)
+    assert lines
+    assert [line for line in lines if abs(line[1] - line[2]) > line[3]] == []
+    summary = fit.summary()
+    for kind, limit in R_HAT_LIMIT.items():
+        of_kind = summary.elements[summary.elements["group"] == kind]
+        assert (of_kind["r_hat"] <= limit).all(), kind
+    assert summary.divergences <= DIVERGENT * summary.chains * summary.draws
+
+
+@pytest.mark.parametrize("name", ["sloth", "observational"])
+def test_leaderboard_cards_fit_a_small_table(name: str, small_table: Table) -> None:
+    fit = bayescale.fit(name, small_table, seed=0, **SHORT)
+    assert np.isfinite(fit.log_likelihood()).all()
+    assert "intercept_run" not in fit.posterior or name == "observational"
+    told = fit.predict(family="llama", params=65e9, tokens=1.4e12, benchmark="MMLU").frame
+    assert 0.3 < told["median"].item() < 0.9
