@@ -44,6 +44,12 @@ COMMANDS = [
     ["plot", "loadings"],
     ["plot", "trace"],
     ["plot", "rank"],
+    ["plot", "contours"],
+    ["plot", "isoflops"],
+    ["plot", "curve"],
+    ["plot", "forest"],
+    ["plot", "residuals"],
+    ["plot", "prior"],
     ["doctor"],
 ]
 

@@ -219,7 +219,7 @@ def test_memory_of_annealing_may_differ_from_run_to_run() -> None:
     law = find_part("law", "lr-annealing")
     rates = np.array([[1e-3, 1e-3, 1e-4], [5e-4, 5e-4, 5e-4]])
     steps, row, node = np.array([0, 900, 1000]), np.array([1, 0, 0]), np.array([2, 2, 1])
-    shared = {"L_0": 2.0, "A": 0.5, "alpha": 0.5, "C": 0.4}
+    shared = {"L_0": 2.0, "A": 0.5, "alpha": 0.5, "gain": 0.1}
     forgetting = np.array([0.001, 0.004, 0.002])
     schedule = Schedule(rates, steps, row, node)
     together = law(schedule, **shared, forgetting=forgetting)
@@ -230,7 +230,7 @@ def test_memory_of_annealing_may_differ_from_run_to_run() -> None:
 
 def test_padding_of_a_schedule_changes_nothing() -> None:
     law = find_part("law", "lr-annealing")
-    coefficients = {"L_0": 2.0, "A": 0.5, "alpha": 0.5, "C": 0.4, "forgetting": 0.003}
+    coefficients = {"L_0": 2.0, "A": 0.5, "alpha": 0.5, "gain": 0.1, "forgetting": 0.003}
     rates, steps = np.array([[1e-3, 1e-3, 1e-4]]), np.array([0, 900, 1000])
     short = Schedule(rates, steps, np.array([0]), np.array([2]))
     last = (np.array([0]), np.array([4]))
