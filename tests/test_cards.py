@@ -77,10 +77,12 @@ def test_the_reference_result(name: str) -> None:
     assert summary.divergences <= DIVERGENT * summary.chains * summary.draws
 
 
-@pytest.mark.parametrize("name", ["sloth", "observational"])
+@pytest.mark.parametrize("name", ["sloth", pytest.param("observational", marks=pytest.mark.slow)])
 def test_leaderboard_cards_fit_a_small_table(name: str, small_table: Table) -> None:
-    fit = bayescale.fit(name, small_table, seed=0, **SHORT)
+    three = ["MMLU", "HellaSwag", "ARC"]
+    table = small_table.select(benchmarks=three, families=["llama", "pythia", "qwen2"])
+    fit = bayescale.fit(name, table, seed=0, **SHORT)
     assert np.isfinite(fit.log_likelihood()).all()
     assert "intercept_run" not in fit.posterior or name == "observational"
-    told = fit.predict(family="llama", params=65e9, tokens=1.4e12, benchmark="MMLU").frame
-    assert 0.3 < told["median"].item() < 0.9
+    told = fit.predict(family="llama", params=65e9, tokens=1.4e12, benchmark="MMLU")
+    assert 0.3 < np.median(told.draws) < 0.9
