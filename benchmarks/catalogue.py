@@ -36,7 +36,7 @@ from scipy.spatial import ConvexHull  # noqa: E402
 from scipy.special import logsumexp  # noqa: E402
 
 import bayescale as bs  # noqa: E402
-from bayescale.cards import load_model, own_table  # noqa: E402
+from bayescale.cards import load_model, model_from_card, model_of_law, own_table  # noqa: E402
 from bayescale.estimates import law_draws  # noqa: E402
 from bayescale.fit import Fit  # noqa: E402
 from bayescale.parts import find_part  # noqa: E402
@@ -277,7 +277,7 @@ def row_6() -> list[Line]:
         benchmarks=["loss", "accuracy_17"], runs=list(fitted.index)
     )
     card = load_model("overtraining-downstream").card.split("[pooling]")[0]
-    both = quiet(bs.cards.model_from_card(card.replace("lower-envelope", "normal-log")), table)
+    both = quiet(model_from_card(card.replace("lower-envelope", "normal-log")), table)
     rows = of.loc[list(large), ["flops", "multiplier", "params", "tokens"]]
     told = both.predict(rows=rows.reset_index(drop=True), benchmark="accuracy_17", kind="mean")
     for (run, _), draws in zip(large.items(), told.draws.T, strict=True):
@@ -386,9 +386,11 @@ def row_10() -> list[Line]:
 def row_11() -> list[Line]:
     name = "MBZUAI/LaMini-GPT-124M"
     table = bs.load_table("finetuning").where(task="flan", model=name)
-    fit = quiet("rectified", table)
+    fit = quiet(model_of_law("rectified"), table)  # alone: there is nothing to pool
     found = means(fit)
-    median = np.median(fit.predict(rows=table.runs[["examples"]].reset_index(drop=True)).draws, 0)
+    median = np.median(
+        fit.predict(rows=table.runs[["examples"]].reset_index(drop=True), kind="mean").draws, 0
+    )
     loss = table.scores.set_index("run")["score"].loc[table.runs.index].to_numpy()
     rms = float(np.sqrt((np.log(median / loss) ** 2).mean()))
     other = quiet("power-floor", table, inputs={"x": "examples"}, noise="student-t-log")
@@ -462,7 +464,7 @@ def row_12() -> list[Line]:
         column = {"loss": "loss_fineweb_edu"}
         fit = quiet(law, table, priors=known, inputs=column)
         draws = law_draws(fit)
-        free = law_draws(quiet(bs.cards.model_of_law(law), table, inputs=column))["kappa"]
+        free = law_draws(quiet(model_of_law(law), table, inputs=column))["kappa"]
         lines += [
             Line(law, f"{corpus}, mean kappa", 1.035, 0.085, draws["kappa"].mean()),
             *sampled_well(law, corpus, fit),

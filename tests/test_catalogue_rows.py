@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 import catalogue
 
 QUICK = ("14", "18", "22")
-# Not tests: seconds depend on the machine, and what is missed is told in benchmarks/README.md.
+# Not tests: seconds depend on the machine; a target of ours, not a published number, is missed.
 UNTESTED = ("1-time", "24-mixing")
 
 
