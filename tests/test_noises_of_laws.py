@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bayescale.noises.absolute import laplace
 from bayescale.noises.counts import beta, beta_binomial
 from bayescale.noises.log_scale import normal_log, student_t_log
 from bayescale.noises.neighbours import ar1_log
@@ -43,6 +44,12 @@ def test_plain_noises_add_known_errors_in_quadrature() -> None:
     np.testing.assert_allclose(found, stats.norm(-MU, scale).logpdf(-Y), rtol=1e-10)
     found = logpdf(student_t_plain, MU, KNOWN, spread=0.3, degrees=2.0)
     np.testing.assert_allclose(found, stats.t(3, MU, scale).logpdf(Y), rtol=1e-10)
+
+
+def test_absolute_noise_is_scipys_laplace() -> None:
+    scale = np.sqrt(0.3**2 + np.nan_to_num(KNOWN) ** 2 / 2)
+    found = logpdf(laplace, -MU, KNOWN, value=-Y, spread=0.3)
+    np.testing.assert_allclose(found, stats.laplace(-MU, scale).logpdf(-Y), rtol=1e-10)
 
 
 def test_counts_have_scipys_probabilities() -> None:
