@@ -16,7 +16,7 @@ from bayescale.counts import format_count
 from bayescale.errors import ModelError, PredictError
 from bayescale.evaluate import evaluate
 from bayescale.prediction import Prediction, check_kind, chosen_benchmarks, intervals
-from bayescale.rows import group_names, make_rows, members
+from bayescale.rows import DERIVED, group_names, make_rows, members
 from bayescale.table import Table
 from bayescale.validation import quoted, suggest
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LEAST_ROWS = 8  # queries are padded to a power of two from here on: one program for many lengths
 FAR = 3.0  # times the range of an input, in both directions: worth a word
 COUNTS = ("params", "params_active", "tokens", "flops")
+DERIVABLE = ("flops", *DERIVED)  # by params and tokens, say
 
 
 def forecast(
@@ -48,6 +49,8 @@ def forecast(
     names = group_names(fit.model)
     known = {name: members(fit.table, name) for name in names}
     try:
+        # Once without the padding, so that an error names each query once.
+        make_rows(fit.model, _as_table(fit, queries, names), known)
         design = make_rows(fit.model, _as_table(fit, padded, names), known)
     except ModelError as error:
         raise PredictError(str(error)) from error
@@ -84,6 +87,10 @@ def _queries(fit: Fit, rows: pd.DataFrame | None, one: Mapping[str, Any]) -> pd.
                 "command line reads counts such as 7B)"
             )
     given = given.dropna(axis="columns", how="all").reset_index(drop=True)
+    numbers = [c.name for c in fit.model.law.columns if c.kind in ("number", "flag")]
+    needed = [fit.model.inputs.get(name, name) for name in numbers]
+    if missing := [name for name in needed if name not in given and name not in DERIVABLE]:
+        raise PredictError(f"a query to {fit.model.name} needs {quoted(missing)}")
     numbers = [name for name in given.columns if name not in fit.table.groups]
     return given.astype(dict.fromkeys(numbers, float))
 

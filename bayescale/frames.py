@@ -1,4 +1,7 @@
-"""The frames of a table brought to their standard columns and types, with all that is wrong."""
+"""The frames of a table brought to their standard columns and types, with all that is wrong.
+
+Longer than 400 lines since each frame's schema stands beside the words for what breaks it.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ A run is one point where something was measured: its inputs, the groups it belon
 benchmark (a loss, a score) what was seen. A value that is missing, or held out, has weight zero,
 and nothing about a fit depends on it. Members of groups beyond those of the fit come after the
 known.
+
+Longer than 400 lines for the words that tell each bad input.
 """
 
 from __future__ import annotations

@@ -24,23 +24,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+import pandas as pd
+from scipy.optimize import least_squares, minimize
+from scipy.spatial import ConvexHull
+from scipy.special import logsumexp
+
+import bayescale as bs
+from bayescale.cards import load_model, model_from_card, model_of_law, own_table
+from bayescale.estimates import law_draws
+from bayescale.files import atomic_path
+from bayescale.fit import Fit
+from bayescale.parts import find_part
 from bayescale.runtime import keep_compiled
-
-keep_compiled()
-
-import jax  # noqa: E402
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-from scipy.optimize import least_squares, minimize  # noqa: E402
-from scipy.spatial import ConvexHull  # noqa: E402
-from scipy.special import logsumexp  # noqa: E402
-
-import bayescale as bs  # noqa: E402
-from bayescale.cards import load_model, model_from_card, model_of_law, own_table  # noqa: E402
-from bayescale.estimates import law_draws  # noqa: E402
-from bayescale.fit import Fit  # noqa: E402
-from bayescale.parts import find_part  # noqa: E402
-from bayescale.table import Table  # noqa: E402
+from bayescale.table import Table
 
 RESULTS = Path(__file__).parent / "results" / "catalogue.json"
 Array = np.ndarray[Any, Any]
@@ -639,14 +637,13 @@ def done() -> dict[str, list[dict[str, Any]]]:
 
 
 def main() -> None:
-    from bayescale.files import atomic_path
-
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--row", nargs="+", choices=list(ROWS), help="rows to run, even if done")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args()
+    keep_compiled()
     found = done()
     for row in args.row or [row for row in ROWS if row not in found]:
         print(f"row {row}", file=sys.stderr, flush=True)

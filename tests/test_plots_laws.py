@@ -1,4 +1,7 @@
-"""Pictures of laws show what the law says under the posterior, or under the prior alone."""
+"""Pictures of laws show what the law says under the posterior, or under the prior alone.
+
+Longer than 400 lines: all pictures share the fits made here once.
+"""
 
 from __future__ import annotations
 
