@@ -178,7 +178,8 @@ def test_a_finished_law_is_not_run_again(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_committed_record_says_what_its_laws_say() -> None:
     known = json.loads(recovery.RESULTS.read_text())
-    assert known["verdict"] == recovery.verdict(known["laws"])
+    # To rounding: sums come out differently on another processor.
+    assert known["verdict"] == pytest.approx(recovery.verdict(known["laws"]), rel=1e-9)
     assert known["verdict"]["covered"]
     assert known["verdict"]["below"] == []
 
