@@ -179,6 +179,9 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "step-law": step_law,
     "cbs-data": lambda c, tokens: c.b * tokens**c.p,
     "lr-annealing": lr_annealing,
+    "kaplan-steps": lambda c, params, steps: (
+        (c.N_c / params) ** c.alpha_N + (c.S_c / steps) ** c.alpha_S
+    ),
     "critical-batch-curve": lambda c, batch: c.S_min * (1 + c.B_crit / batch),
     "skills": skills,
     "observational": lambda c, flops: c.intercept + c.efficiency * np.log(flops),

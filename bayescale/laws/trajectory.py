@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from bayescale.coefficients import fraction, positive
-from bayescale.inputs import Batch, Rates
+from bayescale.inputs import Batch, Input, Params, Rates
 from bayescale.laws.power_sums import NATS, Floor
 from bayescale.laws.terms import power as term
-from bayescale.parts import Values, law
+from bayescale.parts import Values, law, printed
 
 SUM = 5.0  # summed rate at which A is told: ten thousand steps at 5e-4
 RATE = 5e-4  # a rate to be annealed away, at which the worth of annealing is told
@@ -102,6 +102,46 @@ def lr_annealing(
     S1, S2 = annealed(rates, steps, forgetting)
     at = (row, schedule.node)
     return L_0 + term(A, S1[at] / SUM, alpha) - gain * forgetting / RATE * S2[at]
+
+
+def _kaplan_steps_paper(c: Values, reference: Values) -> dict[str, Any]:
+    return {
+        "N_c": reference["params"] * c["A"] ** (1 / c["alpha_N"]),
+        "S_c": reference["steps"] * c["B"] ** (1 / c["alpha_S"]),
+        "alpha_N": c["alpha_N"],
+        "alpha_S": c["alpha_S"],
+    }
+
+
+@law(
+    response="loss",
+    unit=NATS,
+    source="Kaplan et al. 2020, arXiv:2001.08361, eq. 1.6",
+    plausible=(1, 10),
+    falls=("params", "steps"),
+    paper=_kaplan_steps_paper,
+    published={"Kaplan et al. 2020, WebText2": printed(S_c=2.1e3, alpha_S=0.76)},
+    traps=(
+        "steps at a batch far above the critical one; at a smaller batch S_c is larger",
+        "of a constant learning rate: annealing buys a loss that the law does not know",
+        "no floor: the exponent of params comes out smaller than that of a law that has one",
+        "checkpoints of one run share its noise",
+    ),
+)
+def kaplan_steps(
+    params: Params,
+    steps: Annotated[Array, Input("steps", 1e3, 1e6, "training steps, all of one batch")],
+    *,
+    A: Annotated[Array, positive(2.5, 1.5, unit=NATS, meaning="loss there after endless steps")],
+    B: Annotated[Array, positive(0.3, 3, unit=NATS, meaning="what too few steps cost there")],
+    alpha_N: Annotated[Array, positive(0.08, 1.65, unit="1", meaning="exponent of params")],
+    alpha_S: Annotated[Array, positive(0.7, 1.65, unit="1", meaning="exponent of steps")],
+) -> Array:
+    r"""Loss along a training is what the size can reach, and what is left to learn of it.
+
+    .. math:: L(N, S) = (N_c/N)^{\alpha_N} + (S_c/S)^{\alpha_S}
+    """
+    return term(A, params, alpha_N) + term(B, steps, alpha_S)
 
 
 def _critical_batch_paper(c: Values, reference: Values) -> dict[str, Any]:
