@@ -24,14 +24,31 @@ __all__ = ["Comparison", "HasLogLik", "compare", "waic"]
 Floats = NDArray[np.float64]
 
 TASK = "one more score of a known run"
+LAW_TASK = "one more measurement like those seen"
 FEW_FAMILIES = 10
 NEAR_ONE = 0.9
+LEAST_SHOWN = 0.005  # a weight that rounds to 0.00 predicts nothing that the others miss
 BOOTSTRAP_SEED = 0
 KEY = ["run", "benchmark"]
 ADVICE = (
     "Every column here is about one more score of a run that was seen, given the run's other "
     "scores. For a larger model, or one of an unseen family, only a backtest that holds out whole "
     "runs measures what you want"
+)
+LAW_ADVICE = (
+    "Every column here is about one more measurement like those seen, so about how well a law runs "
+    "between them. For a larger run, or one of an unseen group, only a backtest that holds out "
+    "whole runs measures what you want"
+)
+# What decides the ranking, and what tells how far to trust it: printed one below the other.
+RANKING = (
+    "rank",
+    "elpd_loo",
+    "se_elpd_loo",
+    "elpd_diff",
+    "se_diff",
+    "se_diff_over_families",
+    "stacking_weight",
 )
 
 
@@ -74,17 +91,25 @@ class Comparison:
     loo: dict[str, Loo]
     waic: dict[str, Waic]
     observations: pd.DataFrame
+    task: str = TASK
 
     def to_frame(self) -> pd.DataFrame:
         """Copy of `frame`."""
         return self.frame.copy()
 
     def __str__(self) -> str:
-        short = self.frame.rename(columns=lambda name: name.removesuffix(f" ({TASK})"))
+        short = self.frame.rename(columns=lambda name: name.removesuffix(f" ({self.task})"))
+        short = short.dropna(axis="columns", how="all").round(2)
+        ranking = [name for name in short if name in RANKING]
+        head = (
+            f"Ranked by PSIS-LOO. Every column is about {self.task} (log scale, larger is better)."
+        )
         return "\n".join(
             [
-                f"Task of every column: {TASK} (log scale, larger is better)",
-                short.round(2).to_string(),
+                head,
+                short[ranking].to_string(),
+                "",
+                short.drop(columns=ranking).to_string(),
                 *(f"- {doubt}" for doubt in self.doubts),
             ]
         )
@@ -108,9 +133,10 @@ def compare(
     Returns
     -------
     Comparison
-        Columns: elpd_loo, its standard error, the difference to the best and its standard error
-        over rows and over families, stacking weight, p_loo, number of bad Pareto k, elpd_waic,
-        its standard error, p_waic and the number of rows where it is above 0.4.
+        Columns: rank, elpd_loo, its standard error, the difference to the best and its standard
+        error over rows and over families (NaN where there is one), stacking weight, p_loo, number
+        of bad Pareto k, elpd_waic, its standard error, p_waic and the number of rows where it is
+        above 0.4.
 
     Raises
     ------
@@ -137,8 +163,13 @@ def compare(
     loos = dict(sorted(loos.items(), key=lambda item: -item[1].elpd))
     frame = _frame(loos, waics, observations)
     doubts = _doubts(fits, frame, loos, waics, observations, backtests)
-    frame.columns = [f"{column} ({TASK})" for column in frame.columns]
-    return Comparison(frame, doubts, loos, waics, observations)
+    task = TASK if _of_leaderboards(fits) else LAW_TASK
+    frame.columns = [f"{column} ({task})" for column in frame.columns]
+    return Comparison(frame, doubts, loos, waics, observations, task)
+
+
+def _of_leaderboards(fits: Mapping[str, HasLogLik]) -> bool:
+    return all(fit.model.of_leaderboard for fit in fits.values())
 
 
 def _check_scales(fits: Mapping[str, HasLogLik]) -> None:
@@ -212,6 +243,7 @@ def _frame(
     family = observations["family"].to_numpy()
     return pd.DataFrame(
         {
+            "rank": range(1, len(loos) + 1),
             "elpd_loo": [loo.elpd for loo in loos.values()],
             "se_elpd_loo": [loo.se for loo in loos.values()],
             "elpd_diff": difference.sum(axis=0),
@@ -251,11 +283,12 @@ def _doubts(
             where = ", ".join(
                 f"{column}s {_most_frequent(observations.loc[loo.bad, column])}"
                 for column in ("family", "run", "benchmark")
+                if observations[column].nunique() > 1
             )
             doubts.append(
                 f"{name}: Pareto k is above {loo.good_k:.2f} for {loo.bad.sum()} of "
                 f"{len(observations)} scores ({where.replace('familys', 'families')}): LOO is "
-                "not reliable there, often because one score decides a run's own effect."
+                "not reliable there, often because one score alone decides an effect."
             )
         if waics[name].warning:
             doubts.append(f"{name}: {waics[name].warning}")
@@ -273,7 +306,11 @@ def _doubts(
     if len(loos) > 1:
         doubts += _doubts_of_difference(frame)
     families = observations["family"].nunique()
-    if families < FEW_FAMILIES:
+    if families == 1:
+        doubts.append(
+            "The scores are of one family: standard errors take each as independent of the others."
+        )
+    elif families < FEW_FAMILIES:
         doubts.append(
             f"The scores come from only {families} families: standard errors over families are "
             "rough, and those over rows take scores of one family as independent."
@@ -293,7 +330,9 @@ def _doubts_of_difference(frame: pd.DataFrame) -> list[str]:
             )
     weights = frame["stacking_weight"].sort_values(ascending=False)
     if weights.iloc[0] < NEAR_ONE:
-        shares = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
+        shares = ", ".join(
+            f"{name} {weight:.2f}" for name, weight in weights.items() if weight >= LEAST_SHOWN
+        )
         doubts.append(
             f"No fit takes nearly all the stacking weight ({shares}): each predicts something "
             "that the others miss. Look at their forecasts side by side."
@@ -303,20 +342,23 @@ def _doubts_of_difference(frame: pd.DataFrame) -> list[str]:
 
 def _backtest_advice(fits: Mapping[str, HasLogLik], backtests: Sequence[Mapping[str, Any]]) -> str:
     known = {fit.model.name for fit in fits.values()}
+    leaderboards = _of_leaderboards(fits)
+    advice = ADVICE if leaderboards else LAW_ADVICE
+    factor, digits, unit = (100, 2, " points") if leaderboards else (1, 4, "")
     cited = [card for card in backtests if card["model"] in known]
     if not cited:
         of_others = ""
         if backtests:
             given = ", ".join(sorted({card["model"] for card in backtests}))
             of_others = f" (none of the backtests given, of {given}, is of a model compared here)"
-        return f"{ADVICE}: run `bayescale backtest`{of_others}."
+        return f"{advice}: run `bayescale backtest`{of_others}."
     found = "; ".join(
-        f"the model {card['model']} has CRPS {100 * card['crps']:.2f} points, "
-        f"MAE {100 * card['mae']:.2f} points and {card['coverage']['0.9']:.0%} coverage of 90% "
-        f"intervals on {card['n']} scores"
+        f"the model {card['model']} has CRPS {factor * card['crps']:.{digits}f}{unit}, "
+        f"MAE {factor * card['mae']:.{digits}f}{unit} and {card['coverage']['0.9']:.0%} coverage "
+        f"of 90% intervals on {card['n']} scores"
         for card in sorted(cited, key=lambda card: float(card["crps"]))
     )
-    return f"{ADVICE}: there, {found}."
+    return f"{advice}: there, {found}."
 
 
 def _most_frequent(values: pd.Series, most: int = 3) -> str:

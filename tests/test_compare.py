@@ -13,8 +13,8 @@ from by_hand import COMPUTE
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from bayescale.cards import model_from_card
-from bayescale.compare import TASK, Comparison, compare
+from bayescale.cards import load_model, model_from_card
+from bayescale.compare import LAW_TASK, TASK, Comparison, compare
 from bayescale.errors import CompareError
 from bayescale.loo import psis_loo
 from bayescale.model import Model
@@ -69,6 +69,7 @@ def clear() -> Comparison:
 
 def test_the_right_fit_wins_and_stands_first(clear: Comparison) -> None:
     assert list(clear.frame.index) == ["right", "wide"]
+    assert list(column(clear, "rank")) == [1, 2]
     assert column(clear, "elpd_diff")["right"] == 0.0
     assert column(clear, "elpd_diff")["wide"] < -2 * column(clear, "se_diff")["wide"]
     assert column(clear, "stacking_weight")["right"] > 0.95
@@ -79,6 +80,36 @@ def test_every_column_names_its_task(clear: Comparison) -> None:
     assert clear.to_frame().equals(clear.frame)
     assert TASK in str(clear)
     assert all(doubt in str(clear) for doubt in clear.doubts)
+
+
+def test_what_is_printed_has_every_number_once_and_fits_a_terminal(clear: Comparison) -> None:
+    table = str(clear).split("\n- ")[0].splitlines()
+    assert max(map(len, table)) <= 110
+    for name in clear.frame.columns:
+        words = [word for line in table for word in line.split()]
+        assert words.count(name.removesuffix(f" ({TASK})")) == 1, name
+
+
+def law(fit: FakeFit, name: str = "chinchilla") -> FakeFit:
+    return replace(fit, model=load_model(name), frame=fit.frame.assign(family="all"))
+
+
+def test_laws_are_compared_about_measurements_without_families() -> None:
+    result = compare({"wide": law(fake(sd=0.3)), "right": law(fake(), "kaplan-nd")})
+    assert all(name.endswith(f" ({LAW_TASK})") for name in result.frame.columns)
+    assert LAW_TASK in str(result)
+    assert np.isnan(result.frame[f"se_diff_over_families ({LAW_TASK})"]).all()
+    assert "over_families" not in str(result)
+    assert "NaN" not in str(result)
+    assert any("of one family" in doubt for doubt in result.doubts)
+    assert "larger run" in result.doubts[0]
+    assert "backtest" in result.doubts[0]
+
+
+def test_backtests_of_laws_are_in_the_unit_of_the_law() -> None:
+    card = {"model": "chinchilla", "crps": 0.0312, "mae": 0.04, "n": 55, "coverage": {"0.9": 0.87}}
+    doubt = compare({"law": law(fake())}, backtests=[card]).doubts[0]
+    assert "CRPS 0.0312, MAE 0.0400 and 87%" in doubt
 
 
 def test_numbers_are_those_of_their_functions(clear: Comparison) -> None:
@@ -161,6 +192,11 @@ def test_fits_that_are_good_at_different_rows_are_doubted() -> None:
     one, two = (replace(base, array=base.array + sign * half) for sign in (1, -1))
     result = compare({"one": one, "two": two})
     assert any("stacking weight" in doubt for doubt in result.doubts)
+    third = replace(base, array=base.array - 50)
+    shared = compare({"one": one, "two": two, "poor": third}).doubts
+    [doubt] = [doubt for doubt in shared if "nearly all the stacking weight" in doubt]
+    assert "one 0." in doubt
+    assert "poor" not in doubt
 
 
 def test_few_families_and_bad_verdicts_are_doubted() -> None:
