@@ -38,7 +38,7 @@ demo: $(READY)
 
 test: $(READY)
 	@echo "== running the tests (not the slow ones)"
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist worksteal
 
 test-slow: $(READY)
 	@echo "== running the slow tests"

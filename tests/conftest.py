@@ -7,25 +7,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from by_hand import COMPUTE
 from hypothesis import settings
 
-import bayescale
-from bayescale.cards import model_from_card
-from bayescale.datasets import load_table
 from bayescale.runtime import keep_compiled
-from bayescale.table import Table
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A cache of compiled programs of our own, so that no test depends on what the user compiled; one
+# for each worker of pytest-xdist, since JAX writes its files where another process may read them.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+os.environ["BAYESCALE_CACHE"] = str(ROOT / ".pytest_cache" / "compiled" / WORKER)
+os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)  # a worker has its parent's
+os.environ["MPLBACKEND"] = "agg"
+keep_compiled()  # before JAX is imported, or it has no effect
+
+from by_hand import COMPUTE  # noqa: E402
+
+import bayescale  # noqa: E402
+from bayescale.cards import model_from_card  # noqa: E402
+from bayescale.datasets import load_table  # noqa: E402
+from bayescale.table import Table  # noqa: E402
 
 if TYPE_CHECKING:
     from bayescale.fit import Fit
 
-ROOT = Path(__file__).resolve().parent.parent
 SHORT: dict[str, Any] = {"chains": 2, "warmup": 200, "draws": 100, "progress": False}
-
-# A cache of compiled programs of our own, so that no test depends on what the user compiled.
-os.environ.setdefault("BAYESCALE_CACHE", str(ROOT / ".pytest_cache" / "compiled"))
-os.environ["MPLBACKEND"] = "agg"
-keep_compiled()
 
 # The same examples on each run: a failure that only sometimes shows helps nobody.
 settings.register_profile("bayescale", deadline=None, derandomize=True, print_blob=True)
