@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,12 @@ def at_most(law: str, what: str, limit: float, found: float) -> Line:
 
 def quiet(model: Any, table: Table | None = None, **changes: Any) -> Fit:
     return bs.fit(model, table, seed=0, progress=False, **changes)
+
+
+@cache
+def of_card(name: str) -> Fit:
+    """Fit a card to its own table, once in a process: rows and the test of cards ask for it."""
+    return bs.fit(name, seed=load_model(name).result["seed"], progress=False)
 
 
 def means(fit: Fit, place: tuple[str, str] | None = None) -> dict[str, float]:
@@ -146,14 +153,13 @@ def cold_seconds(model: str) -> float:
 BESIROGLU = {"alpha": (0.348, 0.04), "beta": (0.366, 0.04), "E": (1.817, 0.06)}
 
 
-def chinchilla_lines(table: Table, what: str) -> list[Line]:
-    fit = quiet("chinchilla", table)
+def chinchilla_lines(fit: Fit, what: str) -> list[Line]:
     found = means(fit)
     lines = [Line("chinchilla", f"{what}, mean {c}", *BESIROGLU[c], found[c]) for c in BESIROGLU]
     share = law_draws(fit, None, "paper")
     a = float((share["beta"] / (share["alpha"] + share["beta"])).mean())
     lines.append(Line("chinchilla", f"{what}, mean a", 0.51, 0.08, a))
-    normal = means(quiet("chinchilla", table, noise="normal-log"))
+    normal = means(quiet("chinchilla", fit.table, noise="normal-log"))
     shown = [
         Line("chinchilla", f"{what}, normal-log noise, mean {c}", BESIROGLU[c][0], None, normal[c])
         for c in BESIROGLU
@@ -162,14 +168,13 @@ def chinchilla_lines(table: Table, what: str) -> list[Line]:
 
 
 def row_1() -> list[Line]:
-    table = own_table(load_model("chinchilla"))
     runs = runs_with_scores("chinchilla-replication")
     paper = huber_chinchilla(runs[runs["outlier"] == "no"])
     huber = [
         Line("chinchilla", f"240 runs, Huber, best {c}", BESIROGLU[c][0], BESIROGLU[c][1], paper[c])
         for c in BESIROGLU
     ]
-    return [*chinchilla_lines(table, "240 runs"), *huber]
+    return [*chinchilla_lines(of_card("chinchilla"), "240 runs"), *huber]
 
 
 def row_1_time() -> list[Line]:
@@ -178,8 +183,9 @@ def row_1_time() -> list[Line]:
 
 def row_2() -> list[Line]:
     paper = huber_chinchilla(runs_with_scores("chinchilla-replication"))
+    fit = quiet("chinchilla", bs.load_table("chinchilla-replication"))
     return [
-        *chinchilla_lines(bs.load_table("chinchilla-replication"), "245 runs"),
+        *chinchilla_lines(fit, "245 runs"),
         Line("chinchilla", "245 runs, Huber, best beta", 0.45, 0.03, paper["beta"]),
         Line("chinchilla", "245 runs, Huber, best E", 1.891, 0.03, paper["E"]),
     ]
@@ -298,7 +304,7 @@ def row_7() -> list[Line]:
     dense = table.where(router="Dense")
     slope = np.polyfit(np.log(dense.runs["params"]), np.log(dense.scores["score"]), 1)[0]
     lines = [Line(law, "dense, slope in logs", -0.078, 0.003, float(slope))]
-    fit = quiet("routed-clark", table)
+    fit = of_card("routed-clark")
     lines += sampled_well(law, "all routers", fit)
     for router, cut in CUT_OFFS.items():
         draws = law_draws(fit, ("router", router), "paper")
@@ -318,7 +324,7 @@ def row_8() -> list[Line]:
         "pile": {"kappa": 0.3344, "alpha": 0.1963, "E": 1.289},
     }
     widths = {"kappa": 0.10, "alpha": 0.05, "E": 0.03}
-    fit = quiet("parscale")
+    fit = of_card("parscale")
     lines = sampled_well("parscale", "both corpora", fit)
     for corpus, values in published.items():
         found = means(fit, ("corpus", corpus))
@@ -354,14 +360,16 @@ def row_9() -> list[Line]:
             explained = 1 - ((curve(p) - loss) ** 2).sum() / ((loss - loss.mean()) ** 2).sum()
             shown = 0.005 if what != "squares" else None
             lines.append(Line("vocabulary", f"{what}, R2", 0.971, shown, float(explained)))
-    for noise in ("laplace", "student-t-plain"):
-        fit = quiet("vocabulary", noise=noise)
+    fits = {
+        "laplace": of_card("vocabulary"),
+        "student-t-plain": quiet("vocabulary", noise="student-t-plain"),
+    }
+    for noise, fit in fits.items():
         draws = law_draws(fit, None, "paper")
-        of_card = noise == "laplace"
         for c, (value, band) in published.items():
-            inside = band if of_card and c != "alpha_2" else None
+            inside = band if noise == "laplace" and c != "alpha_2" else None
             lines.append(Line("vocabulary", f"{noise}, mean {c}", value, inside, draws[c].mean()))
-        if of_card:
+        if noise == "laplace":
             lines += sampled_well("vocabulary", noise, fit)
             sd = draws["alpha_2"].std()
             lines.append(Line("vocabulary", f"{noise}, sd of alpha_2", None, None, sd))
@@ -369,7 +377,7 @@ def row_9() -> list[Line]:
 
 
 def row_10() -> list[Line]:
-    fit = quiet("step-law")
+    fit = of_card("step-law")
     found = means(fit)
     published = {"p": -0.713, "q": 0.307, "r": 0.571}
     shown = [
@@ -407,7 +415,7 @@ def row_11() -> list[Line]:
 
 def row_18() -> list[Line]:
     whole = bs.load_table("bnsl-addition")
-    fit = quiet("bnsl")
+    fit = of_card("bnsl")
     last = whole.where(training=0)
     rows = last.runs[["examples"]].reset_index(drop=True)
     found = np.median(fit.predict(rows=rows, kind="mean").draws, axis=0)

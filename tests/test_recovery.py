@@ -1,6 +1,7 @@
 """Posteriors of every law hold the coefficients that the data came from; the check can fail.
 
-A new law is put to the slow test by being there; nothing here names those that are checked.
+All laws take most of an hour and more: `benchmarks/recovery.py` runs them and keeps a record. The
+slow tests ask that the record has every law as it is now, and run a few of them again.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ import pytest
 from bayescale.cards import customise, model_of_law
 from bayescale.inputs import Schedule
 from bayescale.parts import parts
-from bayescale.runtime import cpu_count
 from bayescale.simulate import simulate
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
@@ -28,6 +27,7 @@ sys.path.insert(0, str(FOLDER))  # scripts, not a package
 recovery: Any = importlib.import_module("recovery")
 
 CHEAP = ("power", "kaplan-single")  # two unknowns and the noise's
+AGAIN = ("bimix", "chinchilla", "qid")  # two inputs or more, without and with a floor
 SIGNED = '''
 """A law whose response is negative as often as not."""
 
@@ -247,14 +247,25 @@ def test_a_wrong_noise_fails() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_every_law_recovers() -> None:
-    # Laws of many coefficients take longest: they start first.
-    names = sorted(
-        recovery.laws_of_a_quantity(), key=lambda name: -len(parts("law")[name].coefficients)
-    )
-    with ThreadPoolExecutor(cpu_count()) as pool:
-        found = pool.map(lambda name: recovery.recover(name, data_sets=20, seed=1), names)
-        said = recovery.verdict(dict(zip(names, found, strict=True)))
+def test_the_record_is_of_every_law_as_it_is_now() -> None:
+    laws = json.loads(recovery.RESULTS.read_text())["laws"]
+    assert set(laws) == set(recovery.laws_of_a_quantity())
+    for name, known in laws.items():
+        wanted = recovery.settings(name, recovery.DATA_SETS, 0)
+        changed = {key for key, value in wanted.items() if known["settings"][key] != value}
+        assert changed <= {"versions"}, f"{name}: run benchmarks/recovery.py --law {name} anew"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", AGAIN)
+def test_a_law_of_the_record_recovers_as_recorded(name: str) -> None:
+    known = json.loads(recovery.RESULTS.read_text())["laws"][name]
+    found = recovery.recover(name, data_sets=recovery.DATA_SETS, seed=0)
+    said = recovery.verdict({name: found})
     assert said["covered"], said
     assert said["below"] == [], said
+    # Another processor gives other draws of the same posteriors, so that a few intervals turn; of
+    # two unrelated records 82% agree.
+    assert set(found["inside"]) == set(known["inside"])
+    pairs = [(found["inside"][c], known["inside"][c]) for c in known["inside"]]
+    assert np.mean([np.equal(*pair) for pair in pairs]) > 0.95
