@@ -15,7 +15,6 @@ from bayescale.parts import Values, law, printed
 
 SUM = 5.0  # summed rate at which A is told: ten thousand steps at 5e-4
 RATE = 5e-4  # a rate to be annealed away, at which the worth of annealing is told
-UNROLL = 16  # nodes a turn of the scan: each is a handful of operations
 
 
 def annealed(rates: Array, steps: Array, forgetting: Array) -> tuple[Array, Array]:
@@ -41,23 +40,19 @@ def annealed(rates: Array, steps: Array, forgetting: Array) -> tuple[Array, Arra
     """
     rates = jnp.asarray(rates, float)
     steps = jnp.broadcast_to(jnp.asarray(steps, float), rates.shape)
+    memory = jnp.reshape(1 - forgetting, (-1, 1))  # a row for each series
     lengths = jnp.diff(steps, prepend=steps[:, :1])
     drops = -jnp.diff(rates, prepend=rates[:, :1])
-    log_memory = jnp.log1p(-forgetting)
+    # A drop comes at the first step after a node, and decays on the steps from there to the next.
+    kept = jnp.exp(lengths * jnp.log(memory))
 
-    def onward(
-        state: tuple[Array, Array], node: tuple[Array, Array]
-    ) -> tuple[tuple[Array, Array], Array]:
-        momentum, total = state
-        length, drop = node
-        # A drop at the first step after a node, then length - 1 steps on which it decays.
-        momentum = momentum * (1 - forgetting) + drop
-        total = total - momentum * jnp.expm1(length * log_memory) / forgetting
-        return (momentum * jnp.exp((length - 1) * log_memory), total), total
+    def onward(early: tuple[Array, Array], late: tuple[Array, Array]) -> tuple[Array, Array]:
+        return early[0] * late[0], early[1] * late[0] + late[1]
 
-    zero = jnp.zeros(len(rates))
-    _, sums = lax.scan(onward, (zero, zero), (lengths.T, drops.T), unroll=UNROLL)
-    return jnp.cumsum(rates * lengths, axis=1), sums.T
+    _, momentum = lax.associative_scan(onward, (kept, drops * kept / memory), axis=1)
+    # A drop, less what is left of it at the end, has been felt: the sum of a geometric series.
+    S2 = (rates[:, :1] - rates - memory * momentum) / (1 - memory)
+    return jnp.cumsum(rates * lengths, axis=1), S2
 
 
 def _annealing_paper(c: Values, _reference: Values) -> dict[str, Any]:
