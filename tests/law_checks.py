@@ -200,26 +200,27 @@ def check_paper(law: Part, draws: Draws) -> None:
     rng = np.random.default_rng(0)
     other = {name: x * PRINTED ** rng.uniform(-1, 1) for name, x in draws.reference.items()}
     priors = {c.name: c.prior for c in law.coefficients}
+    sizes = {name: np.shape(x)[1:] for name, x in sorted(draws.coefficients.items())}
+
+    def natural(real: Any) -> dict[str, Any]:
+        found, start = {}, 0
+        for name, shape in sizes.items():
+            size = int(np.prod(shape))
+            found[name] = priors[name].natural(real[start : start + size].reshape(shape))
+            start += size
+        return found
+
+    @jax.jit
+    def gap(real: Any, target: Any) -> Any:
+        return (_flat(law.paper(natural(real), other)) - target) / (jnp.abs(target) + 1e-3)
+
+    slope = jax.jit(jax.jacobian(gap))
     for draw in range(len(jax.tree.leaves(draws.coefficients)[0])):
         at = draws.at(draw)
         target = _flat(law.paper(at.coefficients, at.reference))
-        scale = jnp.abs(target) + 1e-3
-        sizes = {name: np.shape(x) for name, x in at.coefficients.items()}
-
-        def natural(real: Any, sizes: dict[str, Any] = sizes) -> dict[str, Any]:
-            found, start = {}, 0
-            for name, shape in sizes.items():
-                size = int(np.prod(shape))
-                found[name] = priors[name].natural(real[start : start + size].reshape(shape))
-                start += size
-            return found
-
-        def gap(real: Any, target: Any = target, scale: Any = scale) -> Any:
-            return (_flat(law.paper(natural(real), other)) - target) / scale
-
         first = _flat({n: _real(priors[n].support, x) for n, x in at.coefficients.items()})
         solved = scipy.optimize.least_squares(
-            jax.jit(gap), first, jac=jax.jit(jax.jacobian(gap)), xtol=1e-15, ftol=1e-15, gtol=1e-15
+            gap, first, jac=slope, args=(target,), xtol=1e-15, ftol=1e-15, gtol=1e-15
         )
         assert np.abs(solved.fun).max() < 1e-8, "no coefficients give the same ones of the paper"
         moved = value(law, Draws(at.inputs, other, natural(jnp.asarray(solved.x))))
