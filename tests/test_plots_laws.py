@@ -6,6 +6,7 @@ Longer than 400 lines: all pictures share the fits made here once.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 SHORT: dict[str, Any] = {"chains": 2, "warmup": 200, "draws": 100, "progress": False, "seed": 1}
 TRUTH = {"E": 1.8, "A": 480.0, "B": 2100.0, "alpha": 0.35, "beta": 0.37}
 NOISE = 0.005
+TEXTS = {"books", "web"}
 
 
 def true_loss(params: Any, tokens: Any) -> Any:
@@ -258,6 +260,18 @@ def test_a_forest_has_a_panel_for_each_coefficient(pooled: Fit) -> None:
         bs.plot_forest(pooled, ["alpha", "A"], ax=Figure().subplots())
 
 
+def test_rows_of_a_forest_are_of_nearly_equal_length(chinchilla: Fit) -> None:
+    grid = bs.plot_forest(chinchilla)
+    assert len(grid) == 5
+    assert grid[0].get_gridspec().get_geometry() == (2, 3)
+    assert all(len([t for t in axes.get_xticks() if within(axes, t)]) >= 3 for axes in grid)
+
+
+def within(axes: Axes, tick: float) -> bool:
+    low, high = axes.get_xlim()
+    return low <= tick <= high
+
+
 # Residuals
 
 
@@ -305,6 +319,17 @@ def test_a_curve_of_a_member_is_its_law(pooled: Fit) -> None:
     narrow = np.log(curve["expected_upper_0.9"] / curve["expected_lower_0.9"])
     inside = ~curve["extrapolated"].astype(bool)
     assert (wide[inside] > narrow[inside]).all()
+
+
+def test_a_member_has_one_colour_in_the_pictures_of_a_fit(pooled: Fit) -> None:
+    runs = pooled.table.runs
+    fewer = pooled.table.select(runs=runs.index[2:])  # most runs are of the last by name
+    looks = []
+    for draw in (bs.plot_curve, bs.plot_residuals):
+        handles = draw(replace(pooled, table=fewer)).figure.legends[0].legend_handles
+        looks.append({h.get_label(): h.get_color() for h in handles if h.get_label() in TEXTS})
+    assert looks[0] == looks[1]
+    assert set(looks[0]) == TEXTS
 
 
 def test_members_of_a_curve_can_be_chosen(pooled: Fit) -> None:

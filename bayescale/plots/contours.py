@@ -232,7 +232,7 @@ def _draw_isoflops(axes: Axes, lines: pd.DataFrame, x: str, y: str) -> None:
         axes.annotate(
             input_text("flops", float(str(budget))),
             (end[x], end[y]),
-            xytext=(2, -2),
+            xytext=(4, -2),
             textcoords="offset points",
             color=INK,
             fontsize="x-small",
@@ -247,6 +247,8 @@ def _draw_path(axes: Axes, path: pd.DataFrame, x: str, y: str) -> None:
     low, middle, high = (path[path["quantile"] == q] for q in TAILS)
     around = np.concatenate([low[[x, y]].to_numpy(), high[[x, y]].to_numpy()[::-1]])
     axes.fill(*around.T, color=PATH, alpha=0.3, linewidth=0, zorder=3)
+    for edge in (low, high):  # where the fill is of nearly the colour of the contours
+        axes.plot(edge[x], edge[y], color=PATH, linewidth=0.7, zorder=3)
     axes.plot(middle[x], middle[y], color=PATH, linewidth=2.0, zorder=5)
 
 

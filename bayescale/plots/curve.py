@@ -171,7 +171,7 @@ def _input(fit: Fit, x: str | None) -> str:
     if x is None and len(numbers) != 1:
         raise PredictError(
             f"{fit.model.law.name} has {len(numbers)} inputs: {quoted(numbers)}; say along which "
-            "with x, and what the others are with at"
+            "with x (command line: --x), and what the others are with at (--at)"
         )
     name = numbers[0] if x is None else x
     check_axes(fit.model, name)
@@ -188,7 +188,8 @@ def _members(fit: Fit, by: str | None, members: Iterable[str] | None) -> list[Of
     places(fit, by)  # a group that no coefficient varies over is refused
     column = fit.table.scores["benchmark"] if by == "benchmark" else fit.table.runs.get(by)
     known = [] if column is None else [str(name) for name in column.value_counts().index]
-    chosen = known[:MEMBERS] if members is None else list(dict.fromkeys(members))
+    # In one order everywhere, so that a member has the same colour in the pictures of a fit.
+    chosen = sorted(known[:MEMBERS]) if members is None else list(dict.fromkeys(members))
     for name in chosen:
         if name not in known:
             raise PredictError(

@@ -126,7 +126,9 @@ def plot_forest(
     order = _order(frame)
     if ax is None:
         height = 1.4 + 0.24 * len(order)
-        grid = panels(len(names), COLUMNS, (3.0 if len(names) > 1 else 5.0, height), sharey=True)
+        rows = -(-len(names) // COLUMNS)
+        columns = -(-len(names) // rows)  # rows of nearly equal length
+        grid = panels(len(names), columns, (3.0 if len(names) > 1 else 5.0, height), sharey=True)
     else:
         grid = given_panels(ax, len(names), "plot_forest")
     for axes, name in zip(grid, names, strict=True):
@@ -246,7 +248,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, order: list[str]) -> None:
     axes.set_xlim(low - ROOM * (high - low), high + ROOM * (high - low))
     axes.set_ylim(-0.6, len(order) - 0.4)
     axes.set_yticks(range(len(order)), order)
-    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=3))
     tidied(axes)
 
 
