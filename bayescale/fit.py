@@ -31,7 +31,7 @@ from bayescale.model import Model
 from bayescale.predict import predict
 from bayescale.prediction import Prediction
 from bayescale.sampler import WINDOW, compile_program, sample
-from bayescale.sensitivity import prior_driven, sensitivity
+from bayescale.sensitivity import off_scale, prior_driven, sensitivity
 from bayescale.table import Table
 
 CHAINS, WINDOWS, DRAWS = 4, 5, 800
@@ -86,7 +86,7 @@ class Fit:
     def _diagnosis(self) -> Diagnosis:
         groups = {k: v for k, v in site_groups(self.model).items() if k in self.posterior}
         found = diagnose(self.posterior, self.sample_stats, groups)
-        return replace(found, notes=prior_driven(self))
+        return replace(found, notes=(*off_scale(self), *prior_driven(self)))
 
     def summary(self) -> Diagnosis:
         """Say whether the draws can be trusted, in words and by site.

@@ -118,14 +118,16 @@ def _doubts(fit: Fit, queries: pd.DataFrame, known: Mapping[str, Sequence[str]])
     doubts = []
     if not fit.verdict_ok:
         doubts.append(f"the sampler's verdict on this fit: {fit.summary().verdict}")
+    asked = _as_table(fit, queries, list(known)).runs
     for column in fit.model.law.columns:
         name = fit.model.inputs.get(column.name, column.name)
-        if name not in queries or name not in fit.table.runs or column.kind != "number":
+        if column.kind != "number":
             continue
-        low, high = fit.table.runs[name].min(), fit.table.runs[name].max()
+        values, seen = _told(asked, name), _told(fit.table.runs, name)
+        low, high = seen.min(), seen.max()
         for value, times, end in (
-            (queries[name].max(), queries[name].max() / high, high),
-            (queries[name].min(), low / queries[name].min(), low),
+            (values.max(), values.max() / high, high),
+            (values.min(), low / values.min(), low),
         ):
             if times > FAR:
                 doubts.append(
@@ -133,13 +135,19 @@ def _doubts(fit: Fit, queries: pd.DataFrame, known: Mapping[str, Sequence[str]])
                     f"{format_count(end)}: an extrapolation that no measurement checks"
                 )
     for group, names in known.items():
-        asked = queries[group] if group in queries else pd.Series(dtype=str)
-        new = sorted(set(asked.dropna().astype(str)) - set(names))
+        named = queries[group] if group in queries else pd.Series(dtype=str)
+        new = sorted(set(named.dropna().astype(str)) - set(names))
         if new:
             doubts.append(
                 f"{quoted(new)} is not among the fit's {group}{suggest(new[0], names)}: drawn from "
                 "the population"
             )
-        if group not in queries or asked.isna().any():
+        if group not in queries or named.isna().any():
             doubts.append(f"{group} not named: a new one, drawn from the population")
     return doubts
+
+
+def _told(runs: pd.DataFrame, name: str) -> pd.Series:
+    """Give an input as the law reads it: where runs lack it, from what they have."""
+    told = runs[name] if name in runs else pd.Series(np.nan, index=runs.index)
+    return told.fillna(DERIVED[name](runs)) if name in DERIVED else told

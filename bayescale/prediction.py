@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayescale.counts import format_count
 from bayescale.errors import PredictError
 from bayescale.validation import suggest
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from bayescale.fit import Fit
 
 KINDS = ("score", "mean")
+COUNTS = ("params", "params_active", "tokens", "flops")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +50,9 @@ class Prediction:
         return self.frame.copy()
 
     def __str__(self) -> str:
-        lines = [self.frame.round(4).to_string(index=False), *(f"note: {d}" for d in self.doubts)]
-        return "\n".join(lines)
+        counts = {name: format_count for name in COUNTS if name in self.frame}
+        shown = self.frame.round(4).to_string(index=False, formatters=counts)
+        return "\n".join([shown, *(f"note: {doubt}" for doubt in self.doubts)])
 
 
 def check_kind(kind: str, interval: float) -> None:

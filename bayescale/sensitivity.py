@@ -1,7 +1,8 @@
-"""What a posterior owes to its prior: power-scaling, and directions that data say nothing of."""
+"""What a posterior owes to its prior: power-scaling, what data say nothing of, wrong scales."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import arviz_stats
@@ -9,6 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy.stats import norm
+
+from bayescale.rows import ANY_UNIT, SCORE_UNIT
 
 if TYPE_CHECKING:
     from bayescale.coefficients import Coefficient
@@ -52,7 +55,7 @@ def sensitivity(fit: Fit) -> pd.DataFrame:
             "/log_likelihood": fit.log_likelihood().to_dataset(name="response"),
         }
     )
-    found: pd.DataFrame = stats.psense_summary(tree)
+    found = _summary(tree)
     scale = {c.name: c.prior.scale for c in chosen}
     widths = [
         float(value) / scale[name]
@@ -60,6 +63,18 @@ def sensitivity(fit: Fit) -> pd.DataFrame:
         for value in np.ravel(posterior[name].std(("chain", "draw")).to_numpy())
     ]
     return found.assign(width=widths)[["prior", "likelihood", "width", "diagnosis"]]
+
+
+def _summary(tree: xr.DataTree) -> pd.DataFrame:
+    """Summarise power-scaling; what ArviZ logs of it stands in the column of diagnoses."""
+    log = logging.getLogger("arviz_stats")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        found: pd.DataFrame = stats.psense_summary(tree)
+    finally:
+        log.setLevel(level)
+    return found
 
 
 def prior_driven(fit: Fit) -> tuple[str, ...]:
@@ -95,12 +110,42 @@ def prior_driven(fit: Fit) -> tuple[str, ...]:
         part = [c.name for c, w in zip(chosen, direction, strict=True) if abs(w) >= NAMED]
         share = f"{min(np.sqrt(variance), 1.0):.0%} as wide as the prior"
         sentences.append(
-            f"{part[0]} is prior-driven: its posterior is {share}"
+            f"{part[0]} is prior-driven: its posterior is {share}; a wider range of runs would tell"
             if len(part) == 1
             else f"{', '.join(part)} are prior-driven: the data cannot tell them apart (in the "
-            f"direction that trades one for another the posterior is {share})"
+            f"direction that trades one for another the posterior is {share}); runs whose inputs "
+            "vary apart would tell"
         )
     return tuple(sentences)
+
+
+def off_scale(fit: Fit) -> tuple[str, ...]:
+    """Say so where what was measured is not of the scale that the law's priors are of.
+
+    Parameters
+    ----------
+    fit
+        A fit; priors that the user gave are taken to be of the right scale.
+
+    Returns
+    -------
+    tuple of str
+        A sentence, or none.
+    """
+    law, units = fit.model.law, fit.table.benchmarks["unit"]
+    if law.plausible is None or law.unit == ANY_UNIT or fit.model.priors_given:
+        return ()
+    own = units.index[~(bool(fit.model.link) & (units == SCORE_UNIT))]
+    middle = fit.table.scores.loc[fit.table.scores["benchmark"].isin(own), "score"].median()
+    low, high = law.plausible
+    if fit.model.of_leaderboard or low <= middle <= high:
+        return ()
+    text = (
+        f"the middle {law.response} of table {fit.table.name} is {middle:.4g}, where {law.name} "
+        f"expects {low:g} to {high:g} {law.unit}: if it is a perplexity, percent or in another "
+        "unit, convert it; if not, give priors of its scale"
+    )
+    return (text,)
 
 
 def _population(fit: Fit) -> list[Coefficient]:

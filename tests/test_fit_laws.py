@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -133,15 +134,50 @@ def test_a_fit_brings_its_law_back(fit: bs.Fit, law_file: Path, tmp_path: Path) 
         shutil.move(kept, law_file)
 
 
-def test_one_ratio_of_tokens_to_params_leaves_the_terms_to_the_prior() -> None:
+@pytest.mark.parametrize(("law", "named"), [("kaplan-nd", {"share"}), ("chinchilla", {"A", "B"})])
+def test_one_ratio_of_tokens_to_params_leaves_the_terms_to_the_prior(
+    law: str, named: set[str], caplog: pytest.LogCaptureFixture
+) -> None:
     params = np.geomspace(1e7, 1e10, 30)
     rng = np.random.default_rng(1)
     x = params / 3e8
     loss = (1.8 + 0.4 * x**-0.34 + 0.4 * x**-0.36) * np.exp(0.004 * rng.standard_normal(30))
     frame = pd.DataFrame({"params": params, "tokens": 20 * params, "loss": loss})
-    one = bs.fit("kaplan-nd", bs.Table.from_runs(frame), **SHORT)
-    assert any("share" in note and "prior-driven" in note for note in one.summary().notes)
+    one = bs.fit(law, bs.Table.from_runs(frame), **SHORT)
+    notes = [note for note in one.summary().notes if "prior-driven" in note]
+    told = [set(note.partition(" prior-driven")[0].replace(",", "").split()) for note in notes]
+    assert any(named <= words for words in told)
     assert "note: " in str(one.summary())
+    assert one.sensitivity()["diagnosis"].str.contains("potential").any()
+    assert not caplog.records  # the frame tells it
+
+
+@pytest.fixture(scope="module")
+def derived() -> bs.Fit:
+    """A law of compute and its ratio to size, of a table that has neither."""
+    params = np.tile(np.geomspace(1e7, 1e10, 8), 2)
+    tokens = params * np.repeat([10, 100], 8)
+    loss = 1.8 + 480 * params**-0.35 + 2100 * tokens**-0.35
+    frame = pd.DataFrame({"params": params, "tokens": tokens, "loss": loss})
+    return bs.fit("gadre-overtrain", bs.Table.from_runs(frame, name="runs"), **SHORT)
+
+
+def test_a_perplexity_is_not_taken_for_a_loss_in_silence(derived: bs.Fit) -> None:
+    assert not any("perplexity" in note for note in derived.summary().notes)
+    scores = derived.table.scores
+    wrong = dataclasses.replace(derived.table, scores=scores.assign(score=np.exp(scores["score"])))
+    note = dataclasses.replace(derived, table=wrong).summary().notes[0]
+    middle = np.median(np.exp(scores["score"]))
+    assert f"the middle loss of table runs is {middle:.4g}, where gadre-overtrain expects" in note
+    assert "1 to 10 nats/token: if it is a perplexity" in note
+
+
+def test_an_extrapolation_of_an_input_that_follows_from_others_is_told(derived: bs.Fit) -> None:
+    inside, beyond = (derived.predict(params=n, tokens=100 * n) for n in (1e9, 1e11))
+    assert not any("beyond" in doubt for doubt in inside.doubts)
+    assert any("flops of 6e+24 is 100 times beyond" in doubt for doubt in beyond.doubts)
+    assert not any("multiplier" in doubt for doubt in beyond.doubts)
+    assert str(beyond).splitlines()[1].split()[:2] == ["100B", "10T"]
 
 
 def test_informed_coefficients_are_not_called_prior_driven(fit: bs.Fit) -> None:
