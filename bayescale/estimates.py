@@ -94,7 +94,8 @@ def places(fit: Fit, by: str | None) -> list[Place]:
     groups = {rule.group: rule.spread is None for rule in rules}
     if by is not None and by not in groups:
         raise PredictError(
-            f"no coefficient varies over {by!r}; the groups are: {', '.join(groups) or 'none'}"
+            f"no coefficient varies over {by!r}; the groups are: {', '.join(groups) or 'none'}; "
+            f"fit again with pool={by!r} (command line: --pool {by})"
         )
     told = [group for group, separate in groups.items() if separate or group == by]
     return [None, *((group, member) for group in told for member in _members(fit, group))]

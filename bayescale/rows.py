@@ -169,8 +169,8 @@ def make_rows(model: Model, table: Table, known: Mapping[str, Sequence[str]] | N
     for name in names:
         if name not in table.groups:
             problems.append(
-                f'pooling needs a column "{name}" of groups{suggest(name, table.groups)}; table '
-                f"{table.name} has {quoted(table.groups)}"
+                f'pooling needs a column "{name}" of groups{suggest(name, table.groups)}; add it, '
+                f"or pool over one that table {table.name} has: {quoted(table.groups)}"
             )
     if model.along and model.along.by not in table.inputs:
         problems.append(
@@ -277,7 +277,11 @@ def _response_problems(model: Model, table: Table, own: pd.Index) -> list[str]:
         )
         return [text]
     scores = table.scores[table.scores["benchmark"].isin(own)]
-    wrong, why = scores["score"] <= 0, "is not positive, and the noise is of positive values"
+    wrong = scores["score"] <= 0
+    why = (
+        "is not positive, and the noise is of positive values (of a log, give the value itself; "
+        'else choose another noise, such as "normal")'
+    )
     if not model.noise.positive or not wrong.any():
         wrong = scores["benchmark"].isin(bounded) & (scores["score"] > 1)
         why = "is above 1: is it percent? divide by 100"
@@ -322,7 +326,7 @@ def _numbers(model: Model, table: Table, column: Input, given: str) -> tuple[Flo
     series = runs[given] if given in table.inputs else pd.Series(np.nan, index=runs.index)
     if given in DERIVED:
         series = series.fillna(DERIVED[given](runs))
-    elif given not in table.inputs:
+    if given not in table.inputs and series.isna().all():
         text = (
             f'{model.law.name} needs {column.meaning or column.name} in a column "{given}"'
             f"{suggest(given, table.inputs)}; table {table.name} has "
@@ -345,7 +349,7 @@ def _numbers(model: Model, table: Table, column: Input, given: str) -> tuple[Flo
 
 def _named(table: Table, bad: NDArray[np.bool_], values: Floats) -> list[str]:
     pairs = zip(table.runs.index[bad], values[bad], strict=True)
-    return [f"{run} ({value:g})" for run, value in pairs]
+    return [f"{run} ({'empty' if np.isnan(value) else f'{value:g}'})" for run, value in pairs]
 
 
 def _mixture(table: Table, given: str) -> tuple[Floats, list[str]]:
@@ -363,7 +367,8 @@ def _mixture(table: Table, given: str) -> tuple[Floats, list[str]]:
         return shares / total[:, None], []
     text = (
         f"shares of a mixture are at least 0 and sum to one; those of {quoted(columns)} do not in "
-        f"{bad.sum()} runs of table {table.name}: {quoted(_named(table, bad, total))}"
+        f"{bad.sum()} runs of table {table.name}, with their sums: "
+        f"{quoted(_named(table, bad, total))}; give shares of all that a run was trained on"
     )
     return np.full(shares.shape, 1 / len(columns)), [text]
 

@@ -89,6 +89,17 @@ def test_a_law_of_ones_own_has_a_card(tmp_path: Path) -> None:
     assert f"from {path}" in shown.replace("\n", "")
 
 
+def test_the_law_in_the_readme_is_one(tmp_path: Path) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    path = tmp_path / "my_law.py"
+    path.write_text(readme.partition("```python\n")[2].partition("```")[0], encoding="utf-8")
+    law = bayescale.load_law(f"{path}:my_law")
+    assert float(law(1.0, E=1.8, A=0.5, alpha=0.15)) == pytest.approx(2.3)
+    assert [c.name for c in law.coefficients] == ["E", "A", "alpha"]
+    shown = run(f"{path}:my_law").stdout
+    assert "my-law: Loss is a floor and a power of compute." in shown
+
+
 def test_a_misspelt_law_is_an_error_with_a_hint() -> None:
     result = run("chinchila")
     assert result.exit_code == 1

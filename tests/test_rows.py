@@ -83,24 +83,36 @@ def test_a_neighbour_is_the_one_before_with_some_weight() -> None:
             "gemstones",
             {},
             {"width": [512.0, 0.0, 1024.0, np.nan], "depth": 12.0},
-            r'a positive number in column "width" .* 2 without: "b \(0\)", "d \(nan\)"',
+            r'a positive number in column "width" .* 2 without: "b \(0\)", "d \(empty\)"',
         ),
         ("chinchilla", {"pool": "corpsu"}, {}, r'"corpsu" of groups \(did you mean "corpus"'),
+        ("chinchilla", {"pool": "team"}, {}, r'"team" of groups; add it, or pool over .*"corpus"'),
         ("mixing-exp", {}, {}, 'a mixture needs columns "shares_..."'),
         (
             "mixing-exp",
             {},
             {"shares_web": [0.5, 0.5, 0.9, 0.5], "shares_code": 0.5},
-            r'sum to one; those of "shares_web", "shares_code" do not in 1 runs .*"c \(1.4\)"',
+            r'those of "shares_web", "shares_code" do not in 1 runs .*sums: "c \(1.4\)"; give',
         ),
         ("lr-annealing", {}, {}, "a series needs a column"),
-        ("chinchilla", {}, {"loss": [3.0, -1.0, 2.0, 2.0]}, r'is not positive.*"b \(-1\)"'),
+        (
+            "chinchilla",
+            {},
+            {"loss": [3.0, -1.0, 2.0, 2.0]},
+            r'not positive.*of a log.*"b \(-1\)"',
+        ),
         ("power-floor", {"inputs": {"x": "widht"}}, {"width": 1.0}, 'did you mean "width"'),
     ],
 )
 def test_bad_inputs_are_named(model: str, changes: Any, columns: dict[str, Any], said: str) -> None:
     with pytest.raises(ModelError, match=said):
         customise(load_model(model), **changes).on(table(**columns)).design(table(**columns))
+
+
+def test_an_input_that_would_follow_from_others_is_asked_for_by_name() -> None:
+    without = Table.from_runs(RUNS.drop(columns="tokens"), name="mine")
+    with pytest.raises(ModelError, match=r'needs training tokens in a column "tokens"; .*--input'):
+        load_model("chinchilla").on(without)
 
 
 def test_responses_on_a_wrong_scale_are_refused() -> None:

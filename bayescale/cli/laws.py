@@ -112,7 +112,9 @@ def _show(found: dict[str, Any]) -> None:
     import pandas as pd
 
     expected = " to ".join(f"{end:g}" for end in found["plausible"])
-    typer.echo(f"{found['law']}: {found['claim']}\n\n    {found['formula']}\n")
+    typer.echo(f"{found['law']}: {found['claim']}\n")
+    if found["formula"]:
+        typer.echo(f"    {found['formula']}\n")
     typer.echo(f"response: {found['response']}, in {found['unit']}; usually {expected or 'any'}")
     titles = {
         "inputs": "inputs",
@@ -126,7 +128,8 @@ def _show(found: dict[str, Any]) -> None:
             texts = {c: frame[c].map(_digits) for c in numeric}
             show_frame(frame.assign(**texts), title)
     typer.echo(f"source: {found['source']}")
-    typer.echo(f"status: {found['status']}" + (f"; from {found['file']}" if found["file"] else ""))
+    # Nobody has checked a law of the user's against a paper.
+    typer.echo(f"from {found['file']}" if found["file"] else f"status: {found['status']}")
     for trap in found["traps"]:
         typer.echo(f"- {trap}")
 
