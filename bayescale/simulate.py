@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from bayescale.model import Model
 
 Arrays = dict[str, np.ndarray[Any, Any]]
+# Random numbers of many sites compile slowly and run once: less optimised, in half the time.
+ONCE = {"xla_backend_optimization_level": 0}
 
 
 def simulate(
@@ -48,7 +50,7 @@ def simulate(
         return _as_numpy(sites), _as_numpy(grids)
 
 
-@partial(jax.jit, static_argnames=("model",))
+@partial(jax.jit, static_argnames=("model",), compiler_options=ONCE)
 def _simulate(model: Model, design: Design | Rows, keys: Any) -> Any:
     def one(key: Any) -> Any:
         site_key, noise_key = jax.random.split(key)

@@ -183,9 +183,9 @@ def test_groups_that_make_no_sense_are_refused(groups: dict[str, str]) -> None:
 
 def test_a_thousand_and_a_half_unknowns_take_seconds() -> None:
     array = np.random.default_rng(0).normal(size=(4, 1000, 1500))
-    start = time.perf_counter()
+    start = time.process_time()
     got = judge_large(array)
-    assert time.perf_counter() - start < 30  # about 4.5 s on an idle core
+    assert time.process_time() - start < 30  # about 4.5 s on an idle core
     assert len(got.elements) == 1500
 
 
