@@ -39,6 +39,8 @@ WINDOW = 100  # iterations of one window of adaptation
 JITTER = 0.1  # spread of the chains' starts around the prior mean, unconstrained
 TINY = 1e-300
 METRIC_RANGE = (1e-10, 1e10)
+MANY = 20  # draws for each unknown from which their covariance is the better metric
+RIDGE = 1e-5  # keeps a direction that no draw has moved along
 PROBES = 20  # points around the start that give the first metric
 FIRST_STEP = 0.1
 ACCEPT = 0.65  # target acceptance: most effective draws for a gradient (docs/architecture.md)
@@ -121,7 +123,7 @@ class Program:
 
     def learn(self, positions: NDArray[Any], gradients: NDArray[Any]) -> Any:
         """Give the metric that the draws of a window tell, each of shape (draw, unknown)."""
-        return (_covariance if self.dense else _metric)(positions, gradients)
+        return (_dense_metric if self.dense else _metric)(positions, gradients)
 
 
 class _State(NamedTuple):
@@ -422,13 +424,42 @@ def _metric(positions: NDArray[Any], gradients: NDArray[Any]) -> Any:
     return jnp.asarray(np.clip(ratio, *METRIC_RANGE))
 
 
+def _dense_metric(positions: NDArray[Any], gradients: NDArray[Any]) -> Any:
+    """Dense inverse mass: of the draws where they are many, of draws and gradients where few."""
+    count, dims = positions.shape
+    return (_covariance if count >= MANY * dims else _between)(positions, gradients)
+
+
 def _covariance(positions: NDArray[Any], _gradients: NDArray[Any]) -> Any:
     """Dense inverse mass: the draws' covariance, its correlations shrunk towards none.
 
     The few coefficients of a law are nearly collinear (floor with exponent, say), and a few hundred
-    draws tell how. In many dimensions they do not, and a diagonal metric is better.
+    draws tell how, curved ridges included.
     """
     count, dims = positions.shape
     covariance = np.cov(positions, rowvar=False).reshape(dims, dims)
     diagonal = np.diag(np.clip(np.diag(covariance), *METRIC_RANGE))
     return jnp.asarray((count * covariance + dims * diagonal) / (count + dims))
+
+
+def _between(positions: NDArray[Any], gradients: NDArray[Any]) -> Any:
+    r"""Dense inverse mass: the geometric mean of the draws' covariance and the gradients' inverse.
+
+    For :math:`M = C_x \mathbin{\#} C_g^{-1}` the covariance of the gradients, carried over by M,
+    is that of the draws: :math:`M C_g M = C_x`. Exact for any Gaussian as soon as draws span the
+    space: few of them tell a narrow ridge, where shrinking their covariance would lose it.
+    """
+    scale = np.sqrt(np.asarray(_metric(positions, gradients)))
+    ridge = RIDGE * np.eye(len(scale))
+    of_draws = np.cov(positions / scale, rowvar=False).reshape(ridge.shape) + ridge
+    of_gradients = np.cov(gradients * scale, rowvar=False).reshape(ridge.shape) + ridge
+    root, inverse = _power(of_gradients, 0.5), _power(of_gradients, -0.5)
+    between = inverse @ _power(root @ of_draws @ root, 0.5) @ inverse
+    return jnp.asarray(scale[:, None] * (between + between.T) / 2 * scale)
+
+
+def _power(matrix: NDArray[Any], exponent: float) -> NDArray[Any]:
+    """Power of a symmetric positive matrix."""
+    values, vectors = np.linalg.eigh(matrix)
+    found: NDArray[Any] = (vectors * np.maximum(values, TINY) ** exponent) @ vectors.T
+    return found

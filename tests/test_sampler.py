@@ -18,7 +18,7 @@ from bayescale.design import Design
 from bayescale.diagnostics import stats
 from bayescale.fit import Fit
 from bayescale.model import Model
-from bayescale.sampler import Draws, Program, compile_program, sample
+from bayescale.sampler import Draws, Program, _dense_metric, compile_program, sample
 from bayescale.table import Table
 
 CHAINS, DRAWS = 2, 600
@@ -166,3 +166,17 @@ def test_a_user_who_works_in_float64_gets_the_same_numbers(
         np.testing.assert_array_equal(again.predict(**query).draws, expected)
     finally:
         jax.config.update("jax_enable_x64", False)
+
+
+def test_a_gaussians_metric_is_its_covariance_from_few_draws() -> None:
+    rng = np.random.default_rng(0)
+    size = 30
+    turned, _ = np.linalg.qr(rng.normal(size=(size, size)))
+    covariance = (turned * np.geomspace(1e-4, 1.0, size)) @ turned.T
+    draws = rng.multivariate_normal(np.zeros(size), covariance, size=4 * size)
+    gradients = np.linalg.solve(covariance, draws.T).T
+    found = np.asarray(_dense_metric(draws, gradients))
+    # As wide as the Gaussian in every direction, the narrowest included.
+    widths = np.linalg.eigvals(np.linalg.solve(covariance, found)).real
+    assert widths.min() > 0.9
+    assert widths.max() < 1.1
