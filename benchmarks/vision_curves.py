@@ -5,10 +5,16 @@
 Each curve is fitted where `training` is 1 and predicted where it is 0, at up to twice the
 examples. Three laws (power-floor, m4, bnsl) run through one compiled program each, all curves
 through the same shapes. Neighbouring checkpoints share noise: an autoregression along log
-examples. The laws are weighted by stacking over curves: each is fitted to the training points
-below 1/2.1 of the largest and scored on the rest, so that no weight rests on a row-wise score or
-on what is predicted. Beside them: M1 to M4 by least squares on logs, with intervals recalibrated
-by the same forward validation.
+examples.
+
+Forward validation inside the training points decides the rest: each law is fitted below 1/2.1 of
+the largest x and predicts the other training points. From these come the weights of the laws
+(stacking over curves) and how much wider than their own spread the mixture's predictions must be
+(one factor for all curves, by interval score), so that nothing rests on a row-wise score or on what
+is predicted. Beside them: M1 to M4 by least squares on logs, with intervals recalibrated by the
+same forward validation, by each curve's own error or by that of all curves.
+
+Fits are kept in a folder (`--keep`), so that a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -25,80 +31,101 @@ import jax
 import numpy as np
 import pandas as pd
 import tomli_w
-from scipy.optimize import least_squares, minimize
+from scipy.optimize import least_squares, minimize, minimize_scalar
 from scipy.special import expit, logsumexp
 
 import bayescale as bs
 from bayescale.cards import model_from_card
 from bayescale.diagnostics import largest_r_hat
 from bayescale.evaluate import evaluate
-from bayescale.files import write_json
+from bayescale.files import atomic_path, write_json
 from bayescale.labels import to_datasets
 from bayescale.model import Model
 from bayescale.rows import make_rows
 from bayescale.runtime import keep_compiled
-from bayescale.sampler import Program, compile_program, sample
+from bayescale.sampler import Program, Start, compile_program, sample
 from bayescale.scores import cluster_bootstrap, crps, interval_score
 from bayescale.table import Table
 
 LAWS = ("power-floor", "m4", "bnsl")
 AHEAD = 2.1  # how far beyond the training points the curves go
 TRAIN, TEST = 72, 800  # rows that every curve is padded to
-CHAINS, WINDOWS, DRAWS = 2, 4, 400
+CHAINS, WINDOWS, WARM_WINDOWS, DRAWS = 2, 4, 2, 400
 R_HAT, LONGEST = 1.05, 4
 TAILS = (0.05, 0.5, 0.95)
+TINY = 1e-6
+WIDER = (0.0, 2.0)  # log factors looked through: more data should not make up for a wrong law
 Floats = Any
+Curves = dict[str, dict[str, tuple[Floats, Floats]]]
 
 
 def main() -> None:
     """Run what is missing, then score."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, default=Path("vision_curves.json"))
+    parser.add_argument("--keep", type=Path, default=Path("build/vision_curves"))
     parser.add_argument("--curves", type=int, help="only the first so many curves")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     keep_compiled()
-    began = time.perf_counter()
-    curves = read_curves()
-    names = list(curves)[: arguments.curves]
-    laws = {law: fit_all(law, {n: curves[n] for n in names}, arguments.seed) for law in LAWS}
-    seconds = time.perf_counter() - began
-    weights = stack({law: [f["validation"] for f in found.values()] for law, found in laws.items()})
-    shares = dict(zip(LAWS, map(float, weights.round(3)), strict=True))
-    print(f"{len(names)} curves, {seconds:.0f} s; weights {shares}")
+    curves = dict(list(read_curves().items())[: arguments.curves])
+    folder = arguments.keep / f"seed-{arguments.seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    laws = {law: fit_all(law, curves, arguments.seed, folder) for law in LAWS}
     rng = np.random.default_rng(arguments.seed)
-    rows = []
-    for name in names:
-        _, y = curves[name]["test"]
-        draws = {law: laws[law][name]["draws"] for law in LAWS}
-        rows += [score(name, law, draws[law], y) for law in LAWS]
-        rows.append(score(name, "stacked", mixed(draws, weights, rng), y))
-        rows += [score(name, m, d, y) for m, d in least_squares_draws(curves[name], rng).items()]
-    frame = pd.DataFrame(rows)
+    weights = stack(laws, curves)
+    factor = widening(laws, weights, curves, rng)
+    shares = dict(zip(LAWS, map(float, weights.round(3)), strict=True))
+    print(f"{len(curves)} curves; weights {shares}; widened by {factor:.2f}")
+    frame = pd.DataFrame(scored(laws, weights, factor, curves, rng))
     table = summary(frame)
     print(table.round(4).to_string())
     diagnostics = {
         law: {
-            "max_r_hat": max(f["r_hat"] for f in found.values()),
-            "curves_above_1.05": sum(f["r_hat"] > R_HAT for f in found.values()),
-            "divergences": sum(f["divergences"] for f in found.values()),
-            "seconds": sum(f["seconds"] for f in found.values()),
+            "max_r_hat": max(float(f["r_hat"]) for f in found.values()),
+            "curves_above_1.05": sum(float(f["r_hat"]) > R_HAT for f in found.values()),
+            "divergences": sum(int(f["divergences"]) for f in found.values()),
+            "seconds": sum(float(f["seconds"]) for f in found.values()),
         }
         for law, found in laws.items()
     }
     print(json.dumps(diagnostics, indent=1))
     result = {
         "seed": arguments.seed,
-        "seconds": seconds,
+        "curves": len(curves),
         "weights": dict(zip(LAWS, map(float, weights), strict=True)),
+        "widened": factor,
         "diagnostics": diagnostics,
         "summary": json.loads(table.to_json(orient="index")),
-        "rows": rows,
+        "rows": frame.to_dict("records"),
     }
     write_json(arguments.json, result)
 
 
-def read_curves() -> dict[str, dict[str, tuple[Floats, Floats]]]:
+def scored(
+    laws: dict[str, Any], weights: Floats, factor: float, curves: Curves, rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """Score every prediction of every curve."""
+    rows = []
+    spreads = {law: forward_errors(law, curves) for law in STARTS}
+    for name, parts in curves.items():
+        y = parts["test"][1]
+        draws = {law: laws[law][name]["test"] for law in LAWS}
+        rows += [score(name, law, draws[law], y) for law in LAWS]
+        both = mixed(draws, weights, rng)
+        rows.append(score(name, "stacked, not widened", both, y))
+        rows.append(score(name, "stacked", widened(both, factor), y))
+        for law, errors in spreads.items():
+            middle = curve_m(law, solve_m(law, *parts["train"]), parts["test"][0])
+            noise = rng.standard_normal((DRAWS * CHAINS, 1))
+            pooled = float(np.sqrt(np.mean(np.square(list(errors.values())))))
+            for how, spread in (("own", errors[name]), ("pooled", pooled)):
+                predicted = np.minimum(middle * np.exp(spread * noise), 1.0)
+                rows.append(score(name, f"{law} least squares, {how} spread", predicted, y))
+    return rows
+
+
+def read_curves() -> Curves:
     """Split each curve into training and test points; x is over the training points' middle."""
     table = bs.load_table("vision-curves")
     frame = table.runs.assign(error=table.to_wide()["error"])
@@ -127,31 +154,46 @@ def model_of(law: str) -> Model:
     return model_from_card(tomli_w.dumps(card))
 
 
-def fit_all(law: str, curves: dict[str, Any], seed: int) -> dict[str, dict[str, Any]]:
-    """Fit a law to every curve, to the whole of its training points and to the lower part."""
+def fit_all(law: str, curves: Curves, seed: int, folder: Path) -> dict[str, dict[str, Any]]:
+    """Fit a law to every curve: to the lower part of its training points, then to all of them."""
     model, found = model_of(law), {}
-    template = rows_of(model, np.ones(TRAIN) * np.arange(1, TRAIN + 1), TRAIN)
     with jax.enable_x64(True):
-        program = compile_program(model, template)
+        program = compile_program(model, rows_of(model, np.arange(1.0, TRAIN + 1), TRAIN))
     for number, (name, parts) in enumerate(curves.items()):
-        began = time.perf_counter()
-        x, y = parts["train"]
-        low = x <= x.max() / AHEAD
-        lower = one(program, (x[low], y[low]), x[~low], y[~low], seed + 2 * number)
-        whole = one(program, (x, y), parts["test"][0], parts["test"][1], seed + 2 * number + 1)
-        found[name] = {
-            "validation": lower["log_density"],
-            "draws": whole["draws"],
-            "r_hat": whole["r_hat"],
-            "divergences": whole["divergences"],
-            "seconds": time.perf_counter() - began,
-        }
-        print(
-            f"{law} {number + 1}/{len(curves)} {name}: {found[name]['seconds']:.1f} s, "
-            f"R-hat {whole['r_hat']:.2f}",
-            file=sys.stderr,
-            flush=True,
-        )
+        path = folder / f"{law}-{number:02}.npz"
+        if not path.is_file():
+            kept = fit_curve(program, parts, seed + 2 * number)
+            with atomic_path(path) as temporary, temporary.open("wb") as file:
+                np.savez(file, **kept)
+            print(
+                f"{law} {number + 1}/{len(curves)} {name}: {kept['seconds']:.1f} s, "
+                f"R-hat {kept['r_hat']:.2f}",
+                file=sys.stderr,
+                flush=True,
+            )
+        found[name] = dict(np.load(path))
+    return found
+
+
+def fit_curve(program: Program, parts: Any, seed: int) -> dict[str, Any]:
+    """Predict the upper training points from the lower, and the test points from all."""
+    began = time.perf_counter()
+    x, y = parts["train"]
+    low = below(x)
+    validation, first = one(program, (x[low], y[low]), x[~low], seed)
+    test, whole = one(program, (x, y), parts["test"][0], seed + 1, first["end"])
+    return {
+        "validation": validation,
+        "test": test,
+        "r_hat": whole["r_hat"],
+        "divergences": whole["divergences"],
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def below(x: Floats) -> Floats:
+    """Say which training points the forward validation trains on."""
+    found: Floats = x <= x.max() / AHEAD
     return found
 
 
@@ -164,13 +206,16 @@ def rows_of(model: Model, x: Floats, size: int) -> Any:
 
 
 def one(
-    program: Program, train: tuple[Floats, Floats], x: Floats, y: Floats, seed: int
-) -> dict[str, Any]:
-    """Fit one set of points and predict others."""
+    program: Program, train: tuple[Floats, Floats], x: Floats, seed: int, start: Start | None = None
+) -> tuple[Floats, dict[str, Any]]:
+    """Fit one set of points and predict others; from a start, the metric is only renewed."""
     model = program.model
     rows = with_values(rows_of(model, train[0], TRAIN), train[1])
+    windows = WARM_WINDOWS if start else WINDOWS
     with jax.enable_x64(True):
-        found = sample(program, rows, seed=seed, chains=CHAINS, windows=WINDOWS, draws=DRAWS)
+        found = sample(
+            program, rows, seed=seed, chains=CHAINS, windows=windows, draws=DRAWS, start=start
+        )
         length = 1
         while (r_hat := r_hat_of(model, found)) > R_HAT and length < LONGEST:
             more = sample(
@@ -184,16 +229,12 @@ def one(
             )
             found, length = found.then(more), 2 * length
     sites = {k: v[:, ::length].reshape(-1, *v.shape[2:]) for k, v in found.sites.items()}
-    ahead = with_values(rows_of(model, x, TEST), y)
+    ahead = with_values(rows_of(model, x, TEST), np.ones(len(x)))
     # Without neighbours: each predicted point by itself.
     out = evaluate(model, ahead.with_weights(ahead.weights * 0), sites, seed=seed)
     draws = np.minimum(out.score[:, : len(x), 0], 1.0)  # an error rate
-    return {
-        "draws": draws,
-        "log_density": density(draws, y),
-        "r_hat": r_hat,
-        "divergences": int(found.stats["diverging"].sum()),
-    }
+    divergences = int(found.stats["diverging"].sum())
+    return draws, {"end": found.end, "r_hat": r_hat, "divergences": divergences}
 
 
 def with_values(rows: Any, y: Floats) -> Any:
@@ -216,16 +257,21 @@ def r_hat_of(model: Model, found: Any) -> float:
 
 def density(draws: Floats, y: Floats) -> float:
     """Mean log density of points under a normal kernel of their predictive draws' logs."""
-    logs = np.log(np.maximum(draws, 1e-6))
+    logs = np.log(np.maximum(draws, TINY))
     width = 1.06 * np.maximum(logs.std(axis=0), 1e-3) * len(logs) ** -0.2
     away = (np.log(y) - logs) / width
     each = logsumexp(-0.5 * away**2, axis=0) - np.log(len(logs) * width * np.sqrt(2 * np.pi))
     return float(each.mean())
 
 
-def stack(scores: dict[str, list[float]]) -> Floats:
-    """Weigh laws so that the mixture predicts the curves' held-back points best."""
-    table = np.array([scores[law] for law in LAWS]).T
+def stack(laws: dict[str, Any], curves: Curves) -> Floats:
+    """Weigh laws so that the mixture predicts the curves' upper training points best."""
+    table = np.array(
+        [
+            [density(laws[law][name]["validation"], upper(curves[name])) for law in LAWS]
+            for name in curves
+        ]
+    )
 
     def loss(free: Floats) -> float:
         logits = np.concatenate([[0.0], free])
@@ -234,6 +280,40 @@ def stack(scores: dict[str, list[float]]) -> Floats:
     found = minimize(loss, np.zeros(len(LAWS) - 1), method="Nelder-Mead")
     logits = np.concatenate([[0.0], found.x])
     return np.exp(logits - logsumexp(logits))
+
+
+def upper(parts: Any) -> Floats:
+    """Give the training errors that the forward validation predicts."""
+    x, y = parts["train"]
+    found: Floats = y[~below(x)]
+    return found
+
+
+def widening(
+    laws: dict[str, Any], weights: Floats, curves: Curves, rng: np.random.Generator
+) -> float:
+    """Find how much to widen the mixture, by the interval score of the forward validation."""
+    both = {
+        name: mixed({law: laws[law][name]["validation"] for law in LAWS}, weights, rng)
+        for name in curves
+    }
+
+    def missed(log_factor: float) -> float:
+        each = [
+            score(name, "", widened(draws, np.exp(log_factor)), upper(curves[name]))
+            for name, draws in both.items()
+        ]
+        return float(np.mean([one["interval_score"] for one in each]))
+
+    found = minimize_scalar(missed, bounds=WIDER, method="bounded")
+    return float(np.exp(found.x))
+
+
+def widened(draws: Floats, factor: float) -> Floats:
+    """Spread the logs of draws about their medians by a factor."""
+    logs = np.log(np.maximum(draws, TINY))
+    middle = np.median(logs, axis=0)
+    return np.minimum(np.exp(middle + factor * (logs - middle)), 1.0)
 
 
 def mixed(draws: dict[str, Floats], weights: Floats, rng: np.random.Generator) -> Floats:
@@ -252,7 +332,7 @@ def score(curve: str, law: str, draws: Floats, y: Floats) -> dict[str, Any]:
     return {
         "curve": curve,
         "law": law,
-        "rmsle": float(np.sqrt(np.mean((np.log(np.maximum(middle, 1e-6)) - np.log(y)) ** 2))),
+        "rmsle": float(np.sqrt(np.mean((np.log(np.maximum(middle, TINY)) - np.log(y)) ** 2))),
         "inside": float(((low <= y) & (y <= high)).mean()),
         "interval_score": float(interval_score(low, high, y, level=0.9).mean()),
         "crps": float(crps(draws, y).mean()),
@@ -302,16 +382,14 @@ def solve_m(law: str, x: Floats, y: Floats) -> Floats:
     return np.clip(min(tries, key=lambda t: t.cost).x, -12, 6)
 
 
-def least_squares_draws(parts: dict[str, Any], rng: np.random.Generator) -> dict[str, Floats]:
-    """Predict by least squares; the spread of logs is that of the forward validation's errors."""
-    (x, y), ahead = parts["train"], parts["test"][0]
-    low, found = x <= x.max() / AHEAD, {}
-    for law in STARTS:
-        lower = curve_m(law, solve_m(law, x[low], y[low]), x[~low])
-        spread = float(np.sqrt(np.mean((np.log(lower) - np.log(y[~low])) ** 2)))
-        whole = curve_m(law, solve_m(law, x, y), ahead)
-        noise = spread * rng.standard_normal((800, 1))
-        found[f"{law} least squares"] = whole * np.exp(noise)
+def forward_errors(law: str, curves: Curves) -> dict[str, float]:
+    """Root mean square log error of each curve's forward validation by least squares."""
+    found = {}
+    for name, parts in curves.items():
+        x, y = parts["train"]
+        low = below(x)
+        ahead = curve_m(law, solve_m(law, x[low], y[low]), x[~low])
+        found[name] = float(np.sqrt(np.mean((np.log(ahead) - np.log(y[~low])) ** 2)))
     return found
 
 

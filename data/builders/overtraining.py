@@ -55,6 +55,7 @@ def build(raw: Path) -> Table:
             "corpus": corpus,
             "arch": source["arch"],
             "size": size,
+            "length": "x" + multiplier.map("{:g}".format),
             "default_run": default.map({True: "yes", False: "no"}),
             "params": source["N"],
             "params_nonemb": source["N_no_embed"],
