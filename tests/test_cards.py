@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 import catalogue
 
 MODELS = list_models()
-QUICK = ("bnsl", "chinchilla", "parscale")  # under 20 s, compilation included
+QUICK = ("bnsl", "chinchilla")  # under 20 s, compilation included
 # Largest share of draws that may diverge; one in a thousand moves no mean of ours by its error.
 DIVERGENT = 0.001
 
@@ -82,7 +82,8 @@ def test_the_reference_result(name: str) -> None:
     assert summary.divergences <= DIVERGENT * summary.chains * summary.draws
 
 
-@pytest.mark.parametrize("name", ["sloth", pytest.param("observational", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sloth", "observational"])
 def test_leaderboard_cards_fit_a_small_table(name: str, small_table: Table) -> None:
     three = ["MMLU", "HellaSwag", "ARC"]
     table = small_table.select(benchmarks=three, families=["llama", "pythia", "qwen2"])

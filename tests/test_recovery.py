@@ -194,7 +194,7 @@ def test_the_committed_record_says_what_its_laws_say() -> None:
 # --- Through the sampler
 
 
-@pytest.fixture(scope="module", params=CHEAP)
+@pytest.fixture(scope="module", params=[CHEAP[0], pytest.param(CHEAP[1], marks=pytest.mark.slow)])
 def refitted(request: pytest.FixtureRequest) -> Any:
     model = model_of_law(request.param)
     rows = recovery.usual_rows(model.law, seed=3)
