@@ -4,7 +4,7 @@
 
 For each of the six largest runs: train on the runs of at most 1/300 of its compute (for the mean
 accuracy of 17 tasks: 1/20), three corpora pooled, all ratios of tokens to parameters; predict its
-loss and accuracy. Beside it, the same law with a fit of its own for each corpus.
+loss and accuracy. Beside it, the same law fitted to the runs of the target's corpus alone.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def main() -> None:
     ]
     frame = pd.DataFrame(rows)
     print(frame.round(4).to_string(index=False))
-    means = frame.groupby(["response", "fit"])[["crps", "interval_score", "width", "inside"]].mean()
+    scores = ["crps", "interval_score", "width", "inside"]
+    means = frame.groupby(["response", "fit"])[scores].mean()
     print(means.round(4).to_string())
     if arguments.json:
         write_json(arguments.json, {"seed": arguments.seed, "rows": rows})
@@ -60,9 +61,18 @@ def targets(runs: pd.DataFrame) -> list[str]:
 def extrapolate(response: str, fit: str, seed: int) -> list[dict[str, Any]]:
     """Predict each large run from those of far less compute."""
     model = bs.load_model(CARD[response])
-    if fit == "separate":
-        model = customise(model, pool=dict.fromkeys(model.pooling, "corpus:separate"))
     table = bs.load_table("overtraining").select(benchmarks=model.measured)
+    if fit == "pooled":
+        return folds_of(model, table, response, fit, seed)
+    alone = customise(model, pool=dict.fromkeys(model.pooling, "corpus:separate"))
+    tables = [table.where(corpus=corpus) for corpus in sorted(set(table.runs["corpus"]))]
+    return [row for own in tables for row in folds_of(alone, own, response, fit, seed)]
+
+
+def folds_of(
+    model: bs.Model, table: bs.Table, response: str, fit: str, seed: int
+) -> list[dict[str, Any]]:
+    """Predict the large runs of a table, a fold each."""
     flops = table.scores["run"].map(table.runs["flops"])
     folds = []
     for target in targets(table.runs):
