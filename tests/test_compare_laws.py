@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import bayescale
-from bayescale.cards import customise, load_model
+from bayescale.cards import customise, model_of_law
 from bayescale.cli.app import app
 from bayescale.compare import LAW_TASK
 
@@ -38,7 +38,7 @@ COLUMNS = {
 def test_the_table_ranks_five_laws_and_doubts_it(tmp_path: Path) -> None:
     table = bayescale.load_table("chinchilla-replication")
     for name, changes in LAWS.items():
-        model = customise(load_model(name), noise="student-t-log", **changes)
+        model = customise(model_of_law(name), noise="student-t-log", **changes)
         fit = bayescale.fit(model, table, seed=0, progress=False, warmup=500, draws=400)
         fit.save(tmp_path / f"{name}.nc")
     files = [str(tmp_path / f"{name}.nc") for name in LAWS]
