@@ -110,6 +110,38 @@ def own_table(model: Model) -> Table:
     return table.where(**model.where) if model.where else table
 
 
+def for_other_table(model: Model, table: Table) -> tuple[Model, list[str]]:
+    """Leave out the groups of a card that another table than its own has no column for.
+
+    Parameters
+    ----------
+    model
+        As its card has it: groups that a call asks for must be there.
+    table
+        Only its names of groups are looked at.
+
+    Returns
+    -------
+    Model
+        Itself, where the table has every group.
+    list of str
+        The groups left out.
+    """
+    pooled = {rule.group for rules in model.pooling.values() for rule in rules}
+    lacking = sorted({*pooled, *model.effects} - {"benchmark", *table.groups})
+    if model.of_leaderboard or not lacking:
+        return model, []
+    card = tomllib.loads(model.card)
+
+    def there(rules: Mapping[str, Any]) -> dict[str, Any]:
+        return {group: rule for group, rule in rules.items() if group not in lacking}
+
+    kept = {name: there(_rules(rules)) for name, rules in card.get("pooling", {}).items()}
+    card["pooling"] = {name: rules for name, rules in kept.items() if rules}
+    card["effects"] = there(card.get("effects", {}))
+    return model_from_card(tomli_w.dumps(card), source=f"model {model.name}, changed"), lacking
+
+
 def _of_leaderboard(law: Part) -> bool:
     return law.response in ("skills", "latent")
 

@@ -19,7 +19,7 @@ import xarray as xr
 
 import bayescale.progress as show
 from bayescale import __version__
-from bayescale.cards import Pool, Rules, customise, load_model, own_table
+from bayescale.cards import Pool, Rules, customise, for_other_table, load_model, own_table
 from bayescale.design import grid_positions
 from bayescale.diagnostics import Diagnosis, Verdict, diagnose
 from bayescale.errors import FitError
@@ -289,7 +289,8 @@ def fit(
     model
         Name of a bundled model or law, path of a card, `FILE.py:LAW`, or a `Model`.
     table
-        What was measured; by default the table that the card names.
+        What was measured; by default the table that the card names. Of a card given by name,
+        groups that another table has no column for are left out.
     seed
         Seed; on one machine with the same versions it gives identical draws.
     chains, warmup, draws
@@ -325,7 +326,11 @@ def fit(
     >>> fit = bs.fit("skills", bs.load_table("open-llm-leaderboard"), seed=0)  # doctest: +SKIP
     """
     named = load_model(model)
-    table = own_table(named) if table is None else table
+    left_out: list[str] = []
+    if table is None:
+        table = own_table(named)
+    elif not isinstance(model, Model) and isinstance(table, Table):
+        named, left_out = for_other_table(named, table)
     chosen = customise(
         named,
         pool=pool,
@@ -346,6 +351,8 @@ def fit(
     windows = -(-warmup // WINDOW)
     with jax.enable_x64(True), show.progress(chains, windows * WINDOW + draws, progress) as report:
         began = time.perf_counter()
+        for group in left_out:
+            report.say(f"without groups of {group}, which table {table.name} does not tell")
         report.say(f"compiling {chosen.name} (half a minute at most; less when cached)")
         program = compile_program(chosen, design)
         compiled = time.perf_counter()

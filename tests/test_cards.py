@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import SHORT
 
 import bayescale
-from bayescale.cards import list_models, load_model
+from bayescale.cards import for_other_table, list_models, load_model, model_from_card
 from bayescale.datasets import is_bundled, list_tables, load_card
 from bayescale.diagnostics import R_HAT_LIMIT
+from bayescale.errors import ModelError
 from bayescale.estimates import law_draws
 from bayescale.fit import Fit
 from bayescale.table import Table
@@ -48,6 +50,46 @@ def test_every_model_of_a_quantity_has_a_table_and_a_result() -> None:
     models = [model for model in map(load_model, MODELS) if not model.of_leaderboard]
     assert [model.name for model in models if not model.table] == []
     assert [model.name for model in models if not model.result] == []
+
+
+def runs_of(**columns: list[str]) -> Table:
+    frame = pd.DataFrame({"params": [1e8, 1e9], "tokens": [2e9, 2e10], "loss": [3.0, 2.5]})
+    return Table.from_runs(frame.assign(**columns), "loss", units={"loss": "nats/token"})
+
+
+POOLED = """
+name = "pooled"
+claim = "Corpora differ in floor, labs in all."
+law = "chinchilla"
+noise = "normal-log"
+[pooling]
+E = { corpus = "partial", lab = "separate" }
+A = "lab"
+[effects]
+lab = "partial"
+"""
+
+
+def test_a_card_fits_a_table_without_its_groups() -> None:
+    card = model_from_card(POOLED)
+    other, left_out = for_other_table(card, runs_of())
+    assert left_out == ["corpus", "lab"]
+    assert (other.pooling, other.effects, other.noise.name) == ({}, {}, "normal-log")
+    other.design(runs_of())
+    with pytest.raises(ModelError, match='needs a column "corpus"'):
+        card.design(runs_of())
+
+
+def test_groups_that_a_table_has_stay() -> None:
+    card = model_from_card(POOLED)
+    other, left_out = for_other_table(card, runs_of(corpus=["c4", "pile"]))
+    assert left_out == ["lab"]
+    assert {name: [r.group for r in rules] for name, rules in other.pooling.items()} == {
+        "E": ["corpus"]
+    }
+    assert not other.effects
+    whole = runs_of(corpus=["c4", "pile"], lab=["a", "b"])
+    assert for_other_table(card, whole) == (card, [])
 
 
 def told(result: dict[str, Any], fit: Fit) -> list[tuple[str, float, float, float]]:

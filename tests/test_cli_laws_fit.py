@@ -134,6 +134,21 @@ def test_every_option_reaches_the_model(fit: Fit) -> None:
     assert fit.seed == 3
 
 
+def test_a_card_is_fitted_to_runs_without_its_groups_and_says_so(
+    asked: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    own = runs().rename(columns={"size": "params"})
+    own.to_csv(tmp_path / "own.csv", index=False)
+    given = ("--table", tmp_path / "own.csv", "--response", "loss", "--out", tmp_path / "o.nc")
+    result = run("fit", "overtraining", *given)
+    assert "corpus, a group of the card of overtraining, is left out" in words(result.stderr)
+    assert asked[0]["model"].pooling == {}
+    result = run("fit", "overtraining", *given, "--pool", "E=text")
+    assert asked[1]["model"].pooling["E"][0].group == "text"
+    run("fit", "overtraining", *given, "--pool", "E=corpus")
+    assert asked[2]["model"].pooling["E"][0].group == "corpus"
+
+
 def test_the_floors_of_the_two_texts_are_found(fit: Fit) -> None:
     frame = fit.coefficients(by="text").set_index(["coefficient", "of"])
     assert frame.loc[("E", "code"), "median"] == pytest.approx(1.2, abs=0.1)

@@ -120,11 +120,16 @@ def fit(
     check_free(path, yes_overwrite)
     keep_compiled()
     import bayescale as bs
-    from bayescale.cards import customise
+    from bayescale.cards import customise, for_other_table
     from bayescale.fit import DRAWS, WINDOWS
     from bayescale.sampler import WINDOW
 
     loaded = bs.load_model(name)
+    data = table_for(loaded, table, added=add, response=response, benchmark=benchmark)
+    if table is not None:
+        loaded, left_out = for_other_table(loaded, data)
+        for group in left_out:
+            note(f"note: {group}, a group of the card of {name}, is left out: {data.name} has none")
     pooled: dict[str, dict[str, str]] = {}
     for coefficient, group, how in rules:
         every = [c.name for c in loaded.law.coefficients]
@@ -139,7 +144,6 @@ def fit(
         reference=references,
         inputs=given_columns,
     )
-    data = table_for(chosen, table, added=add, response=response, benchmark=benchmark)
     for doubt in data.doubts():
         note(f"note: {doubt}")
     result = bs.fit(
