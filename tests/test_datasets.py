@@ -17,6 +17,7 @@ from bayescale.table import Table
 
 NAMES = ["open-llm-leaderboard", "sloth-2024"]
 RUN_TABLES = [
+    "compute-optima",
     "compute-optimal",
     "data-constrained",
     "dclm",
@@ -307,6 +308,38 @@ def test_schedules_are_series_that_runs_name() -> None:
     ends = table.series.groupby("series")["value"].agg(["first", "last"])
     assert (ends.filter(like="constant", axis=0).nunique(axis=1) == 1).all()
     np.testing.assert_allclose(ends.filter(like="cosine", axis=0)["last"], 3e-5, rtol=0.01)
+
+
+def test_a_sudden_drop_of_the_rate_comes_after_the_loss_logged_with_it() -> None:
+    table = load_table("lr-schedules")
+    nodes = table.series[table.series["series"] == "400M wsdcon_9"].set_index("step")["value"]
+    assert (nodes[8000], nodes[8128]) == (3e-4, 9e-5)
+    runs = table.to_wide()
+    loss = runs[runs["schedule"] == "400M wsdcon_9"].set_index("step")["loss"]
+    assert loss[8000] > 3.0 > loss[8256]
+
+
+def test_optima_lie_among_the_points_they_were_read_off() -> None:
+    optima, points = load_table("compute-optima").to_wide(), load_table("compute-optimal").to_wide()
+    cell = ["experiment", "flops"]
+    lowest = points.loc[points.groupby(cell)["loss"].idxmin()].set_index(cell)
+    found = optima.set_index(cell)
+    ratio = found["best_params"] / lowest.loc[found.index, "params"]
+    assert ratio.between(1 / 1.6, 1.6).all()
+    assert (found["loss"] / lowest.loc[found.index, "loss"]).between(0.98, 1.01).all()
+    np.testing.assert_allclose(
+        6 * optima["best_params"] * optima["best_tokens"], optima["flops"], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("experiment", "exponent"),
+    [("refinedweb 0", 0.88), ("refinedweb 4", 0.50), ("openwebtext2 4", 0.50)],
+)
+def test_optima_have_the_published_exponents(experiment: str, exponent: float) -> None:
+    runs = load_table("compute-optima").where(experiment=experiment).to_wide()
+    slope = np.polyfit(np.log(runs["flops"]), np.log(runs["best_params"]), 1)[0]
+    assert slope == pytest.approx(exponent, abs=0.03)
 
 
 def test_routed_dense_runs_give_the_published_exponent() -> None:

@@ -18,6 +18,7 @@ SHIPPED: dict[Kind, set[str]] = {
         *("bimix", "bnsl", "bnsl-2", "cbs-data", "chinchilla", "compute", "cpt"),
         *("critical-batch-curve", "data-constrained", "deepseek-alloc", "gadre-overtrain"),
         *("gemstones", "isoflop-optimum", "joint-moe", "kaplan-nd", "kaplan-single"),
+        "kaplan-steps",
         *("loss-to-loss", "lr-annealing", "m1", "m2", "m3", "m4", "mixing-exp", "observational"),
         *("parscale", "power", "power-floor", "qat", "qid", "rectified", "routed-clark", "skills"),
         *("step-law", "vit-saturating", "vocabulary"),

@@ -33,10 +33,13 @@ def build(raw: Path) -> Table:
 
 
 def rates(name: str, curve: pd.DataFrame) -> pd.DataFrame:
-    """Return the schedule of a curve: nodes where a loss is kept, and where the rate changes."""
-    rate = curve["lr"]
+    """Return the schedule of a curve: nodes where a loss is kept, and where the rate changes.
+
+    A logged loss is from before its step: where the rate drops all at once, the loss logged with
+    the new rate has not fallen yet. So a logged rate holds from its step on, up to the next.
+    """
+    rate = curve["lr"].shift(fill_value=curve["lr"].iloc[0])
     changes = (rate != rate.shift()) | (rate != rate.shift(-1))
-    nodes = curve.loc[curve["kept"] | changes, ["step", "lr"]].assign(series=name)
-    start = pd.DataFrame({"step": [WARM_UP // 2], "lr": [rate.iloc[0]], "series": [name]})
-    nodes = pd.concat([start, nodes]).rename(columns={"lr": "value"})
-    return nodes[["series", "step", "value"]]
+    nodes = curve.assign(series=name, value=rate).loc[curve["kept"] | changes]
+    start = pd.DataFrame({"series": [name], "step": [WARM_UP // 2], "value": [rate.iloc[0]]})
+    return pd.concat([start, nodes[["series", "step", "value"]]])
