@@ -36,7 +36,7 @@ import bayescale as bs
 from bayescale.cards import load_model, model_from_card, model_of_law, own_table
 from bayescale.estimates import law_draws
 from bayescale.files import atomic_path
-from bayescale.fit import Fit
+from bayescale.fit import DRAWS, Fit
 from bayescale.parts import find_part
 from bayescale.runtime import keep_compiled
 from bayescale.table import Table
@@ -80,7 +80,8 @@ def quiet(model: Any, table: Table | None = None, **changes: Any) -> Fit:
 @cache
 def of_card(name: str) -> Fit:
     """Fit a card to its own table, once in a process: rows and the test of cards ask for it."""
-    return bs.fit(name, seed=load_model(name).result["seed"], progress=False)
+    result = load_model(name).result
+    return bs.fit(name, seed=result["seed"], draws=result.get("draws", DRAWS), progress=False)
 
 
 def means(fit: Fit, place: tuple[str, str] | None = None) -> dict[str, float]:
