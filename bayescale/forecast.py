@@ -18,7 +18,7 @@ from bayescale.evaluate import evaluate
 from bayescale.prediction import Prediction, check_kind, chosen_benchmarks, intervals
 from bayescale.rows import DERIVED, group_names, make_rows, members
 from bayescale.table import Table
-from bayescale.validation import quoted, suggest
+from bayescale.validation import Source, quoted, suggest
 
 if TYPE_CHECKING:
     from bayescale.fit import Fit
@@ -42,18 +42,20 @@ def forecast(
     """Predict a law's response, and scores behind it; `Fit.predict` documents the arguments."""
     check_kind(kind, interval)
     marks = chosen_benchmarks(fit, benchmark)
-    queries = _queries(fit, rows, one)
-    count = len(queries)
-    size = max(LEAST_ROWS, 2 ** int(np.ceil(np.log2(count))))
-    padded = queries.iloc[np.minimum(np.arange(size), count - 1)]
     names = group_names(fit.model)
     known = {name: members(fit.table, name) for name in names}
+    # Whoever read the rows from a file says so, and errors name its lines.
+    source = Source() if rows is None else rows.attrs.get("bayescale_source", Source())
     try:
+        queries = _queries(fit, rows, one)
+        count = len(queries)
+        size = max(LEAST_ROWS, 2 ** int(np.ceil(np.log2(count))))
+        padded = queries.iloc[np.minimum(np.arange(size), count - 1)].reset_index(drop=True)
         # Once without the padding, so that an error names each query once.
         make_rows(fit.model, _as_table(fit, queries, names), known)
         design = make_rows(fit.model, _as_table(fit, padded, names), known)
-    except ModelError as error:
-        raise PredictError(str(error)) from error
+    except (ModelError, PredictError) as error:
+        raise PredictError(source.problem(str(error))) from error
     found = evaluate(fit.model, design, fit.sites(), seed=seed)
     grid = found.score if kind == "score" else found.expected
     column = [list(fit.table.benchmarks.index).index(name) for name in marks]
@@ -65,15 +67,28 @@ def forecast(
 
 
 def _queries(fit: Fit, rows: pd.DataFrame | None, one: Mapping[str, Any]) -> pd.DataFrame:
-    """Check the names of the queries' columns, and leave out empty ones."""
+    """Check the names of the queries' columns, and leave out empty ones.
+
+    The index names each query for errors: by its line, if it is from a file.
+    """
     single = {name: value for name, value in one.items() if value is not None}
     if (rows is None) == (not single):
         raise PredictError("give rows, or one query (such as params= and tokens=), not both")
     given = pd.DataFrame([single]) if rows is None else rows
     if given.empty:
         raise PredictError("rows is empty: give at least one row to predict")
+    source = given.attrs.get("bayescale_source")
+    labels = [
+        f"{source.row} {label}" if source else f"query {i}"
+        for i, label in enumerate(given.index, start=1)
+    ]
     known = (*fit.table.inputs, *fit.table.groups, *COUNTS)
     wanted = [fit.model.inputs.get(name, name) for name in fit.model.law.inputs]
+    if "run" in given.columns and "run" not in wanted:
+        raise PredictError(
+            f"{fit.model.name} is a law, which is asked at inputs and not at a run: give "
+            f"{quoted([*wanted, *group_names(fit.model)])} in its place"
+        )
     if unknown := [str(c) for c in given.columns if c not in known and c not in wanted]:
         raise PredictError(
             f"the fit has no column {quoted(unknown)}{suggest(unknown[0], [*wanted, *known])}; a "
@@ -86,7 +101,7 @@ def _queries(fit: Fit, rows: pd.DataFrame | None, one: Mapping[str, Any]) -> pd.
                 f"{name} is {quoted(given[name])}; give plain numbers such as 7e9 (only the "
                 "command line reads counts such as 7B)"
             )
-    given = given.dropna(axis="columns", how="all").reset_index(drop=True)
+    given = given.dropna(axis="columns", how="all").set_axis(labels, axis="index")
     numbers = [c.name for c in fit.model.law.columns if c.kind in ("number", "flag")]
     needed = [fit.model.inputs.get(name, name) for name in numbers]
     if missing := [name for name in needed if name not in given and name not in DERIVABLE]:
@@ -97,8 +112,7 @@ def _queries(fit: Fit, rows: pd.DataFrame | None, one: Mapping[str, Any]) -> pd.
 
 def _as_table(fit: Fit, queries: pd.DataFrame, names: Sequence[str]) -> Table:
     """Make a table without measurements of the queries, as far as a law looks at one."""
-    runs = queries.set_axis([f"query {i + 1}" for i in range(len(queries))], axis="index")
-    runs = runs.reindex(columns=list(dict.fromkeys([*runs.columns, *COUNTS])))
+    runs = queries.reindex(columns=list(dict.fromkeys([*queries.columns, *COUNTS])))
     active = runs["params_active"].fillna(runs["params"])
     runs["flops"] = runs["flops"].fillna(6 * active * runs["tokens"])
     for name in {*names, *fit.table.groups}:

@@ -217,6 +217,26 @@ def test_a_bad_cell_of_a_law_is_told_with_file_column_and_line(
     assert re.search(r"q\.csv: column .size.: '7Q' is not a count.*: line 3$", result.stderr)
 
 
+@pytest.mark.usefixtures("fitted")
+def test_a_number_that_the_law_refuses_is_told_with_file_and_line(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "q.csv").write_text("size,tokens,text\n7B,1e11,code\n-7,100B,web\n7B,,web\n")
+    result = run("predict", folder / "c.nc", "--rows", tmp_path / "q.csv")
+    assert result.exit_code == 1
+    said = words(result.stderr)
+    assert "q.csv: " in said
+    assert '"line 3 (-7)"' in said
+    assert '"line 4 (empty)"' in said
+
+
+@pytest.mark.usefixtures("fitted")
+def test_a_law_is_not_asked_at_a_run(folder: Path) -> None:
+    result = run("predict", folder / "c.nc", "--run", "web-0-0")
+    assert result.exit_code == 1
+    assert 'asked at inputs and not at a run: give "size", "tokens", "text"' in words(result.stderr)
+
+
 def test_coefficients_are_those_of_python(fit: Fit, folder: Path, tmp_path: Path) -> None:
     asked = ("coefficients", folder / "c.nc", "--units", "paper", "--by", "text")
     wanted = fit.coefficients(0.5, units="paper", by="text")

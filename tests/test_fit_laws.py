@@ -107,6 +107,8 @@ def test_queries_that_make_no_sense_are_refused(fit: bs.Fit) -> None:
         fit.predict(pd.DataFrame({"params": ["7B"], "corpus": ["web"]}))
     with pytest.raises(PredictError, match=r'1 without: "query 1 \(-1\)"$'):
         fit.predict(params=-1.0, corpus="web")
+    with pytest.raises(PredictError, match=r'not at a run: give "params", "corpus" in its place'):
+        fit.predict(run="1")
     with pytest.raises(PredictError, match=r'a query to mine needs "params"$'):
         fit.predict(corpus="web")
     with pytest.raises(PredictError, match="no coefficient varies over 'family'"):
