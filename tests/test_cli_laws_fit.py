@@ -321,7 +321,7 @@ def test_a_model_is_fitted_to_the_table_it_was_written_for(tmp_path: Path) -> No
         (("chinchilla", "--prior", "alpha=0.3"), "'alpha=0.3': write it as"),
         (("chinchilla", "--prior", "alpha=0.3,x"), "'alpha=0.3,x': write it as"),
         (("chinchilla", "--prior", "E=1,2", "--prior", "E=1,3"), "E is given twice"),
-        (("power-floor",), "power-floor was not written for one table: give --table"),
+        (("cpt",), "cpt was not written for one table: give --table"),
         (("data-constrained", "--response", "loss"), "--response needs --table"),
     ],
     ids=str,
@@ -400,8 +400,8 @@ def test_priors_of_a_law_and_what_they_expect(folder: Path) -> None:
 
 
 def test_draws_of_a_law_without_a_table_need_one() -> None:
-    assert run("priors", "power-floor").exit_code == 0
-    result = run("priors", "power-floor", "--draws", 3)
+    assert run("priors", "cpt").exit_code == 0
+    result = run("priors", "cpt", "--draws", 3)
     assert result.exit_code == 2
     assert "give --table" in words(result.stderr)
 
