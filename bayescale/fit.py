@@ -118,8 +118,9 @@ class Fit:
 
     def sites(self) -> dict[str, np.ndarray[Any, Any]]:
         """Give the draws of every site with chains joined, shape (chain * draw, ...)."""
+        count = self.posterior.sizes["chain"] * self.posterior.sizes["draw"]
         return {
-            str(name): values.to_numpy().reshape(-1, *values.shape[2:])
+            str(name): values.to_numpy().reshape(count, *values.shape[2:])
             for name, values in self.posterior.data_vars.items()
         }
 

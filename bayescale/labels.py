@@ -8,8 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.coefficients import OF_BENCHMARKS
-from bayescale.model import OF_SCORES, Model
-from bayescale.quantity import EFFECT
+from bayescale.model import EFFECT, OF_SCORES, Model
 from bayescale.rows import SCORE_UNIT, members
 from bayescale.sampler import Draws
 from bayescale.table import Table

@@ -34,6 +34,7 @@ SCATTER = replace(
     real(0.0, 0.7, unit="1", meaning="rise of log noise with the log of the input it changes with"),
     name="scatter",
 )
+EFFECT = "effect"  # before the groups whose members shift the log response
 OF_SCORES = "score_"  # before the coefficients of the noise of linked scores
 POINTS_PER_LOGIT = 25.0  # slope of the logistic at its middle, in points
 
@@ -213,8 +214,8 @@ class Model:
         Returns
         -------
         DataFrame
-            One row per coefficient and per pooling spread: `coefficient`, `varies_over`, `median`,
-            `lower_0.9`, `upper_0.9`, `unit`, `in_score_units`, `meaning`.
+            One row per coefficient, and per spread of a group's members or effects: `coefficient`,
+            `varies_over`, `median`, `lower_0.9`, `upper_0.9`, `unit`, `in_score_units`, `meaning`.
         """
         rows = []
         for c in self.coefficients:
@@ -228,6 +229,11 @@ class Model:
                 text = f"how much {c.name} differs between one {member} and the next"
                 unit = c.unit if c.prior.support == "real" else f"{c.prior.support} scale"
                 rows.append(_prior_row(name, rule.spread, unit, text, []))
+        for group, rule in self.effects.items():
+            if rule.spread is not None:
+                text = f"how much the response differs between one {group} and the next"
+                name = f"{EFFECT}_{group}_spread"
+                rows.append(_prior_row(name, rule.spread, "log response", text, []))
         return pd.DataFrame(rows)
 
     def prior_scores(self, table: Table, *, draws: int = 100, seed: int = 0) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,13 +17,9 @@ import numpyro.distributions as dist
 from jax import Array
 
 from bayescale.coefficients import Coefficient, Pooling
+from bayescale.model import EFFECT, Model
 from bayescale.rows import Rows
 from bayescale.sites import LKJ, normal, site, spread, taken
-
-if TYPE_CHECKING:
-    from bayescale.model import Model
-
-EFFECT = "effect"
 
 
 def distribution(model: Model, rows: Rows) -> tuple[Array, Any]:

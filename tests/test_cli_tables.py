@@ -52,6 +52,16 @@ def test_a_users_runs_that_are_left_out_are_told(
     assert '"c-47b"' in capsys.readouterr().err
 
 
+def test_runs_are_joined_to_a_table_of_losses_and_accuracies(tmp_path: Path) -> None:
+    head = "run,params,tokens,corpus,arch,size,length,default_run,multiplier,loss"
+    rows = ["a,1e8,2e9,c4,x,100M,x1,no,20,3.4", "b,2e8,4e9,mine,x,200M,x1,no,20,3.2"]
+    (tmp_path / "mine.csv").write_text("\n".join([head, *rows]))
+    table = open_table("overtraining", [tmp_path / "mine.csv"])
+    assert table.runs.loc["b", ["corpus", "multiplier"]].to_list() == ["mine", 20]
+    scores = table.scores.set_index("run").loc[["a", "b"]]
+    assert scores[["benchmark", "score"]].to_numpy().tolist() == [["loss", 3.4], ["loss", 3.2]]
+
+
 def test_runs_that_a_bundled_table_leaves_out_are_not_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

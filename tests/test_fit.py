@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import by_hand
 import numpy as np
 import pytest
@@ -33,6 +35,12 @@ def test_sites_join_the_chains_one_after_the_other(tiny_fit: Fit) -> None:
     joined = tiny_fit.sites()["slope"]
     np.testing.assert_array_equal(joined[100], tiny_fit.posterior["slope"].to_numpy()[1, 0])
     assert joined.shape == (200, 2)
+
+
+def test_a_site_without_elements_is_joined_too(tiny_fit: Fit) -> None:
+    nothing = tiny_fit.posterior["slope"].isel(benchmark=slice(0))
+    fit = replace(tiny_fit, posterior=nothing.to_dataset(name="difficulty"))
+    assert fit.sites()["difficulty"].shape == (200, 0)
 
 
 def test_coefficients_are_quantiles_in_natural_units(tiny_fit: Fit) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayescale.cards import list_models, load_model, model_from_card
+from bayescale.cards import customise, list_models, load_model, model_from_card
 from bayescale.errors import ModelError
 from bayescale.table import Table
 
@@ -166,6 +166,13 @@ def test_priors_are_told_in_natural_units_and_in_points(tmp_path: Path) -> None:
     assert frame.loc["spread", "in_score_units"] == f"{100 * low:.1f} to {100 * high:.1f} points"
     assert frame.loc["intercept", "varies_over"] == "family"
     assert frame.loc["intercept_family_spread", "median"] == 0.7
+
+
+def test_spreads_of_effects_are_among_the_priors() -> None:
+    model = customise(load_model("power"), effects={"experiment": {"spread": [0.03, 2.0]}})
+    row = model.priors().set_index("coefficient").loc["effect_experiment_spread"]
+    assert (row["median"], row["unit"]) == (0.03, "log response")
+    assert "one experiment and the next" in row["meaning"]
 
 
 @pytest.mark.parametrize("name", ["compute", "observational", "skills"])

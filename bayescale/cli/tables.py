@@ -58,12 +58,12 @@ def left_out(table: Table) -> list[str]:
 
 def _read_like(path: Path, table: Table) -> Table:
     """Read runs to be joined to a table: they measure what it measures."""
-    from bayescale.frames import is_leaderboard
+    from bayescale.frames import ACCURACY
     from bayescale.tablefiles import read_frame
     from bayescale.validation import quoted
 
     known = table.benchmarks
-    if is_leaderboard(known):
+    if (known["unit"] == ACCURACY).all():
         return _read(path, known)
     columns = read_frame(path)[0].columns
     measured = [name for name in known.index if name in columns]
