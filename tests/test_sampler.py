@@ -119,7 +119,7 @@ def test_chains_go_on_from_their_end_without_adapting(
 
 
 @pytest.mark.slow
-def test_means_and_spreads_agree_with_numpyros_own_driver(
+def test_means_and_quantiles_agree_with_numpyros_own_driver(
     model: Model, design: Design, program: Program
 ) -> None:
     mine = run(program, design, 4, draws=1500).sites
@@ -141,7 +141,12 @@ def test_means_and_spreads_agree_with_numpyros_own_driver(
             x, y = a[..., i], b[..., i]
             error = np.hypot(x.std() / np.sqrt(stats.ess(x)), y.std() / np.sqrt(stats.ess(y)))
             assert abs(x.mean() - y.mean()) < 5 * error, (name, i)
-            assert x.std() == pytest.approx(y.std(), rel=0.25), (name, i)
+            # Quantiles, not a standard deviation: the tails of a family's level make that one
+            # jump between runs of either driver.
+            for prob in (0.05, 0.25, 0.75, 0.95):
+                error = np.hypot(*(stats.mcse(z, method="quantile", prob=prob) for z in (x, y)))
+                apart = np.quantile(x, prob) - np.quantile(y, prob)
+                assert abs(apart) < 5 * error, (name, i, prob)
 
 
 def test_fit_and_predict_leave_jaxs_flags_alone(tiny_fit: Fit) -> None:
