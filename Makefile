@@ -42,7 +42,7 @@ test: $(READY)
 
 test-slow: $(READY)
 	@echo "== running the slow tests"
-	@$(PY) -m pytest -m slow
+	@$(PY) -m pytest -m slow -n 2 --dist loadgroup
 
 lint: $(READY)
 	@echo "== ruff check"

@@ -311,7 +311,7 @@ def _columns(model: Model, table: Table) -> tuple[dict[str, Any], list[str]]:
     for column in model.law.columns:
         given = model.inputs.get(column.name, column.name)
         if column.kind == "series":
-            values, wrong = _schedule(table, given)
+            values, wrong = _schedule(model, table, given)
         elif column.kind == "mixture":
             values, wrong = _mixture(table, given)
         else:
@@ -373,8 +373,12 @@ def _mixture(table: Table, given: str) -> tuple[Floats, list[str]]:
     return np.full(shares.shape, 1 / len(columns)), [text]
 
 
-def _schedule(table: Table, given: str) -> tuple[Any, list[str]]:
-    """Pad the series that runs refer to; each run stands at the node of its step."""
+def _schedule(model: Model, table: Table, given: str) -> tuple[Any, list[str]]:
+    """Pad the series that runs refer to; each run stands at the node of its step.
+
+    A series has a row for each set of members that its runs are of, so that no coefficient differs
+    between the runs of one row.
+    """
     if given not in table.groups or "step" not in table.inputs or table.series.empty:
         text = (
             f'a series needs a column "{given}" that names a series, a column "step", and a frame '
@@ -388,14 +392,14 @@ def _schedule(table: Table, given: str) -> tuple[Any, list[str]]:
         return None, [f"table {table.name} has no series {quoted(unknown)}"]
     longest = max(len(known[name]) for name in names)
     steps, rates = np.zeros((len(names), longest)), np.zeros((len(names), longest))
-    row = pd.Categorical(table.runs[given], categories=names).codes.astype(int)
+    of = pd.Categorical(table.runs[given], categories=names).codes.astype(int)
     at = table.runs["step"].to_numpy(float)
     node, problems = np.zeros(len(at), int), []
     for i, name in enumerate(names):
         frame = known[name]
         steps[i] = np.pad(frame["step"].to_numpy(float), (0, longest - len(frame)), mode="edge")
         rates[i] = np.pad(frame["value"].to_numpy(float), (0, longest - len(frame)), mode="edge")
-        here = row == i
+        here = of == i
         node[here] = np.searchsorted(frame["step"].to_numpy(float), at[here] - 1e-9)
         late = here & (at > steps[i, -1])
         if late.any():
@@ -404,7 +408,10 @@ def _schedule(table: Table, given: str) -> tuple[Any, list[str]]:
                 f"{quoted(table.runs.index[late])}"
             )
     node = np.minimum(node, longest - 1)
-    return Schedule(rates=rates, steps=steps, row=row, node=node), problems
+    told_apart = [name for name in group_names(model) if name in table.groups]
+    row = table.runs.groupby(list(dict.fromkeys([given, *told_apart]))).ngroup().to_numpy()
+    _, first = np.unique(row, return_index=True)
+    return Schedule(rates=rates[of[first]], steps=steps[of[first]], row=row, node=node), problems
 
 
 def _neighbours(order: Any, within: Any, weights: Floats) -> tuple[Any, Floats]:

@@ -24,18 +24,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
 import catalogue
 
+pytestmark = pytest.mark.xdist_group("cards")  # fits that two files ask for, in one worker
 MODELS = list_models()
 QUICK = ("bnsl", "chinchilla")  # under 20 s, compilation included
 # Largest share of draws that may diverge; one in a thousand moves no mean of ours by its error.
 DIVERGENT = 0.001
-# Not settled yet; a card that passes after all makes its test fail, so that it leaves this list.
-UNSETTLED = {"lr-annealing": "its forgetting has two modes: R-hat 1.07"}
 
 
 def marks(name: str) -> list[pytest.MarkDecorator]:
     found: list[pytest.MarkDecorator] = [] if name in QUICK else [pytest.mark.slow]
-    if name in UNSETTLED:
-        found.append(pytest.mark.xfail(reason=UNSETTLED[name]))
     return found if is_bundled(load_card(load_model(name).table)) else [*found, pytest.mark.mirror]
 
 

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 
 import catalogue
 
+pytestmark = pytest.mark.xdist_group("cards")  # fits that two files ask for, in one worker
 QUICK = ("14", "18", "22")
 # Not tests: seconds depend on the machine; a target of ours, not a published number, is missed.
 UNTESTED = ("1-time", "24-mixing")

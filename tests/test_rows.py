@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.cards import customise, load_model, model_from_card
+from bayescale.cards import customise, load_model, model_from_card, model_of_law
 from bayescale.errors import ModelError
 from bayescale.rows import make_rows, reference_run
 from bayescale.table import Table
@@ -113,6 +113,31 @@ def test_an_input_that_would_follow_from_others_is_asked_for_by_name() -> None:
     without = Table.from_runs(RUNS.drop(columns="tokens"), name="mine")
     with pytest.raises(ModelError, match=r'needs training tokens in a column "tokens"; .*--input'):
         load_model("chinchilla").on(without)
+
+
+def test_a_series_has_a_row_for_each_member_that_coefficients_differ_by() -> None:
+    runs = pd.DataFrame(
+        {
+            "schedule": ["steady", "steady", "falling", "steady"],
+            "size": ["small", "large", "small", "large"],
+            "step": [5.0, 10.0, 10.0, 5.0],
+            "loss": [3.0, 2.5, 2.4, 2.7],
+        }
+    )
+    nodes = pd.DataFrame({"series": ["steady"] * 3 + ["falling"] * 3, "step": [0.0, 5.0, 10.0] * 2})
+    series = nodes.assign(value=[1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-4])
+    both = Table.from_runs(runs, series=series, name="mine")
+    law = model_of_law("lr-annealing")
+    one, by_size = (
+        model.on(both).design(both).inputs["schedule"]
+        for model in (law, customise(law, pool={"forgetting": "size"}))
+    )
+    assert (len(one.rates), len(by_size.rates)) == (2, 3)
+    for found in (one, by_size):
+        last = found.rates[found.row, found.node]
+        np.testing.assert_array_equal(last, [1e-3, 1e-3, 1e-4, 1e-3])
+        np.testing.assert_array_equal(found.steps[found.row, found.node], runs["step"])
+    assert by_size.row[1] == by_size.row[3] != by_size.row[0]
 
 
 def test_responses_on_a_wrong_scale_are_refused() -> None:

@@ -90,13 +90,14 @@ def lr_annealing(
 
     .. math:: L(s) = L_0 + A\,S_1^{-\alpha} - C\,S_2
     """
-    rates, steps, row = jnp.asarray(schedule.rates), jnp.asarray(schedule.steps), schedule.row
-    if jnp.ndim(forgetting):  # a memory for each run: its series once for each of its losses
-        rates, steps = rates[row], steps[row] if steps.ndim > 1 else steps
-        row = jnp.arange(len(rates))
-    S1, S2 = annealed(rates, steps, forgetting)
+    rates, row = jnp.asarray(schedule.rates), jnp.asarray(schedule.row)
+    if jnp.ndim(forgetting):  # of each run; that of a series is what its first run has
+        first = jnp.argmax(row == jnp.arange(len(rates))[:, None], axis=1)
+        forgetting = jnp.asarray(forgetting)[first]
+    S1, S2 = annealed(rates, schedule.steps, forgetting)
     at = (row, schedule.node)
-    return L_0 + term(A, S1[at] / SUM, alpha) - gain * forgetting / RATE * S2[at]
+    lost = jnp.reshape(forgetting, (-1, 1)) * S2
+    return L_0 + term(A, S1[at] / SUM, alpha) - gain / RATE * lost[at]
 
 
 def _kaplan_steps_paper(c: Values, reference: Values) -> dict[str, Any]:
