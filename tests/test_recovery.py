@@ -28,7 +28,7 @@ recovery: Any = importlib.import_module("recovery")
 
 CHEAP = ("power", "kaplan-single")  # two unknowns and the noise's
 # Of these 20 posteriors at once take from ten minutes to hours; the record is still to be made.
-AWAITED = {"bnsl-2", "lr-annealing", "m3", "m4", "rectified", "step-law"}
+AWAITED = {"bnsl-2"}
 AGAIN = ("bimix", "chinchilla", "qid")  # two inputs or more, without and with a floor
 SIGNED = '''
 """A law whose response is negative as often as not."""
