@@ -15,7 +15,7 @@ help:
 	@echo "make format      let ruff format the code"
 	@echo "make wheel-test  build the wheel and run the demo from it in an empty environment"
 	@echo "make tutorial    run the notebooks of tutorials/ from a clean start"
-	@echo "make validate    simulation-based calibration of every model (an hour or more; resumes)"
+	@echo "make validate    simulation-based calibration of the models of leaderboards (an hour or more; resumes)"
 	@echo "make clean       remove $(VENV), caches and builds"
 
 install: $(READY)
@@ -64,7 +64,7 @@ tutorial: $(READY)
 	@$(PY) -m jupyter execute --timeout=1800 tutorials/*.ipynb
 
 validate: $(READY)
-	@echo "== simulation-based calibration of every model (resumes where it stopped)"
+	@echo "== simulation-based calibration (resumes where it stopped)"
 	@$(PY) benchmarks/sbc.py
 
 clean:

@@ -10,7 +10,14 @@ from typing import Any
 
 import tomli_w
 
-from bayescale.coefficients import OF_BENCHMARKS, Coefficient, Pooling, Prior, pooling_from_card
+from bayescale.coefficients import (
+    OF_BENCHMARKS,
+    Coefficient,
+    Pooling,
+    Prior,
+    pooling_from_card,
+    prior_from_card,
+)
 from bayescale.datasets import load_table
 from bayescale.errors import ModelError
 from bayescale.model import OF_SCORES, Along, Model
@@ -247,6 +254,13 @@ def model_from_card(text: str, *, source: str = "the card") -> Model:
 def _model(card: Mapping[str, Any], text: str) -> Model:
     law = load_law(card["law"])
     scores = card.get("score", {})
+    if scores and set(scores) != {"link", "noise"}:
+        raise ModelError(f"[score] has a link and a noise; given: {', '.join(scores)}")
+    if not _of_leaderboard(law) and (extra := {"link", "skills"} & set(card)):
+        raise ModelError(
+            f"{' and '.join(sorted(extra))} of a card is for leaderboards, and {law.name} is a law "
+            f"of {law.response}: scores behind it take [score] link and noise"
+        )
     link = card.get("link") if _of_leaderboard(law) else scores.get("link")
     bare = Model(
         name=card["name"],
@@ -262,7 +276,7 @@ def _model(card: Mapping[str, Any], text: str) -> Model:
             group: pooling_from_card(group, rule, EFFECT)
             for group, rule in card.get("effects", {}).items()
         },
-        along=Along(**card["along"]) if "along" in card else None,
+        along=_along(card["along"]) if "along" in card else None,
         scatter=card.get("scatter", ""),
         table=card.get("table", ""),
         measured=tuple(card.get("measured", ())),
@@ -277,7 +291,8 @@ def _model(card: Mapping[str, Any], text: str) -> Model:
         if used not in names:
             raise ModelError(f"no coefficient {used!r}{suggest(used, names)}")
     priors = {
-        name: Prior(names[name].prior.support, *map(float, pair)) for name, pair in given.items()
+        name: prior_from_card(f"prior of {name}", names[name].prior.support, pair)
+        for name, pair in given.items()
     }
     rules = {
         name: tuple(
@@ -290,6 +305,12 @@ def _model(card: Mapping[str, Any], text: str) -> Model:
     for problem in _problems(model, names):
         raise ModelError(problem)
     return model
+
+
+def _along(card: Mapping[str, str]) -> Along:
+    if set(card) != {"within", "by"}:
+        raise ModelError(f"[along] has within = GROUP and by = INPUT; given: {', '.join(card)}")
+    return Along(**card)
 
 
 def _skills(skills: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -316,10 +337,47 @@ def _problems(model: Model, names: Mapping[str, Coefficient]) -> Iterator[str]:
             yield f"noise {model.noise.name} has no spread to change with {model.scatter}"
         if "previous" in model.noise.inputs and model.along is None:
             yield f"noise {model.noise.name} needs [along] within = GROUP, by = INPUT"
+        yield from _score_problems(model)
+        for group, rule in model.effects.items():
+            if rule.spread is None or rule.correlated:
+                yield f"effects of {group}: give partial, or spread = [median, factor]"
+        yield from _clashes(model)
     for name, rules in model.pooling.items():
+        if len(rules) > 1 and any(rule.spread is None for rule in rules):
+            yield (
+                f"pooling {name}: separate members of one group leave nothing for another group to "
+                "tell; give one rule, or partial for each"
+            )
         check = _leaderboard_rule if model.of_leaderboard else _rule
         for rule in rules:
             yield from check(model, names[name], rule)
+
+
+def _score_problems(model: Model) -> Iterator[str]:
+    """Scores are pinned at the reference run, which therefore must have every input."""
+    if model.link is None:
+        return
+    if model.link.of == "latent":
+        yield f"link {model.link.name} is of skills: choose one of a loss, such as downstream-exp"
+    for column in model.law.columns:
+        if column.reference is None:
+            yield (
+                f"[score] needs a law whose inputs all have a reference, and {column.name} of "
+                f"{model.law.name} is used as it is"
+            )
+
+
+def _clashes(model: Model) -> Iterator[str]:
+    """Say which names of sites two coefficients share."""
+    names = [c.name for c in model.coefficients]
+    for name, rules in model.pooling.items():
+        names += [f"{name}_{rule.group}" for rule in rules]
+        names += [f"{name}_{rule.group}_spread" for rule in rules if rule.spread]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield (
+            f"two coefficients are called {name!r} (of the law, its pooling, the link or the "
+            "noise): rename the one in your law"
+        )
 
 
 def _leaderboard_problems(model: Model) -> Iterator[str]:
@@ -356,6 +414,8 @@ def _rule(model: Model, coefficient: Coefficient, rule: Pooling) -> Iterator[str
         yield f"{of}: {coefficient.name} differs by benchmark already; take the rule out"
     if rule.correlated and (coefficient.dims or not own):
         yield f"{of}: only single numbers of the law can be correlated"
+    if rule.group == "benchmark" and any(c.kind == "series" for c in model.law.columns):
+        yield f"{of}: a law of a series has one response"
     if rule.correlated and rule.group == "benchmark":
         yield f"{of}: give partial or separate"
     if coefficient.name.startswith(OF_SCORES) or coefficient.name in {

@@ -7,6 +7,7 @@ Normal on the real line.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -42,6 +43,8 @@ class Prior:
     spread: float
 
     def __post_init__(self) -> None:
+        if not (math.isfinite(self.median) and math.isfinite(self.spread)):
+            raise ModelError(f"a prior is two numbers; given: {self.median}, {self.spread}")
         lowest = 1.0 if self.support == "positive" else 0.0
         if not self.spread > lowest:
             raise ModelError(
@@ -205,6 +208,20 @@ def pooling_from_card(group: str, card: str | Mapping[str, Any], prior: Prior) -
             f"pooling over {group}: give spread = [median, factor], and if wanted correlated; "
             f"given: {', '.join(sorted(card)) or 'nothing'}"
         )
-    median, factor = card["spread"]
-    spread = Prior("positive", float(median), float(factor))
+    spread = prior_from_card(f"pooling over {group}: spread", "positive", card["spread"])
     return Pooling(group, spread, correlated=bool(card.get("correlated")))
+
+
+def prior_from_card(name: str, support: Support, pair: Any) -> Prior:
+    """Read a prior's median and spread.
+
+    Raises
+    ------
+    ModelError
+        These are not two numbers.
+    """
+    try:
+        median, spread = map(float, pair)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{name} = [median, spread], two numbers; given: {pair!r}") from error
+    return Prior(support, median, spread)

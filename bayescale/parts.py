@@ -86,6 +86,12 @@ class Part:
         Name of the noise that a law's response has unless a card says otherwise.
     positive
         Whether a noise is of positive values only.
+    bounded
+        Whether a noise is of shares from 0 to 1 only.
+    counted
+        Whether a noise needs the number of items of each benchmark.
+    of
+        What a link takes: "latent" or "loss".
     """
 
     kind: Kind
@@ -109,6 +115,9 @@ class Part:
     origin: Path | None = None
     noise: str = "student-t-log"
     positive: bool = False
+    bounded: bool = False
+    counted: bool = False
+    of: str = "latent"
 
     def __call__(self, *inputs: Any, **coefficients: Any) -> Any:
         """Evaluate the formula."""
@@ -212,18 +221,27 @@ def printed(**coefficients: float) -> dict[str, float]:
 
 
 def link(
-    *, source: str, status: Status = "checked", published: Published | None = None
+    *,
+    source: str,
+    of: str = "latent",
+    status: Status = "checked",
+    published: Published | None = None,
 ) -> Callable[[Callable[..., Any]], Part]:
-    """Make a link of a function from a latent quantity to an expected score."""
+    """Make a link of a function from a latent quantity, or a loss, to an expected score."""
     return lambda function: replace(
-        _part("link", function, "score", source), status=status, published=published or {}
+        _part("link", function, "score", source), of=of, status=status, published=published or {}
     )
 
 
-def noise(*, source: str, positive: bool = False) -> Callable[[Callable[..., Any]], Part]:
+def noise(
+    *, source: str, positive: bool = False, bounded: bool = False, counted: bool = False
+) -> Callable[[Callable[..., Any]], Part]:
     """Make a noise of a function from an expected score to the distribution of a measured one."""
     return lambda function: replace(
-        _part("noise", function, "distribution", source), positive=positive
+        _part("noise", function, "distribution", source),
+        positive=positive,
+        bounded=bounded,
+        counted=counted,
     )
 
 
@@ -278,6 +296,15 @@ def _check(law: Part) -> None:
         for where, names in named.items()
         for name in names
         if name not in law.inputs
+    ]
+    skills = law.response in ("skills", "latent")
+    mixture = any(column.kind == "mixture" for column in law.columns)
+    allowed = ["skill", "benchmark", "other"] if skills else ["contrast"] * mixture
+    wrong += [
+        f"coefficient {c.name} has a value for each {dim!r}, which a law of {law.response} has not"
+        for c in law.coefficients
+        for dim in c.dims
+        if dim not in allowed
     ]
     if law.floor is not None and law.floor not in known:
         wrong.append(

@@ -253,7 +253,7 @@ def at_reference(model: Model, name: str, values: Any) -> Any:
 
 def _response_problems(model: Model, table: Table, own: pd.Index) -> list[str]:
     """Say what is wrong with the responses that are to be the law's own."""
-    law, units = model.law, table.benchmarks["unit"]
+    law, marks, units = model.law, table.benchmarks, table.benchmarks["unit"]
     bounded = [name for name in own if units[name] in BOUNDED_UNITS]
     choose = "choose with table.select(benchmarks=[...]) (command line: --benchmark)"
     if law.response != "error" and law.unit != ANY_UNIT and bounded:
@@ -277,6 +277,18 @@ def _response_problems(model: Model, table: Table, own: pd.Index) -> list[str]:
         )
         return [text]
     scores = table.scores[table.scores["benchmark"].isin(own)]
+    if model.noise.counted and (unknown := [name for name in own if pd.isna(marks["items"][name])]):
+        text = (
+            f"noise {model.noise.name} counts right answers, and how many items {quoted(unknown)} "
+            f"of table {table.name} has is not known: choose another noise, such as beta"
+        )
+        return [text]
+    if model.noise.bounded and not scores["score"].between(0, 1).all():
+        text = (
+            f"noise {model.noise.name} is of shares from 0 to 1, and {quoted(own)} of table "
+            f'{table.name} has values outside: choose another noise, such as "student-t-log"'
+        )
+        return [text]
     wrong = scores["score"] <= 0
     why = (
         "is not positive, and the noise is of positive values (of a log, give the value itself; "
@@ -322,7 +334,7 @@ def _columns(model: Model, table: Table) -> tuple[dict[str, Any], list[str]]:
 
 
 def _numbers(model: Model, table: Table, column: Input, given: str) -> tuple[Floats, list[str]]:
-    runs = table.runs
+    runs = table.runs.assign(tokens=table.runs["tokens"].fillna(DERIVED["tokens"](table.runs)))
     series = runs[given] if given in table.inputs else pd.Series(np.nan, index=runs.index)
     if given in DERIVED:
         series = series.fillna(DERIVED[given](runs))
@@ -335,11 +347,11 @@ def _numbers(model: Model, table: Table, column: Input, given: str) -> tuple[Flo
         )
         return np.ones(len(runs)), [text]
     values = series.to_numpy(float)
-    lowest = -np.inf if column.kind == "flag" else 0.0
-    bad = ~(np.isfinite(values) & (values > lowest))
+    flag = column.kind == "flag"
+    bad = ~np.isin(values, (0.0, 1.0)) if flag else ~(np.isfinite(values) & (values > 0))
     if not bad.any():
         return values, []
-    what = "a positive number" if lowest == 0 else "a number"
+    what = "0 or 1" if flag else "a positive number"
     text = (
         f'{model.law.name} needs {what} in column "{given}" of every run; table {table.name} has '
         f"{bad.sum()} without: {quoted(_named(table, bad, values))}"
@@ -374,10 +386,10 @@ def _mixture(table: Table, given: str) -> tuple[Floats, list[str]]:
 
 
 def _schedule(model: Model, table: Table, given: str) -> tuple[Any, list[str]]:
-    """Pad the series that runs refer to; each run stands at the node of its step.
+    """Pad the series that runs refer to; each run stands at a node of its step.
 
-    A series has a row for each set of members that its runs are of, so that no coefficient differs
-    between the runs of one row.
+    A step between nodes becomes a node, of the rate that holds there. A series has a row for each
+    set of members that its runs are of, so that no coefficient differs between the runs of one row.
     """
     if given not in table.groups or "step" not in table.inputs or table.series.empty:
         text = (
@@ -390,28 +402,34 @@ def _schedule(model: Model, table: Table, given: str) -> tuple[Any, list[str]]:
     known = dict(iter(table.series.groupby("series")))
     if unknown := [name for name in names if name not in known]:
         return None, [f"table {table.name} has no series {quoted(unknown)}"]
-    longest = max(len(known[name]) for name in names)
-    steps, rates = np.zeros((len(names), longest)), np.zeros((len(names), longest))
     of = pd.Categorical(table.runs[given], categories=names).codes.astype(int)
     at = table.runs["step"].to_numpy(float)
     node, problems = np.zeros(len(at), int), []
+    nodes: list[tuple[Floats, Floats]] = []
     for i, name in enumerate(names):
-        frame = known[name]
-        steps[i] = np.pad(frame["step"].to_numpy(float), (0, longest - len(frame)), mode="edge")
-        rates[i] = np.pad(frame["value"].to_numpy(float), (0, longest - len(frame)), mode="edge")
+        told, rate = (known[name][column].to_numpy(float) for column in ("step", "value"))
         here = of == i
-        node[here] = np.searchsorted(frame["step"].to_numpy(float), at[here] - 1e-9)
-        late = here & (at > steps[i, -1])
-        if late.any():
+        outside = here & ~((at > told[0]) & (at <= told[-1]))
+        if outside.any():
             problems.append(
-                f'series "{name}" ends at step {steps[i, -1]:g}, before runs '
-                f"{quoted(table.runs.index[late])}"
+                f'series "{name}" tells the steps after {told[0]:g}, to {told[-1]:g}; outside are '
+                f"the runs {quoted(table.runs.index[outside])}"
             )
-    node = np.minimum(node, longest - 1)
+            continue
+        step = np.union1d(told, at[here])
+        node[here] = np.searchsorted(step, at[here])
+        nodes.append((step, rate[np.searchsorted(told, step)]))
+    if problems:
+        return None, problems
+    longest = max(len(step) for step, _ in nodes)
+    steps, rates = (
+        np.stack([np.pad(values, (0, longest - len(values)), mode="edge") for values in series])
+        for series in zip(*nodes, strict=True)
+    )
     told_apart = [name for name in group_names(model) if name in table.groups]
     row = table.runs.groupby(list(dict.fromkeys([given, *told_apart]))).ngroup().to_numpy()
     _, first = np.unique(row, return_index=True)
-    return Schedule(rates=rates[of[first]], steps=steps[of[first]], row=row, node=node), problems
+    return Schedule(rates=rates[of[first]], steps=steps[of[first]], row=row, node=node), []
 
 
 def _neighbours(order: Any, within: Any, weights: Floats) -> tuple[Any, Floats]:

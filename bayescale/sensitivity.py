@@ -12,6 +12,7 @@ import xarray as xr
 from scipy.stats import norm
 
 from bayescale.rows import ANY_UNIT, SCORE_UNIT
+from bayescale.validation import quoted
 
 if TYPE_CHECKING:
     from bayescale.coefficients import Coefficient
@@ -110,7 +111,8 @@ def prior_driven(fit: Fit) -> tuple[str, ...]:
         part = [c.name for c, w in zip(chosen, direction, strict=True) if abs(w) >= NAMED]
         share = f"{min(np.sqrt(variance), 1.0):.0%} as wide as the prior"
         sentences.append(
-            f"{part[0]} is prior-driven: its posterior is {share}; a wider range of runs would tell"
+            f"{part[0]} is prior-driven: its posterior is {share}; a wider range of runs, "
+            "or more groups where it is pooled, would tell"
             if len(part) == 1
             else f"{', '.join(part)} are prior-driven: the data cannot tell them apart (in the "
             f"direction that trades one for another the posterior is {share}); runs whose inputs "
@@ -133,12 +135,22 @@ def off_scale(fit: Fit) -> tuple[str, ...]:
         A sentence, or none.
     """
     law, units = fit.model.law, fit.table.benchmarks["unit"]
-    if law.plausible is None or law.unit == ANY_UNIT or fit.model.priors_given:
+    if fit.model.of_leaderboard or law.unit == ANY_UNIT:
         return ()
     own = units.index[~(bool(fit.model.link) & (units == SCORE_UNIT))]
+    other = [name for name in own if units[name] and law.unit and units[name] != law.unit]
+    if other and not fit.model.priors_given:
+        text = (
+            f"{law.name} gives a {law.response} in {law.unit}, and {quoted(other)} of table "
+            f"{fit.table.name} is in {quoted(units[other].unique())}: give priors of that unit, or "
+            "convert it"
+        )
+        return (text,)
+    if law.plausible is None or fit.model.priors_given:
+        return ()
     middle = fit.table.scores.loc[fit.table.scores["benchmark"].isin(own), "score"].median()
     low, high = law.plausible
-    if fit.model.of_leaderboard or low <= middle <= high:
+    if low <= middle <= high:
         return ()
     text = (
         f"the middle {law.response} of table {fit.table.name} is {middle:.4g}, where {law.name} "

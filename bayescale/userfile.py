@@ -46,10 +46,10 @@ def import_file(path: Path) -> ModuleType:
         raise ModelError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     setattr(module, TEXT, text)
-    sys.modules[name] = module  # before it runs, as dataclasses and pickles look it up
+    sys.modules[name] = module  # before it runs, as dataclasses look it up
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         frames = traceback.extract_tb(error.__traceback__)
         lines = [f" in line {f.lineno}" for f in frames if f.filename == str(path)]

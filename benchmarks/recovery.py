@@ -217,6 +217,11 @@ def verdict(laws: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         "least_p_value_allowed": least,
         "below": sorted(name for name, p in found.items() if p < least),
         "largest_r_hat": max(max(record["r_hat"]) for record in laws.values()),
+        "chains_apart": {
+            name: apart
+            for name, record in sorted(laws.items())
+            if (apart := sum(r > R_HAT for r in record["r_hat"]))
+        },
     }
 
 
@@ -235,7 +240,10 @@ def line(name: str, record: Mapping[str, Any]) -> str:
 
 
 def settings(name: str, data_sets: int, seed: int) -> dict[str, Any]:
-    """All that decides a law's record, but the sampler's own code."""
+    """What decides a law's record: its file, the shared terms, its noise, and the sizes.
+
+    The package's other code is left out, so that not every change to it asks for hours of runs.
+    """
     model = model_of_law(name)
     code = [source_text(model.law), inspect.getsource(terms), source_text(model.noise)]
     return {
@@ -317,7 +325,8 @@ def main() -> None:
         f"{said['laws']} laws, {said['coefficients']} coefficients: coverage "
         f"{100 * said['coverage']:.2f}% +- {100 * said['standard_error']:.2f}; least p-value "
         f"{said['least_p_value']:.2g} (allowed {said['least_p_value_allowed']:.2g}); below: "
-        f"{', '.join(said['below']) or 'none'}; largest R-hat {said['largest_r_hat']:.2f}"
+        f"{', '.join(said['below']) or 'none'}; largest R-hat {said['largest_r_hat']:.2f}; data "
+        f"sets whose chains disagree: {said['chains_apart'] or 'none'}"
     )
     sys.exit(0 if said["covered"] and not said["below"] else 1)
 

@@ -64,7 +64,7 @@ claim = "Corpora differ in floor, labs in all."
 law = "chinchilla"
 noise = "normal-log"
 [pooling]
-E = { corpus = "partial", lab = "separate" }
+E = { corpus = "partial", lab = "partial" }
 A = "lab"
 [effects]
 lab = "partial"

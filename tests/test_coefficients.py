@@ -69,7 +69,7 @@ def test_natural_keeps_the_bounds_of_the_support() -> None:
     ("support", "median", "spread", "said"),
     [
         ("real", 0.0, 0.0, "spread above 0"),
-        ("real", 0.0, float("nan"), "spread above 0"),
+        ("real", 0.0, float("nan"), "two numbers"),
         ("positive", 1.0, 1.0, "spread above 1"),
         ("positive", 0.0, 2.0, "median above 0"),
         ("fraction", 1.0, 1.0, r"median in \(0, 1\)"),

@@ -205,3 +205,41 @@ def test_prior_scores_cover_the_plausible_range_and_no_more(name: str, small_tab
     again = load_model(name).prior_scores(small_table, draws=200, seed=1)
     assert frame.equals(again)
     assert not frame.equals(load_model(name).prior_scores(small_table, draws=200, seed=2))
+
+
+@pytest.mark.parametrize(
+    ("law", "more", "said"),
+    [
+        ("chinchilla", "[pooling]\nE = { a = 'separate', b = 'partial' }", "nothing for another"),
+        ("chinchilla", "[effects]\na = 'separate'", "effects of a: give partial"),
+        ("chinchilla", "[effects]\na = 'correlated'", "effects of a: give partial"),
+        ("chinchilla", "[score]\nlink = 'downstream-exp'", "has a link and a noise"),
+        ("chinchilla", "[score]\nlink = 'logistic'\nnoise = 'normal'", "logistic is of skills"),
+        ("qat", "[score]\nlink = 'downstream-exp'\nnoise = 'normal'", "group_size of qat is used"),
+        ("chinchilla", "[skills]\nx = ['MMLU']", "skills of a card is for leaderboards"),
+        ("chinchilla", "[along]\nwithin = 'a'\nafter = 'b'", "has within = GROUP and by = INPUT"),
+        ("chinchilla", "[priors]\nE = 1.8", "prior of E = .median, spread.*given: 1.8"),
+        ("chinchilla", "[priors]\nE = [inf, 2.0]", "a prior is two numbers; given: inf"),
+        ("lr-annealing", "[pooling]\nL_0 = 'benchmark'", "a series has one response"),
+    ],
+)
+def test_a_card_of_a_law_that_means_nothing_is_refused(law: str, more: str, said: str) -> None:
+    head = f'name = "x"\nclaim = "X."\nlaw = "{law}"\nnoise = "normal-log"\n'
+    with pytest.raises(ModelError, match=said):
+        model_from_card(head + more)
+
+
+def test_a_coefficient_that_is_called_like_the_noises_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "own.py"
+    path.write_text(
+        "from typing import Annotated\n"
+        "from bayescale.coefficients import positive\n"
+        "from bayescale.inputs import Flops\n"
+        "from bayescale.parts import law\n"
+        '@law(response="loss", source="mine")\n'
+        "def mine(flops: Flops, *, spread: Annotated[float, positive(1, 2)]) -> float:\n"
+        '    """Mine."""\n'
+        "    return spread\n"
+    )
+    with pytest.raises(ModelError, match="two coefficients are called 'spread'"):
+        load_model(f"{path}:mine")

@@ -60,7 +60,14 @@ def test_counts_have_scipys_probabilities() -> None:
     assert np.isfinite(logpdf(beta, share, value=np.array([[0.0, 1.0]]), concentration=40.0)).all()
     found = logpdf(beta_binomial, share, items, value=value, concentration=40.0)
     expected = stats.betabinom(50, 40 * share, 40 * (1 - share)).logpmf(np.round(value * 50))
-    np.testing.assert_allclose(found, expected, rtol=1e-7)
+    np.testing.assert_allclose(found, expected + np.log(50), rtol=1e-7)
+
+
+def test_a_count_of_very_many_items_has_the_density_of_its_share() -> None:
+    share, value = np.array([[0.6]]), np.array([[0.61]])
+    of_share = logpdf(beta, share, value=value, concentration=300.0)
+    of_count = logpdf(beta_binomial, share, np.array([[1e6]]), value=value, concentration=300.0)
+    np.testing.assert_allclose(of_count, of_share, atol=1e-3)
 
 
 def test_one_sided_noises_have_scipys_densities() -> None:

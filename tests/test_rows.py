@@ -157,3 +157,42 @@ def test_all_problems_are_told_at_once() -> None:
     with pytest.raises(ModelError) as caught:
         model.design(table())
     assert {"width", "depth"} <= set(str(caught.value).replace('"', " ").split())
+
+
+def test_a_loss_between_nodes_is_that_of_its_own_step() -> None:
+    whole = pd.DataFrame({"series": "s", "step": [0.0, 100.0, 200.0], "value": [1.0, 0.5, 0.5]})
+    coarse = whole.iloc[[0, 1, 2]].assign(step=[0.0, 100.0, 1000.0])
+    runs = pd.DataFrame({"schedule": ["s"] * 2, "step": [50.0, 200.0], "loss": [3.0, 2.5]})
+    c = {"L_0": 1.0, "A": 0.5, "alpha": 0.5, "gain": 0.1, "forgetting": 0.01}
+    law = model_of_law("lr-annealing")
+
+    def losses(nodes: pd.DataFrame) -> Any:
+        found = Table.from_runs(runs, series=nodes, name="mine")
+        return law.law(law.on(found).design(found).inputs["schedule"], **c)
+
+    extra = pd.DataFrame({"series": "s", "step": [50.0], "value": [0.5]})
+    fine = pd.concat([whole, extra]).sort_values("step")
+    np.testing.assert_allclose(losses(coarse), losses(fine), rtol=1e-12)
+    with pytest.raises(ModelError, match="tells the steps after 0, to 100; outside are the runs"):
+        losses(whole.iloc[:2])
+
+
+def test_noises_of_shares_refuse_what_is_no_share() -> None:
+    losses = table()
+    with pytest.raises(ModelError, match="noise beta is of shares from 0 to 1"):
+        customise(model_of_law("chinchilla"), noise="beta").on(losses).design(losses)
+    with pytest.raises(ModelError, match=r"how many items .* is not known"):
+        customise(model_of_law("chinchilla"), noise="beta-binomial").on(losses).design(losses)
+
+
+def test_a_flag_is_zero_or_one() -> None:
+    flagged = table(continued=[0.0, 1.0, 7.0, 0.0])
+    with pytest.raises(ModelError, match=r'0 or 1 in column "continued".*has 1 without'):
+        model_of_law("cpt").on(flagged).design(flagged)
+
+
+def test_multiples_follow_from_compute() -> None:
+    runs = pd.DataFrame({"params": [1e8, 1e9], "flops": [6e18, 6e20], "loss": [3.0, 2.5]})
+    given = Table.from_runs(runs, "loss", units={"loss": "nats/token"}, name="mine")
+    model = model_of_law("gadre-overtrain").on(given)
+    assert model.reference["multiplier"] == pytest.approx(100, rel=1e-3)

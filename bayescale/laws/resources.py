@@ -213,7 +213,8 @@ def vocabulary(
 
     .. math:: L_u = -E + A_1 N_{nv}^{-\beta} + A_2 N_v^{-\alpha_2} + B\,(H f(V))^{-\beta}
 
-    with f(V) the tokens of a character, a parabola in the log of V in thousands.
+    with f the parabola of the released script in the log of V in thousands. Of V itself it is the
+    tokens of a character; the script, and so the paper's coefficients, take it at V / 1000.
     """
     log_v = jnp.log(vocabulary / 1000)
     tokens = characters * (0.00639222 * log_v**2 - 0.15811069 * log_v + 1.20470122)

@@ -33,14 +33,15 @@ class _Inside:
 
 
 class _Share:
-    """Share of successes of a beta-binomial count."""
+    """Share of successes of a beta-binomial count: its density, that compares with other noises."""
 
     def __init__(self, above: Array, below: Array, items: Array) -> None:
         self.items = jnp.broadcast_to(items, jnp.shape(above))
         self.count = dist.BetaBinomial(above, below, total_count=self.items)
 
     def log_prob(self, value: Array) -> Array:
-        found: Array = self.count.log_prob(jnp.round(value * self.items))
+        # A count's mass is spread over the shares nearest to it, one over the items wide.
+        found: Array = self.count.log_prob(jnp.round(value * self.items)) + jnp.log(self.items)
         return found
 
     def sample(self, key: Array) -> Array:
@@ -48,7 +49,7 @@ class _Share:
         return drawn
 
 
-@noise(source="beta regression: Ferrari and Cribari-Neto 2004")
+@noise(source="beta regression: Ferrari and Cribari-Neto 2004", bounded=True)
 def beta(expected: Array, *, concentration: Concentration) -> _Inside:
     r"""Scatter a share around its expected value, narrower towards 0 and 1.
 
@@ -70,7 +71,7 @@ def beta(expected: Array, *, concentration: Concentration) -> _Inside:
     return _Inside(share * concentration, (1 - share) * concentration)
 
 
-@noise(source="beta-binomial regression: Crowder 1978")
+@noise(source="beta-binomial regression: Crowder 1978", bounded=True, counted=True)
 def beta_binomial(expected: Array, items: Array, *, concentration: Concentration) -> _Share:
     r"""Count right answers out of n items whose difficulty varies beyond chance.
 
@@ -88,7 +89,7 @@ def beta_binomial(expected: Array, items: Array, *, concentration: Concentration
     Returns
     -------
     Distribution
-        Of the measured share y; its log density is that of the count.
+        Of the measured share y; its density is the probability of the count, times n.
     """
     share = jnp.clip(expected, EDGE, 1 - EDGE)
     return _Share(share * concentration, (1 - share) * concentration, items)
