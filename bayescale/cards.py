@@ -120,6 +120,9 @@ def own_table(model: Model) -> Table:
 def for_other_table(model: Model, table: Table) -> tuple[Model, list[str]]:
     """Leave out the groups of a card that another table than its own has no column for.
 
+    So with the columns that its inputs have in its own table, where this one has them by name.
+    Without the group along which neighbours share noise, the noise is the law's usual one.
+
     Parameters
     ----------
     model
@@ -135,10 +138,18 @@ def for_other_table(model: Model, table: Table) -> tuple[Model, list[str]]:
         The groups left out.
     """
     pooled = {rule.group for rules in model.pooling.values() for rule in rules}
-    lacking = sorted({*pooled, *model.effects} - {"benchmark", *table.groups})
-    if model.of_leaderboard or not lacking:
+    lacking = {*pooled, *model.effects} - {"benchmark", *table.groups}
+    along = model.along
+    alone = along and (along.within not in table.groups or along.by not in table.inputs)
+    renamed = {k: v for k, v in model.inputs.items() if k in table.inputs and v not in table.inputs}
+    if model.of_leaderboard or not (lacking or alone or renamed):
         return model, []
     card = tomllib.loads(model.card)
+    card["inputs"] = {k: v for k, v in model.inputs.items() if k not in renamed}
+    if along and alone:
+        lacking.add(along.within)
+        card["noise"] = model.law.noise
+        del card["along"]
 
     def there(rules: Mapping[str, Any]) -> dict[str, Any]:
         return {group: rule for group, rule in rules.items() if group not in lacking}
@@ -146,7 +157,9 @@ def for_other_table(model: Model, table: Table) -> tuple[Model, list[str]]:
     kept = {name: there(_rules(rules)) for name, rules in card.get("pooling", {}).items()}
     card["pooling"] = {name: rules for name, rules in kept.items() if rules}
     card["effects"] = there(card.get("effects", {}))
-    return model_from_card(tomli_w.dumps(card), source=f"model {model.name}, changed"), lacking
+    return model_from_card(tomli_w.dumps(card), source=f"model {model.name}, changed"), sorted(
+        lacking
+    )
 
 
 def _of_leaderboard(law: Part) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from conftest import SHORT
 
 import bayescale
-from bayescale.cards import for_other_table, list_models, load_model, model_from_card
+from bayescale.cards import customise, for_other_table, list_models, load_model, model_from_card
 from bayescale.datasets import is_bundled, list_tables, load_card
 from bayescale.diagnostics import R_HAT_LIMIT
 from bayescale.errors import ModelError
@@ -79,6 +79,19 @@ def test_a_card_fits_a_table_without_its_groups() -> None:
     other.design(runs_of())
     with pytest.raises(ModelError, match='needs a column "corpus"'):
         card.design(runs_of())
+
+
+def test_without_the_group_of_neighbours_the_noise_is_the_laws_usual_one() -> None:
+    card = load_model("m2")
+    other, left_out = for_other_table(card, runs_of())
+    assert (left_out, other.along, other.noise.name) == (["curve"], None, "student-t-log")
+    customise(other, inputs={"x": "tokens"}).on(runs_of()).design(runs_of())
+    frame = pd.DataFrame({"x": [1e3, 1e5], "error": [0.5, 0.3]})
+    by_name = Table.from_runs(frame, "error", units={"error": "error"}, name="mine")
+    other, _ = for_other_table(card, by_name)
+    assert other.on(by_name).design(by_name).inputs["x"].shape == (2,)
+    along = runs_of(curve=["a", "b"])
+    assert for_other_table(load_model("lr-annealing"), along)[1] == ["schedule", "size"]
 
 
 def test_groups_that_a_table_has_stay() -> None:
