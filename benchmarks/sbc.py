@@ -63,6 +63,7 @@ CODE = (
     "parts.py",
     "sampler.py",
     "simulate.py",
+    "sites.py",
     "laws/*.py",
     "links/*.py",
     "noises/*.py",
