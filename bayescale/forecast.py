@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 LEAST_ROWS = 8  # queries are padded to a power of two from here on: one program for many lengths
 FAR = 3.0  # times the range of an input, in both directions: worth a word
 COUNTS = ("params", "params_active", "tokens", "flops")
-DERIVABLE = ("flops", *DERIVED)  # by params and tokens, say
 
 
 def forecast(
@@ -104,7 +103,11 @@ def _queries(fit: Fit, rows: pd.DataFrame | None, one: Mapping[str, Any]) -> pd.
     given = given.dropna(axis="columns", how="all").set_axis(labels, axis="index")
     numbers = [c.name for c in fit.model.law.columns if c.kind in ("number", "flag")]
     needed = [fit.model.inputs.get(name, name) for name in numbers]
-    if missing := [name for name in needed if name not in given and name not in DERIVABLE]:
+    told = set(given)
+    told |= {"tokens"} if {"flops", "params"} <= told else set()
+    told |= {"multiplier", "unique_tokens", "flops"} if {"tokens", "params"} <= told else set()
+    told |= {"params_active"} if "params" in told else set()
+    if missing := [name for name in needed if name not in told]:
         raise PredictError(f"a query to {fit.model.name} needs {quoted(missing)}")
     numbers = [name for name in given.columns if name not in fit.table.groups]
     return given.astype(dict.fromkeys(numbers, float))

@@ -11,6 +11,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -400,7 +401,28 @@ def load_law(name: str) -> Part:
             f"{variable} in {path} is not a law: put @law(response=..., source=...) of "
             f"bayescale.parts above the function; {there}"
         )
-    return replace(found, origin=path)
+    found = replace(found, origin=path)
+    _try(found)
+    return found
+
+
+def _try(law: Part) -> None:
+    """Evaluate a user's law once, at ones and prior medians, so that a slip is told in a line."""
+    if any(column.kind in ("series", "mixture") for column in law.columns):
+        return
+    medians = {c.name: c.prior.median for c in law.coefficients}
+    try:
+        law(*(1.0 for _ in law.inputs), **medians)
+    except Exception as error:
+        lines = [
+            f.lineno
+            for f in traceback.extract_tb(error.__traceback__)
+            if f.filename == str(law.origin)
+        ]
+        where = f" in line {lines[-1]}" if lines else ""
+        raise ModelError(
+            f"{law.origin}: {law.name} cannot be evaluated: {type(error).__name__}{where}: {error}"
+        ) from error
 
 
 def source_text(part: Part) -> str:

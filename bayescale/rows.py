@@ -170,7 +170,8 @@ def make_rows(model: Model, table: Table, known: Mapping[str, Sequence[str]] | N
         if name not in table.groups:
             problems.append(
                 f'pooling needs a column "{name}" of groups{suggest(name, table.groups)}; add it, '
-                f"or pool over one that table {table.name} has: {quoted(table.groups)}"
+                f"or pool over one with several members of table {table.name}: "
+                f"{quoted([g for g in table.groups if runs[g].nunique() > 1]) or 'it has none'}"
             )
     if model.along and model.along.by not in table.inputs:
         problems.append(

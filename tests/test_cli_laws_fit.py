@@ -253,6 +253,10 @@ def test_coefficients_are_those_of_python(fit: Fit, folder: Path, tmp_path: Path
     assert "the groups are: text" in result.stderr
 
 
+def test_the_reference_run_of_coefficients_is_told(folder: Path) -> None:
+    assert "the reference run: params 1B, tokens 10B" in run("coefficients", folder / "c.nc").stderr
+
+
 def test_numbers_have_four_significant_digits_whatever_their_size() -> None:
     frame = pd.DataFrame({"median": [482.01, 2085.43, 1.23456e-5, np.nan], "params": 7e9})
     shown = significant(frame)

@@ -196,6 +196,7 @@ def test_what_is_wrong_with_the_name_of_a_law_is_told(own: Path, name: str, told
         ("RATE = 2", "RATE = (", "SyntaxError"),
         ("import law", "import lawn", "ImportError in line 8"),
         ("RATE = 2", "RATE = '\0'", "cannot be imported"),
+        ("return A * tokens", "return B * tokens", "cannot be evaluated: NameError in line 16"),
         ("RATE = 2", "raise SystemExit(3)", "SystemExit in line 10: 3"),
         ("positive(0.5, 2)", "positive(0.5, 2, 'skill')", "a value for each 'skill'"),
         ("positive(0.5, 2)", "positive(0.5, 2, 'contrast')", "a value for each 'contrast'"),

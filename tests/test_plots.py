@@ -64,6 +64,7 @@ class Straight:
     """Stands for a fit: draws spread evenly by 0.1 around a line in log params."""
 
     def __init__(self) -> None:
+        self.model = load_model("skills")
         self.table = made_table()
         self.asked: list[pd.DataFrame] = []
 

@@ -450,6 +450,28 @@ def test_what_a_fit_does_not_know_is_refused(
         draw(pooled)
 
 
+def test_points_off_a_curves_slice_are_told(chinchilla: Fit, sweep: Table) -> None:
+    frame = plots.plot_curve_frame(chinchilla, "tokens", at={"params": 1e9})
+    points = frame[frame["part"] == "observed"].set_index("run")
+    params = sweep.runs.loc[points.index, "params"]
+    expected = (params - 1e9).abs() <= 2e8
+    assert 0 < expected.sum() < len(expected)
+    pd.testing.assert_series_equal(points["near"].astype(bool), expected, check_names=False)
+    axes = plots.plot_curve(chinchilla, "tokens", at={"params": 1e9})
+    assert axes.get_xlabel() == "training tokens, at params 1B"
+
+
+def test_an_axis_is_not_held(chinchilla: Fit) -> None:
+    for draw in (plots.plot_contours, plots.plot_curve):
+        with pytest.raises(PredictError, match='"params" is an axis of this picture'):
+            draw(chinchilla, "params", at={"params": 1e9})
+
+
+def test_a_law_has_no_fans_of_scores(chinchilla: Fit) -> None:
+    with pytest.raises(PredictError, match="plot_curve draws a law along an input"):
+        plots.plot_fans(chinchilla)
+
+
 def test_inputs_of_two_axes_differ(chinchilla: Fit) -> None:
     with pytest.raises(PredictError, match="must differ"):
         bs.plot_contours(chinchilla, "params", "params")

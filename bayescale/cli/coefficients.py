@@ -9,9 +9,10 @@ import typer
 
 from bayescale.cli.group import examples
 from bayescale.cli.options import CsvOut, FitFile, Interval, Json
-from bayescale.cli.output import COUNTS, save_csv, show_frame, show_json
+from bayescale.cli.output import COUNTS, note, save_csv, show_frame, show_json
 from bayescale.counts import format_count
 from bayescale.files import check_writable
+from bayescale.parts import unchanged
 from bayescale.runtime import keep_compiled
 
 if TYPE_CHECKING:
@@ -50,13 +51,21 @@ def coefficients(
     keep_compiled()
     import bayescale as bs
 
-    frame = bs.load_fit(fit).coefficients(interval, units=units.value, by=by)
+    posterior = bs.load_fit(fit)
+    frame = posterior.coefficients(interval, units=units.value, by=by)
     if csv is not None:
         save_csv(frame, csv)
     if as_json:
         show_json(frame)
     elif csv is None:
         show_frame(significant(frame))
+        reference = posterior.model.reference
+        law = posterior.model.law
+        told = ", ".join(f"{name} {short(value)}" for name, value in reference.items())
+        if told and units is Units.reference:
+            note(f"the reference run: {told}")
+        elif told and law.paper is unchanged and law.origin:
+            note(f"{law.name} declares no units of a paper: these are at the reference run, {told}")
 
 
 def significant(frame: pd.DataFrame) -> pd.DataFrame:

@@ -23,8 +23,10 @@ from bayescale.plots.surface import (
     Of,
     best_sizes,
     check_axes,
+    check_not_held,
     completed,
     expected,
+    first_group,
     has_best_size,
     observed,
     quantiles,
@@ -78,6 +80,7 @@ def plot_contours_frame(
     >>> plot_contours_frame(fit).query("part == 'optimum'")    # doctest: +SKIP
     """
     response_of(fit, of)
+    check_not_held(at, x, y)
     check_axes(fit.model, x, y)
     draws = thinned(fit, of)
     points = observed(fit, of)
@@ -172,8 +175,9 @@ def plot_contours(
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:#.3g}".rstrip(".")))
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.ax.yaxis.set_minor_formatter(NullFormatter())
-    if of is not None:
-        axes.set_title(of[1], color=INK)
+    group = first_group(fit)
+    if of is not None or group is not None:
+        axes.set_title(of[1] if of is not None else f"all, pooled over {group}", color=INK)
     if ax is None:
         legend_below(np.array([axes]), _handles(frame), 2)
     return axes

@@ -14,7 +14,7 @@ from scipy.signal import savgol_filter
 
 from bayescale.errors import PredictError
 from bayescale.estimates import places
-from bayescale.plots.scales import input_label, log_input, log_response, response_label
+from bayescale.plots.scales import input_label, input_text, log_input, log_response, response_label
 from bayescale.plots.style import COLOURS, GREY, MARKERS, legend_below, panels, tidy
 from bayescale.plots.surface import (
     INTERVAL,
@@ -22,6 +22,7 @@ from bayescale.plots.surface import (
     Floats,
     Of,
     check_axes,
+    check_not_held,
     check_quantity,
     expected,
     first_group,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 POINTS = 64  # of a curve; a power of two, as predictions are laid out
 REACH = 10.0  # how far a curve goes beyond the data, as a factor
 SMOOTHING = (11, 2)  # window and degree that take the Monte Carlo noise out of a band's edges
+NEAR = 0.2  # how far the other inputs of a point may be from those of the curve
 MEMBERS = 4  # shown when none is chosen: more bands cover each other
 
 
@@ -65,7 +67,8 @@ def plot_curve_frame(
         `part` is "curve" or "observed"; both have `of` (a member, or "all") and the column of the
         input. A curve has `extrapolated` (beyond the data), and `expected_median`,
         `expected_lower_0.9`, `expected_upper_0.9`, `measured_lower_0.9`, `measured_upper_0.9`; an
-        observation `run` and `observed`.
+        observation `run`, `observed`, and `near`: whether its other inputs are those of the curve,
+        within a fifth.
 
     Raises
     ------
@@ -77,6 +80,7 @@ def plot_curve_frame(
     >>> plot_curve_frame(fit, "examples")    # doctest: +SKIP
     """
     x, chosen = _input(fit, x), _members(fit, by, members)
+    check_not_held(at, x)
     parts = []
     for of in chosen:
         points = observed(fit, of)
@@ -86,7 +90,8 @@ def plot_curve_frame(
         name = "all" if of is None else of[1]
         curve = pd.DataFrame({"part": "curve", "of": name, x: along, "extrapolated": along > high})
         curve = curve.assign(**quantiles(draws), **_measured(fit, of, x, along, at, seed))
-        parts += [curve, points[["run", x, "observed"]].assign(part="observed", of=name)]
+        points = points.assign(part="observed", of=name, near=_near(points, held(fit, x, at)))
+        parts += [curve, points[["run", x, "observed", "near", "part", "of"]]]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -111,8 +116,8 @@ def plot_curve(
     fit
         A fit of a law of a quantity.
     x
-        The input; by default the only one that the law has. Points are shown whatever their other
-        inputs.
+        The input; by default the only one that the law has. Points with other values of the other
+        inputs than the curve, by more than a fifth, are hollow.
     ax
         Axes to draw into; by default a new figure, with a legend below.
     by
@@ -151,7 +156,9 @@ def plot_curve(
     if (points["observed"] > 0).all() and (_lowest(frame) > 0):
         log_response(axes)
     log_input(axes, "x", x)
-    axes.set_xlabel(input_label(fit.model, x))
+    others = [f"{name} {input_text(name, value)}" for name, value in held(fit, x, at).items()]
+    at_others = f", at {', '.join(others)}" if others else ""
+    axes.set_xlabel(f"{input_label(fit.model, x)}{at_others}")
     axes.set_ylabel(response_label(fit.table, response_of(fit, _members(fit, by, members)[0])))
     tidy(axes)
     if ax is None:
@@ -160,6 +167,10 @@ def plot_curve(
             Patch(color=GREY, alpha=0.6, linewidth=0, label="90% interval of the expected value"),
             Patch(color=GREY, alpha=0.25, linewidth=0, label="90% interval of a measurement"),
         ]
+        if others:
+            hollow = Line2D([], [], color=GREY, marker="o", linestyle="", markerfacecolor="none")
+            hollow.set_label("measured at other values of the rest")
+            told.append(hollow)
         legend_below(np.array([axes]), [*handles, *told], 2 if len(handles) < 3 else 3)
     return axes
 
@@ -202,6 +213,20 @@ def _members(fit: Fit, by: str | None, members: Iterable[str] | None) -> list[Of
     return [(by, name) for name in chosen]
 
 
+def held(fit: Fit, x: str, at: Mapping[str, float] | None) -> dict[str, float]:
+    """Give the values that the other inputs have along a curve."""
+    others = [name for name in number_columns(fit.model) if name != x]
+    return {name: usual(fit.model, fit.table, name) for name in others} | dict(at or {})
+
+
+def _near(points: pd.DataFrame, others: Mapping[str, float]) -> pd.Series:
+    """Tell the points whose other inputs are those of the curve."""
+    near = pd.Series(True, index=points.index)
+    for name, value in others.items():
+        near &= (points[name] - value).abs() <= NEAR * abs(value)
+    return near
+
+
 def _measured(
     fit: Fit,
     of: Of,
@@ -211,8 +236,7 @@ def _measured(
     seed: int,
 ) -> dict[str, Floats]:
     """Predict measurements along the input; edges are smoothed on the scale that is drawn."""
-    others = {name: usual(fit.model, fit.table, name) for name in number_columns(fit.model)}
-    rows = pd.DataFrame({**others, **dict(at or {}), x: along})
+    rows = pd.DataFrame({**held(fit, x, at), x: along})
     if of is not None and of[0] != "benchmark":
         rows[of[0]] = of[1]
     found = fit.predict(rows=rows, benchmark=response_of(fit, of), kind="score", seed=seed)
@@ -238,13 +262,26 @@ def _draw(axes: Axes, own: pd.DataFrame, x: str, colour: str, marker: str) -> No
     beyond = curve.iloc[len(inside) - 1 :]  # joined to the solid part
     axes.plot(inside[x], inside["expected_median"], color=colour, linewidth=1.6)
     axes.plot(beyond[x], beyond["expected_median"], color=colour, linewidth=1.6, linestyle="--")
+    near = points["near"].astype(bool)
+    away = points[~near]
     axes.scatter(
-        points[x],
-        points["observed"],
+        points.loc[near, x],
+        points.loc[near, "observed"],
         color=colour,
         marker=marker,
         s=24,
         edgecolor="white",
         linewidth=0.4,
         zorder=3,
+    )
+    axes.scatter(
+        away[x],
+        away["observed"],
+        marker=marker,
+        s=18,
+        facecolor="none",
+        edgecolor=colour,
+        linewidth=0.7,
+        alpha=0.5,
+        zorder=2,
     )

@@ -66,12 +66,18 @@ def plot_fans_frame(
     Raises
     ------
     PredictError
-        The fit has no such family or benchmark, or there is no such kind.
+        The fit is of a law of a quantity; it has no such family or benchmark; or there is no such
+        kind.
 
     Examples
     --------
     >>> plot_fans_frame(fit, ["qwen2"], ["MMLU"])    # doctest: +SKIP
     """
+    if not fit.model.of_leaderboard:
+        raise PredictError(
+            f"{fit.model.name} is a law of a {fit.model.law.response}, and fans are of scores of "
+            "families: plot_curve draws a law along an input (command line: plot curve)"
+        )
     chosen = _families(fit, families)
     names = list(fit.table.benchmarks.index) if benchmarks is None else list(benchmarks)
     grid = pd.concat([_curve(fit.table.runs, name) for name in chosen], ignore_index=True)

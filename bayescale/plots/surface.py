@@ -136,6 +136,15 @@ def check_axes(model: Model, *names: str) -> None:
         raise PredictError(f"the inputs of the two axes must differ; given: {quoted(names)}")
 
 
+def check_not_held(at: Values | None, *axes: str) -> None:
+    """Refuse to hold an input that is an axis."""
+    if fixed := [name for name in axes if name in (at or {})]:
+        raise PredictError(
+            f"{quoted(fixed)} is an axis of this picture, and cannot be held at a value: take it "
+            "out of at (command line: --at), or choose other axes"
+        )
+
+
 def completed(given: Values) -> dict[str, Any]:
     """Add what two of params, tokens, flops and multiplier say of the others; positive values."""
     known = [name for name in COMPUTE if name in given][:2]
