@@ -17,6 +17,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
+import numpy as np
+
 from bayescale.coefficients import Coefficient
 from bayescale.errors import ModelError
 from bayescale.inputs import Input
@@ -412,7 +414,7 @@ def _try(law: Part) -> None:
         return
     medians = {c.name: c.prior.median for c in law.coefficients}
     try:
-        law(*(1.0 for _ in law.inputs), **medians)
+        law(*(np.ones(1) for _ in law.inputs), **medians)
     except Exception as error:
         lines = [
             f.lineno

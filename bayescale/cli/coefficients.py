@@ -12,7 +12,6 @@ from bayescale.cli.options import CsvOut, FitFile, Interval, Json
 from bayescale.cli.output import COUNTS, note, save_csv, show_frame, show_json
 from bayescale.counts import format_count
 from bayescale.files import check_writable
-from bayescale.parts import unchanged
 from bayescale.runtime import keep_compiled
 
 if TYPE_CHECKING:
@@ -50,6 +49,7 @@ def coefficients(
         check_writable(csv)
     keep_compiled()
     import bayescale as bs
+    from bayescale.parts import unchanged
 
     posterior = bs.load_fit(fit)
     frame = posterior.coefficients(interval, units=units.value, by=by)
