@@ -1,4 +1,7 @@
-"""Laws of a quantity on the command line: fit, predict, coefficients, priors; each bad input."""
+"""Laws of a quantity on the command line: fit, predict, coefficients, priors; each bad input.
+
+Longer than 400 lines: all commands ask the fits made here once.
+"""
 
 from __future__ import annotations
 
