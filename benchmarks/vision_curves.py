@@ -14,7 +14,8 @@ the largest x and predicts the other training points. From these come the weight
 is predicted. Beside them: M1 to M4 by least squares on logs, with intervals recalibrated by the
 same forward validation, by each curve's own error or by that of all curves.
 
-Fits are kept in a folder (`--keep`), so that a run that was stopped goes on.
+Fits are kept in a folder (`--keep`), so that a run that was stopped goes on. Longer than 400 lines:
+one protocol, told from data to table.
 """
 
 from __future__ import annotations
