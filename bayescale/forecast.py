@@ -16,7 +16,7 @@ from bayescale.counts import format_count
 from bayescale.errors import ModelError, PredictError
 from bayescale.evaluate import evaluate
 from bayescale.prediction import Prediction, check_kind, chosen_benchmarks, intervals
-from bayescale.rows import DERIVED, group_names, make_rows, members
+from bayescale.rows import as_read, group_names, make_rows, members
 from bayescale.table import Table
 from bayescale.validation import Source, quoted, suggest
 
@@ -103,11 +103,8 @@ def _queries(fit: Fit, rows: pd.DataFrame | None, one: Mapping[str, Any]) -> pd.
     given = given.dropna(axis="columns", how="all").set_axis(labels, axis="index")
     numbers = [c.name for c in fit.model.law.columns if c.kind in ("number", "flag")]
     needed = [fit.model.inputs.get(name, name) for name in numbers]
-    told = set(given)
-    told |= {"tokens"} if {"flops", "params"} <= told else set()
-    told |= {"multiplier", "unique_tokens", "flops"} if {"tokens", "params"} <= told else set()
-    told |= {"params_active"} if "params" in told else set()
-    if missing := [name for name in needed if name not in told]:
+    asked = _as_table(fit, given, ()).runs
+    if missing := [name for name in needed if as_read(asked, name).isna().all()]:
         raise PredictError(f"a query to {fit.model.name} needs {quoted(missing)}")
     numbers = [name for name in given.columns if name not in fit.table.groups]
     return given.astype(dict.fromkeys(numbers, float))
@@ -140,7 +137,7 @@ def _doubts(fit: Fit, queries: pd.DataFrame, known: Mapping[str, Sequence[str]])
         name = fit.model.inputs.get(column.name, column.name)
         if column.kind != "number":
             continue
-        values, seen = _told(asked, name), _told(fit.table.runs, name)
+        values, seen = as_read(asked, name), as_read(fit.table.runs, name)
         low, high = seen.min(), seen.max()
         for value, times, end in (
             (values.max(), values.max() / high, high),
@@ -162,9 +159,3 @@ def _doubts(fit: Fit, queries: pd.DataFrame, known: Mapping[str, Sequence[str]])
         if group not in queries or named.isna().any():
             doubts.append(f"{group} not named: a new one, drawn from the population")
     return doubts
-
-
-def _told(runs: pd.DataFrame, name: str) -> pd.Series:
-    """Give an input as the law reads it: where runs lack it, from what they have."""
-    told = runs[name] if name in runs else pd.Series(np.nan, index=runs.index)
-    return told.fillna(DERIVED[name](runs)) if name in DERIVED else told

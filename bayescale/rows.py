@@ -334,11 +334,16 @@ def _columns(model: Model, table: Table) -> tuple[dict[str, Any], list[str]]:
     return found, problems
 
 
+def as_read(runs: pd.DataFrame, name: str) -> pd.Series:
+    """Give an input as a law reads it: where runs lack it, from what they have."""
+    filled = runs.assign(tokens=runs["tokens"].fillna(DERIVED["tokens"](runs)))
+    given = filled[name] if name in filled else pd.Series(np.nan, index=runs.index)
+    return given.fillna(DERIVED[name](filled)) if name in DERIVED else given
+
+
 def _numbers(model: Model, table: Table, column: Input, given: str) -> tuple[Floats, list[str]]:
-    runs = table.runs.assign(tokens=table.runs["tokens"].fillna(DERIVED["tokens"](table.runs)))
-    series = runs[given] if given in table.inputs else pd.Series(np.nan, index=runs.index)
-    if given in DERIVED:
-        series = series.fillna(DERIVED[given](runs))
+    runs = table.runs
+    series = as_read(runs.drop(columns=list(table.groups)), given)
     if given not in table.inputs and series.isna().all():
         text = (
             f'{model.law.name} needs {column.meaning or column.name} in a column "{given}"'
