@@ -12,13 +12,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bayescale.backtest import Scorecard, backtest
+    from bayescale.backtest import Backtest, Scorecard, backtest
     from bayescale.cards import list_models, load_model
     from bayescale.compare import Comparison, compare
     from bayescale.datasets import list_tables, load_table
     from bayescale.errors import BayescaleError
     from bayescale.fit import Fit, fit, load_fit
     from bayescale.harness import read_harness
+    from bayescale.holdouts import hold_out
     from bayescale.model import Model
     from bayescale.parts import Part, list_laws, load_law
     from bayescale.plots import (
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Backtest",
     "BayescaleError",
     "Comparison",
     "Fit",
@@ -55,6 +57,7 @@ __all__ = [
     "backtest",
     "compare",
     "fit",
+    "hold_out",
     "list_laws",
     "list_models",
     "list_tables",
@@ -80,6 +83,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Backtest": "backtest",
     "BayescaleError": "errors",
     "Comparison": "compare",
     "Fit": "fit",
@@ -91,6 +95,7 @@ _HOME = {
     "backtest": "backtest",
     "compare": "compare",
     "fit": "fit",
+    "hold_out": "holdouts",
     "list_laws": "parts",
     "list_models": "cards",
     "list_tables": "datasets",

@@ -37,3 +37,7 @@ class CompareError(BayescaleError):
 
 class SplitError(BayescaleError):
     """A split file does not fit its table, or leaves nothing to train on."""
+
+
+class BacktestError(BayescaleError):
+    """A backtest does not say what to hold out, or of which models."""

@@ -40,19 +40,35 @@ class Fold:
         return f"fold {self.label}: {text}"
 
 
+@dataclass(frozen=True)
+class Rule:
+    """How `hold_out` made a split, so that training rows can be divided in the same way."""
+
+    by: str
+    keep: int | None
+    folds: int
+    group: str
+    size: str
+    cutoffs: tuple[str, ...]
+    seed: int
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Folds of a table, in the order of the file.
+    """Folds of a table, in the order of the file, or of a rule.
 
-    `without_score` counts the named pairs of run and benchmark that have no score in the table.
+    `without_score` counts the named pairs of run and benchmark that have no score in the table;
+    `notes` are sentences about what is left out; `rule` is None for a file.
     """
 
     name: str
     folds: tuple[Fold, ...]
     without_score: int = 0
+    notes: tuple[str, ...] = ()
+    rule: Rule | None = None
 
     def __str__(self) -> str:
-        lines = [f"split {self.name}", *(str(fold) for fold in self.folds)]
+        lines = [f"split {self.name}", *(str(fold) for fold in self.folds), *self.notes]
         if self.without_score:
             lines.append(f"{self.without_score} named run-benchmark pairs have no score: ignored")
         return "\n".join(lines)
@@ -97,20 +113,34 @@ def read_split(path: str | Path, table: Table) -> Split:
         lines = "\n".join(f"  {text}" for text in problems)
         raise SplitError(f"{path} cannot split the table {table.name}:\n{lines}")
     folds = tuple(_fold(label, rows, table) for label, rows in frame.groupby("fold", sort=False))
-    for fold in folds:
+    pairs = frame[(frame["run"] != EVERY_RUN) & (frame["benchmark"] != "")]
+    named = pd.MultiIndex.from_frame(pairs[["run", "benchmark"]])
+    scored = pd.MultiIndex.from_frame(table.scores[["run", "benchmark"]])
+    split = Split(path.name, folds, int((~named.isin(scored)).sum()))
+    check_folds(split, table, str(path))
+    return split
+
+
+def check_folds(split: Split, table: Table, source: str) -> None:
+    """Refuse folds that leave nothing to train on or to test.
+
+    Raises
+    ------
+    SplitError
+        Names the fold, and what to do.
+    """
+    for fold in split.folds:
         for mask, what, advice in (
             (fold.train, "to train on", 'give some runs the role "train"'),
             (fold.test, "to test", 'give some runs that have scores the role "test"'),
         ):
             if not mask.any():
+                if split.rule:
+                    advice = "keep fewer or more sizes, or choose other cutoffs"
                 raise SplitError(
-                    f"{path}: fold {fold.label} leaves no rows {what} "
+                    f"{source}: fold {fold.label} leaves no rows {what} "
                     f"({len(table.scores)} rows in the table {table.name}); {advice}"
                 )
-    pairs = frame[(frame["run"] != EVERY_RUN) & (frame["benchmark"] != "")]
-    named = pd.MultiIndex.from_frame(pairs[["run", "benchmark"]])
-    scored = pd.MultiIndex.from_frame(table.scores[["run", "benchmark"]])
-    return Split(path.name, folds, int((~named.isin(scored)).sum()))
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -94,7 +94,7 @@ def run_cell(
         **options,
     )
     prepared = time.perf_counter() - began
-    card = score_folds(model, table, split, fitter, **options)
+    card = score_folds(model, table, split, [fitter(fold) for fold in split.folds])
     rows = card.rows.assign(set=marks, keep=keep)
     folds = card.folds["seconds"].to_numpy()
     line = {

@@ -18,18 +18,24 @@ from bayescale.cli.options import (
     Added,
     Chains,
     Draws,
+    Effects,
     FitFile,
     Inputs,
     Json,
     Measured,
+    OtherNoise,
     OwnTable,
+    Pooled,
+    Priors,
     Quiet,
+    References,
     Response,
     Seed,
     Warmup,
     columns,
     counts,
     pool_rules,
+    pooling,
     priors,
 )
 from bayescale.cli.output import check_free, note, show_frame, show_json
@@ -63,41 +69,11 @@ def fit(
     add: Added = None,
     response: Response = None,
     benchmark: Measured = None,
-    pool: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[COEF=]GROUP[:HOW]",
-            help="Let a coefficient, or all of the law, differ by group: partial (shared strength, "
-            "if HOW is left out), correlated or separate; may be repeated.",
-        ),
-    ] = None,
-    effect: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="GROUP",
-            help="A group whose members shift the response, such as the curves that checkpoints "
-            "are of; may be repeated.",
-        ),
-    ] = None,
-    noise: Annotated[
-        str | None, typer.Option(help="Another noise than the model's, such as normal-log.")
-    ] = None,
-    prior: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COEF=MEDIAN,SPREAD",
-            help="Another prior; the spread of a positive coefficient is a factor; may be "
-            "repeated.",
-        ),
-    ] = None,
-    reference: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="INPUT=COUNT",
-            help="An input at the reference run, params=1B; the geometric mean of the table's if "
-            "left out; may be repeated.",
-        ),
-    ] = None,
+    pool: Pooled = None,
+    effect: Effects = None,
+    noise: OtherNoise = None,
+    prior: Priors = None,
+    reference: References = None,
     inputs: Inputs = None,
     seed: Seed = 0,
     chains: Chains = 4,
@@ -130,14 +106,9 @@ def fit(
         loaded, left_out = for_other_table(loaded, data)
         for group in left_out:
             note(f"note: {group}, a group of the card of {name}, is left out: {data.name} has none")
-    pooled: dict[str, dict[str, str]] = {}
-    for coefficient, group, how in rules:
-        every = [c.name for c in loaded.law.coefficients]
-        for one in [coefficient] if coefficient else every:
-            pooled.setdefault(one, {})[group] = how
     chosen = customise(
         loaded,
-        pool=pooled,
+        pool=pooling(loaded, rules),
         effects=effect or None,
         noise=noise,
         priors=given_priors,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bayescale.counts import parse_count
 from bayescale.errors import BayescaleError
+
+if TYPE_CHECKING:
+    from bayescale.model import Model
 
 LEADERBOARD = "open-llm-leaderboard"
 POOLING = ("partial", "correlated", "separate")
@@ -84,6 +87,15 @@ def pool_rules(texts: Sequence[str] | None) -> list[tuple[str, str, str]]:
     return found
 
 
+def pooling(model: Model, rules: Sequence[tuple[str, str, str]]) -> dict[str, dict[str, str]]:
+    """Give each coefficient its groups; a rule without a coefficient is for all of the law."""
+    found: dict[str, dict[str, str]] = {}
+    for coefficient, group, how in rules:
+        for name in [coefficient] if coefficient else [c.name for c in model.law.coefficients]:
+            found.setdefault(name, {})[group] = how
+    return found
+
+
 def _malformed(text: str, option: str, example: str) -> typer.BadParameter:
     return typer.BadParameter(f"{text!r}: write it as in {example}", param_hint=option)
 
@@ -106,6 +118,45 @@ Inputs = Annotated[
     list[str] | None,
     typer.Option(
         "--input", metavar="INPUT=COLUMN", help="The column of a law's input; may be repeated."
+    ),
+]
+Pooled = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pool",
+        metavar="[COEF=]GROUP[:HOW]",
+        help="Let a coefficient, or all of the law, differ by group: partial (shared strength, "
+        "if HOW is left out), correlated or separate; may be repeated.",
+    ),
+]
+Effects = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--effect",
+        metavar="GROUP",
+        help="A group whose members shift the response, such as the curves that checkpoints "
+        "are of; may be repeated.",
+    ),
+]
+OtherNoise = Annotated[
+    str | None,
+    typer.Option("--noise", help="Another noise than the model's, such as normal-log."),
+]
+Priors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--prior",
+        metavar="COEF=MEDIAN,SPREAD",
+        help="Another prior; the spread of a positive coefficient is a factor; may be repeated.",
+    ),
+]
+References = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reference",
+        metavar="INPUT=COUNT",
+        help="An input at the reference run, params=1B; the geometric mean of the table's if "
+        "left out; may be repeated.",
     ),
 ]
 Added = Annotated[

@@ -1,0 +1,141 @@
+"""Finished folds on disk, found again by what they were made of: card, table, split, seed, version.
+
+A file is a netCDF of predictions. What other draws, chains, cards, rows or folds made lies in
+another folder; what another version of BayeScale or of its libraries made is in the same one, and
+is told from its record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayescale.files import atomic_path
+from bayescale.fit import versions
+from bayescale.model import Model
+from bayescale.parts import source_text
+from bayescale.refit import FoldPrediction
+from bayescale.runtime import cache_folder
+from bayescale.splits import Split
+from bayescale.table import Table
+
+ARRAYS = ("draws", "mean_draws", "log_density")
+FACTS = ("seconds", "max_r_hat", "divergences", "length")
+FRAMES = ("scores", "runs", "benchmarks", "series")
+ENCODING = {"zlib": True, "complevel": 1}
+# What a fold's draws do not depend on: edits there leave finished folds valid.
+AFTER_THE_DRAWS = (
+    "cli",
+    "plots",
+    "backtest.py",
+    "baselines.py",
+    "compare.py",
+    "decisions.py",
+    "holdouts.py",
+    "splits.py",
+    "demo.py",
+    "doctor.py",
+    "kept.py",
+    "scorecard.py",
+    "scores.py",
+    "verdicts.py",
+    "workers.py",
+)
+
+
+def fold_folder(
+    model: Model, table: Table, split: Split, *, seed: int, chains: int, draws: int
+) -> Path | None:
+    """Name the folder of a model's finished folds by a hash of all that decides them.
+
+    Returns
+    -------
+    Path or None
+        Under the cache folder (`BAYESCALE_CACHE`); None where that is "off".
+    """
+    base = cache_folder()
+    if base is None:
+        return None
+    made_of = hashlib.sha256()
+
+    def add(*parts: str | bytes) -> None:
+        for part in parts:
+            data = part.encode() if isinstance(part, str) else part
+            made_of.update(len(data).to_bytes(8, "big") + data)
+
+    add(model.card, source_text(model.law) if model.law.origin else "")
+    add(*(getattr(table, name).to_csv() for name in FRAMES))
+    for fold in split.folds:
+        add(fold.label, np.packbits(fold.train).tobytes(), np.packbits(fold.test).tobytes())
+    add(f"{seed} {chains} {draws}")
+    return base.parent / "folds" / f"{model.name}-{made_of.hexdigest()[:20]}"
+
+
+def made_by() -> dict[str, str]:
+    """Give the versions that decide the draws, the package's own files included."""
+    root, code = Path(__file__).parent, hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        if path.relative_to(root).parts[0] not in AFTER_THE_DRAWS:
+            code.update(path.read_bytes())
+    return {**versions(), "code": code.hexdigest()[:20]}
+
+
+def read_fold(
+    folder: Path | None, number: int, version: Mapping[str, str]
+) -> tuple[FoldPrediction | None, str]:
+    """Read a finished fold.
+
+    Parameters
+    ----------
+    folder
+        From `fold_folder`.
+    number
+        The fold's position in its split.
+    version
+        From `made_by`.
+
+    Returns
+    -------
+    FoldPrediction or None
+        None where there is none that this version made.
+    str
+        Why a file that is there is not used; "" else.
+    """
+    path = folder / f"{number}.nc" if folder else None
+    if path is None or not path.is_file():
+        return None, ""
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as opened:
+            data = opened.load()
+        about = json.loads(data.attrs["about"])
+        if about["made_by"] != dict(version):
+            other = about["made_by"].get("bayescale", "another version")
+            return None, f"made by other versions (bayescale {other})"
+        known: dict[str, Any] = {name: about[name] for name in FACTS}
+        known |= {name: data[name].to_numpy().astype(np.float64) for name in ARRAYS}
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        return None, f"not readable ({error})"
+    return FoldPrediction(**known), ""
+
+
+def write_fold(
+    folder: Path | None, number: int, version: Mapping[str, str], found: FoldPrediction
+) -> None:
+    """Keep a finished fold, whole or not at all."""
+    if folder is None:
+        return
+    about = {name: getattr(found, name) for name in FACTS} | {"made_by": dict(version)}
+    data = xr.Dataset(
+        {name: (("draw", "row"), getattr(found, name)) for name in ARRAYS},
+        attrs={"about": json.dumps(about)},
+    )
+    encoding = dict.fromkeys(ARRAYS, ENCODING)
+    with atomic_path(folder / f"{number}.nc") as temporary:
+        data.to_netcdf(os.fspath(temporary), engine="h5netcdf", encoding=encoding)

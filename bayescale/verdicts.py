@@ -1,0 +1,72 @@
+"""What a backtest says of each benchmark in one word: predictable, flat, saturated or erratic."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from bayescale.scores import cluster_bootstrap
+
+if TYPE_CHECKING:
+    from bayescale.scorecard import Scorecard
+    from bayescale.table import Table
+
+EDGE = 0.05  # share of the range from chance to ceiling that counts as its end
+EXPLAINED = 0.5  # share of the held-out spread that a predictable benchmark's medians explain
+LEVEL, BAND = 0.9, (0.86, 0.94)
+BOOTSTRAP_SEED = 0
+RULES = f"""\
+flat at chance: the median held-out score is within {EDGE:.0%} of the range above chance
+saturated: it is within {EDGE:.0%} of the range below the ceiling
+predictable: medians explain {EXPLAINED:.0%} of the variance of held-out scores or more, and 90% \
+intervals hold {BAND[0]:.0%} of them or more, or 90% within two standard errors
+erratic: anything else"""
+
+
+def verdicts(card: Scorecard, table: Table) -> pd.DataFrame:
+    """Judge each benchmark by how its held-out scores were predicted.
+
+    The first rule that applies counts (`RULES`): flat at chance, saturated, predictable, erratic.
+    Only an accuracy can be flat or saturated.
+
+    Parameters
+    ----------
+    card
+        Of the model, from a backtest.
+    table
+        Gives chance and ceiling.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by benchmark: `verdict`, `n`, `median_score`, `explained` (1 less the mean squared
+        error of medians over the variance of held-out scores), `coverage_0.9`, `coverage_0.9_se`.
+    """
+    found = {}
+    for name, rows in card.rows.groupby("benchmark", sort=False):
+        chance, ceiling = table.benchmarks.loc[name, ["chance", "ceiling"]].astype(float)
+        middle, spread = float(rows["score"].median()), float(rows["score"].var(ddof=0))
+        error = float(((rows["score"] - rows["mean_median"]) ** 2).mean())
+        explained = 1.0 - error / spread if spread > 0 else math.nan
+        covered, se = cluster_bootstrap(
+            rows[f"covered_{LEVEL}"], rows["family"], seed=BOOTSTRAP_SEED
+        )
+        holds = covered >= BAND[0] or covered + 2 * se >= LEVEL
+        edge = EDGE * (ceiling - chance)
+        if middle < chance + edge:
+            verdict = "flat at chance"
+        elif middle > ceiling - edge:
+            verdict = "saturated"
+        else:
+            verdict = "predictable" if explained >= EXPLAINED and holds else "erratic"
+        found[name] = {
+            "verdict": verdict,
+            "n": len(rows),
+            "median_score": middle,
+            "explained": explained,
+            f"coverage_{LEVEL}": covered,
+            f"coverage_{LEVEL}_se": se,
+        }
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis("benchmark")
