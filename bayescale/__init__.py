@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from bayescale.prediction import Prediction
     from bayescale.splits import read_split
+    from bayescale.stacking import Stack, stack
     from bayescale.table import Table
     from bayescale.tablefiles import read_table
     from bayescale.waic import waic
@@ -52,6 +53,7 @@ __all__ = [
     "Part",
     "Prediction",
     "Scorecard",
+    "Stack",
     "Table",
     "__version__",
     "backtest",
@@ -79,6 +81,7 @@ __all__ = [
     "read_harness",
     "read_split",
     "read_table",
+    "stack",
     "waic",
 ]
 
@@ -91,6 +94,7 @@ _HOME = {
     "Part": "parts",
     "Prediction": "prediction",
     "Scorecard": "backtest",
+    "Stack": "stacking",
     "Table": "table",
     "backtest": "backtest",
     "compare": "compare",
@@ -117,6 +121,7 @@ _HOME = {
     "read_harness": "harness",
     "read_split": "splits",
     "read_table": "tablefiles",
+    "stack": "stacking",
     "waic": "waic",
 }
 

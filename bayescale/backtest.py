@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -156,7 +156,7 @@ def _told_gains(card: Scorecard, factor: float, digits: int) -> pd.DataFrame:
 
 
 def backtest(
-    models: ModelLike | Sequence[ModelLike],
+    models: ModelLike | Sequence[ModelLike] | Mapping[str, ModelLike],
     table: Table | None = None,
     split: Split | None = None,
     *,
@@ -182,7 +182,8 @@ def backtest(
     Parameters
     ----------
     models
-        One or several: name of a bundled model or law, path of a card, or a `Model`.
+        One or several: name of a bundled model or law, path of a card, or a `Model`; a mapping
+        gives them names of your own.
     table
         What is divided; by default the table that the first model's card names.
     split
@@ -221,9 +222,7 @@ def backtest(
     >>> table = bs.load_table("open-llm-leaderboard")
     >>> bs.backtest(["skills", "compute"], table, by="family", keep=1)  # doctest: +SKIP
     """
-    given = [models] if isinstance(models, str | Path | Model) else list(models)
-    if not given:
-        raise BacktestError("no model to backtest: name at least one")
+    named = _named(models)
     if (split is None) == (by is None):
         raise BacktestError(
             "say what to hold out: by one of size, family, date and benchmark, or a split from "
@@ -232,13 +231,12 @@ def backtest(
     tell: Callable[[str], None] = (
         partial(print, file=sys.stderr, flush=True) if progress else silent
     )
-    loaded = [load_model(model) for model in given]
-    table = own_table(loaded[0]) if table is None else table
-    loaded = [for_other_table(model, table)[0] for model in loaded]
-    names = [model.name for model in loaded]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise BacktestError(f"two models are called {quoted(twice)}: give one another name")
-    for model in loaded:
+    loaded = {name: load_model(model) for name, model in named.items()}  # all before the first fit
+    table = own_table(next(iter(loaded.values()))) if table is None else table
+    for name, model in loaded.items():
+        if not isinstance(named[name], Model):
+            loaded[name] = for_other_table(model, table)[0]
+    for model in loaded.values():
         model.design(table)  # what a table lacks is told before the first fit is paid for
     if split is None:
         assert by is not None
@@ -268,6 +266,27 @@ def backtest(
     )
     tell("recalibrating baselines on training rows")
     return _summed_up(table, split, found, group)
+
+
+def _named(
+    models: ModelLike | Sequence[ModelLike] | Mapping[str, ModelLike],
+) -> dict[str, ModelLike]:
+    """Give every model its name."""
+    if isinstance(models, Mapping):
+        found = {str(name): model for name, model in models.items()}
+    else:
+        given = [models] if isinstance(models, str | Path | Model) else list(models)
+        names = [load_model(model).name for model in given]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise BacktestError(
+                f"two models are called {quoted(twice)}: give a mapping with a name for each"
+            )
+        found = dict(zip(names, given, strict=True))
+    if not found:
+        raise BacktestError("no model to backtest: name at least one")
+    if taken := sorted(found.keys() & BASELINES.keys()):
+        raise BacktestError(f"{quoted(taken)} is a baseline's name: give the model another")
+    return found
 
 
 def _summed_up(

@@ -168,6 +168,18 @@ def compare(
     return Comparison(frame, doubts, loos, waics, observations, task)
 
 
+def check_comparable(fits: Mapping[str, HasLogLik]) -> None:
+    """Refuse fits of different scores, response scales or base measures.
+
+    Raises
+    ------
+    CompareError
+        Says what differs, and where first.
+    """
+    _check_scales(fits)
+    _common_observations(fits)
+
+
 def _of_leaderboards(fits: Mapping[str, HasLogLik]) -> bool:
     return all(fit.model.of_leaderboard for fit in fits.values())
 

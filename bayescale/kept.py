@@ -40,6 +40,7 @@ AFTER_THE_DRAWS = (
     "decisions.py",
     "holdouts.py",
     "splits.py",
+    "stacking.py",
     "demo.py",
     "doctor.py",
     "kept.py",
@@ -50,19 +51,10 @@ AFTER_THE_DRAWS = (
 )
 
 
-def fold_folder(
+def fold_key(
     model: Model, table: Table, split: Split, *, seed: int, chains: int, draws: int
-) -> Path | None:
-    """Name the folder of a model's finished folds by a hash of all that decides them.
-
-    Returns
-    -------
-    Path or None
-        Under the cache folder (`BAYESCALE_CACHE`); None where that is "off".
-    """
-    base = cache_folder()
-    if base is None:
-        return None
+) -> str:
+    """Hash all that decides the predictions of a model's folds, versions aside."""
     made_of = hashlib.sha256()
 
     def add(*parts: str | bytes) -> None:
@@ -75,7 +67,19 @@ def fold_folder(
     for fold in split.folds:
         add(fold.label, np.packbits(fold.train).tobytes(), np.packbits(fold.test).tobytes())
     add(f"{seed} {chains} {draws}")
-    return base.parent / "folds" / f"{model.name}-{made_of.hexdigest()[:20]}"
+    return made_of.hexdigest()
+
+
+def fold_folder(name: str, key: str) -> Path | None:
+    """Name the folder of a model's finished folds, beside that of compiled programs.
+
+    Returns
+    -------
+    Path or None
+        None where `BAYESCALE_CACHE` is "off".
+    """
+    base = cache_folder()
+    return base.parent / "folds" / f"{name}-{key[:20]}" if base else None
 
 
 def made_by() -> dict[str, str]:

@@ -37,6 +37,8 @@ class Prediction:
         What the interval is about, and its probability.
     doubts
         Sentences to read with the numbers.
+    parts
+        Of a stack: what each fit predicts, its weight and its share of the variance.
     """
 
     frame: pd.DataFrame
@@ -44,6 +46,7 @@ class Prediction:
     kind: str
     interval: float
     doubts: tuple[str, ...]
+    parts: pd.DataFrame | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Copy of `frame`."""

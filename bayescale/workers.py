@@ -7,7 +7,7 @@ each worker one compiled program serves all folds of a model.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +19,7 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from bayescale.cards import model_from_card
 from bayescale.errors import FitError
-from bayescale.kept import fold_folder, made_by, read_fold, write_fold
+from bayescale.kept import fold_folder, fold_key, made_by, read_fold, write_fold
 from bayescale.model import Model
 from bayescale.refit import FoldPrediction, fold_fitter
 from bayescale.runtime import cpu_count, keep_compiled
@@ -80,7 +80,7 @@ def _fit(task: Task, name: str, number: int) -> tuple[str, int, FoldPrediction]:
 
 
 def fit_folds(
-    models: Sequence[Model],
+    models: Mapping[str, Model],
     table: Table,
     split: Split,
     *,
@@ -96,7 +96,7 @@ def fit_folds(
     Parameters
     ----------
     models
-        Models of different names.
+        Name -> model.
     table, split
         What is fitted, and its folds.
     seed, chains, draws
@@ -120,15 +120,14 @@ def fit_folds(
         Workers keep dying, or the scheduler is not there or goes away. Finished folds are kept.
     """
     version = made_by()
-    folders = {
-        model.name: fold_folder(model, table, split, seed=seed, chains=chains, draws=draws)
-        for model in models
+    keys = {
+        name: fold_key(model, table, split, seed=seed, chains=chains, draws=draws)
+        for name, model in models.items()
     }
+    folders = {name: fold_folder(model.name, keys[name]) for name, model in models.items()}
     tasks = {
-        model.name: Task(
-            model.card, table, split, seed, chains, draws, f"{folders[model.name]} {model.card}"
-        )
-        for model in models
+        name: Task(model.card, table, split, seed, chains, draws, keys[name])
+        for name, model in models.items()
     }
     found: dict[tuple[str, int], FoldPrediction] = {}
     refused: list[str] = []
