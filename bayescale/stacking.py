@@ -157,7 +157,7 @@ def weights_from(found: Backtest, names: Sequence[str]) -> pd.Series:
 
 
 def mix(draws: Sequence[NDArray[Any]], weights: NDArray[Any], seed: int) -> NDArray[np.float64]:
-    """Draw from several sets of draws (draw, row) in proportion to weights, whole draws at a time."""
+    """Draw from sets of draws (draw, row) in proportion to weights, whole draws at a time."""
     rng = np.random.default_rng(seed)
     count = min(len(of) for of in draws)
     share = np.floor(np.cumsum(weights) * count + 0.5).astype(int)
@@ -193,7 +193,6 @@ def _disagreement(each: Mapping[str, Prediction]) -> list[str]:
     ratio = medians.std(axis=0) / within
     if not (ratio > APART).any():
         return []
-    return [
-        f"the fits disagree by up to {ratio.max():.1f} times their own spread "
-        f"({(ratio > APART).sum()} of {len(ratio)} predictions): look at the parts"
-    ]
+    far, all_rows = int((ratio > APART).sum()), len(ratio)
+    text = f"the fits disagree by up to {ratio.max():.1f} times their own spread"
+    return [f"{text} ({far} of {all_rows} predictions): look at the parts"]

@@ -25,5 +25,8 @@ def build(raw: Path) -> Table:
     frame["experiment"] = frame["analysis"] + " " + frame["experiment"].astype("str")
     frame["dataset"] = frame["dataset"].map(DATASETS)
     frame = frame.rename(columns={"n": "params"}).dropna(subset="loss")
+    # Losses at several budgets are read off one curve, that of a size in an experiment.
+    size = frame["params"].map("{:.0f}".format)
+    frame["trajectory"] = frame["experiment"] + " of " + size + " params"
     frame = frame.drop(columns="analysis").reset_index(drop=True)
     return Table.from_runs(frame, "loss", units={"loss": "nats/token"}, name="compute-optimal")
