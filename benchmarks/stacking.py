@@ -9,7 +9,7 @@ fitted to all training rows. Claim: its mean held-out log score is above that of
 (the best in hindsight, and the one that the validation prefers) on two tables or more.
 
 Standard errors of differences are from a bootstrap over families, corpora or experiments, or runs
-where there is one. Finished folds are kept (BAYESCALE_CACHE), so that a run that was stopped goes on.
+where there is one. Finished folds are kept, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations
