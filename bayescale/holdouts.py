@@ -175,6 +175,8 @@ def _by_family(table: Table, rule: Rule) -> tuple[dict[str, Mask], list[str]]:
     place = pd.Series(range(len(shuffled)), index=shuffled)
     dealt = sorted(count.index, key=lambda name: (place[root[name]], name))
     number = min(rule.folds, len(dealt))
+    if number == len(dealt):
+        dealt = sorted(dealt)
     fold = {name: i % number for i, name in enumerate(dealt)}
     if number == len(dealt):
         names = {i: str(name) for name, i in fold.items()}

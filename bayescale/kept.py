@@ -22,7 +22,7 @@ from bayescale.fit import versions
 from bayescale.model import Model
 from bayescale.parts import source_text
 from bayescale.refit import FoldPrediction
-from bayescale.runtime import cache_folder
+from bayescale.runtime import folds_folder
 from bayescale.splits import Split
 from bayescale.table import Table
 
@@ -71,15 +71,15 @@ def fold_key(
 
 
 def fold_folder(name: str, key: str) -> Path | None:
-    """Name the folder of a model's finished folds, beside that of compiled programs.
+    """Name the folder of a model's finished folds.
 
     Returns
     -------
     Path or None
         None where `BAYESCALE_CACHE` is "off".
     """
-    base = cache_folder()
-    return base.parent / "folds" / f"{name}-{key[:20]}" if base else None
+    base = folds_folder()
+    return base / f"{name}-{key[:20]}" if base else None
 
 
 def made_by() -> dict[str, str]:

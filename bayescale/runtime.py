@@ -35,6 +35,22 @@ def cache_folder() -> Path | None:
     return user_cache_path("bayescale", appauthor=False) / "compiled"
 
 
+def folds_folder() -> Path | None:
+    """Find the folder that keeps the finished folds of backtests.
+
+    Returns
+    -------
+    Path or None
+        "folds" in what BAYESCALE_CACHE names, else in the user's cache folder; None when
+        BAYESCALE_CACHE is "off".
+    """
+    compiled = cache_folder()
+    if compiled is None:
+        return None
+    chosen = bool(os.environ.get("BAYESCALE_CACHE"))
+    return (compiled if chosen else compiled.parent) / "folds"
+
+
 def keep_compiled() -> None:
     """Keep compiled programs for the next process.
 

@@ -299,14 +299,20 @@ def _by_distance(rows: pd.DataFrame) -> pd.DataFrame:
     distance = rows.get("distance", pd.Series(np.nan, rows.index))
     if distance.isna().all():
         return _by(rows.assign(distance=UNSEEN), "distance").iloc[:0]
-    fifths = pd.qcut(distance, FIFTHS, duplicates="drop")
-    names = {
-        part: f"{max(part.left, distance.min()):.2f} to {part.right:.2f} decades"
-        for part in fifths.cat.categories
-    }
-    label = fifths.map(names).astype(object).where(distance.notna(), UNSEEN)
+    distance = distance.round(2)
+    few = distance.nunique() <= FIFTHS  # as many values as parts: each is one
+    edges = distance if few else distance.quantile(np.linspace(0, 1, FIFTHS + 1))
+    upper = np.unique(edges.dropna())[0 if few else 1 :]
+    part = np.searchsorted(upper, distance.fillna(upper[0]))
+    lower = distance.groupby(part).min()
+    names = [
+        f"{low:.2f} decades" if low == high else f"{low:.2f} to {high:.2f} decades"
+        for low, high in zip(lower, distance.groupby(part).max(), strict=True)
+    ]
+    told = pd.Series(part, rows.index).map(dict(zip(lower.index, names, strict=True)))
+    label = told.where(distance.notna(), UNSEEN)
     found = _by(rows.assign(distance=label), "distance")
-    found = found.reindex([name for name in (*names.values(), UNSEEN) if name in found.index])
+    found = found.reindex([name for name in (*names, UNSEEN) if name in found.index])
     groups = rows.groupby(label)
     for level in LEVELS:
         found[f"coverage_{level}_se"] = [

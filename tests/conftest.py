@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
-from bayescale.runtime import keep_compiled
+from bayescale.runtime import folds_folder, keep_compiled
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -20,6 +21,7 @@ os.environ["BAYESCALE_CACHE"] = str(ROOT / ".pytest_cache" / "compiled" / WORKER
 os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)  # a worker has its parent's
 os.environ["MPLBACKEND"] = "agg"
 keep_compiled()  # before JAX is imported, or it has no effect
+shutil.rmtree(folds_folder() or "", ignore_errors=True)  # folds of an earlier run prove nothing
 
 from by_hand import COMPUTE  # noqa: E402
 

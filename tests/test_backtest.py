@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from scipy.stats import norm
 from bayescale import scores
 from bayescale.backtest import FoldPrediction, held_out, score_folds
 from bayescale.errors import BayescaleError
-from bayescale.scorecard import Scorecard, score_rows, scorecard
+from bayescale.scorecard import Scorecard, gains, score_rows, scorecard
 from bayescale.splits import Fold, Split
 from bayescale.table import Table
 
@@ -48,9 +47,9 @@ def split(table: Table) -> Split:
 
 
 def oracle(
-    table: Table, sd: float = SD, shift: float = 0.0, draws: int = 1999
-) -> Callable[[Fold], FoldPrediction]:
-    """Predicts the distribution that the scores were drawn from, or one beside it."""
+    table: Table, split: Split, sd: float = SD, shift: float = 0.0, draws: int = 1999
+) -> list[FoldPrediction]:
+    """Predict the distribution that the scores were drawn from, or one beside it."""
     grid = norm.ppf((np.arange(draws) + 0.5) / draws)
 
     def fit_fold(fold: Fold) -> FoldPrediction:
@@ -66,12 +65,12 @@ def oracle(
             length=1,
         )
 
-    return fit_fold
+    return [fit_fold(fold) for fold in split.folds]
 
 
 @pytest.fixture(scope="module")
 def card(table: Table, split: Split) -> Scorecard:
-    return score_folds("oracle", table, split, oracle(table))
+    return score_folds("oracle", table, split, oracle(table, split))
 
 
 def test_each_test_row_is_scored_once_against_its_own_value(card: Scorecard, table: Table) -> None:
@@ -118,7 +117,7 @@ def test_true_distribution_is_calibrated_and_others_score_worse(
     for level, covered in card.coverage.items():
         assert abs(covered - float(level)) < 3 * max(card.coverage_se[level], 0.01)
     for sd, shift in [(SD / 2, 0.0), (2 * SD, 0.0), (SD, 0.04)]:
-        other = score_folds("other", table, split, oracle(table, sd, shift))
+        other = score_folds("other", table, split, oracle(table, split, sd, shift))
         assert other.crps > card.crps
         assert other.interval_score > card.interval_score
         assert other.log_score < card.log_score
@@ -172,7 +171,7 @@ def test_json_has_the_promised_keys_and_comes_back(card: Scorecard, tmp_path: Pa
 
 def test_what_is_not_known_is_null_in_json(table: Table, split: Split) -> None:
     one = Split("one", split.folds[:1])
-    card = score_folds("m", table, one, oracle(table))
+    card = score_folds("m", table, one, oracle(table, one))
     assert np.isnan(card.coverage_se["0.9"])
     assert card.to_dict()["coverage_se"]["0.9"] is None
     assert "se not known" in str(card)
@@ -202,6 +201,53 @@ def test_arrays_of_wrong_shape_or_with_nan_are_refused(
         arrays = {"draws": good, "mean_draws": good, "log_density": good, part: bad}
         with pytest.raises(ValueError, match=rf"^{part}"):
             score_rows(observed=observed, **arrays)
+
+
+def test_pit_of_the_true_distribution_is_that_of_its_cdf(card: Scorecard, table: Table) -> None:
+    y = table.scores.set_index(["run", "benchmark"])["score"]
+    of_rows = y.loc[list(zip(card.rows["run"], card.rows["benchmark"], strict=True))]
+    np.testing.assert_allclose(card.rows["pit"], norm.cdf(of_rows, 0.5, SD), atol=1e-3)
+
+
+def test_distance_is_in_decades_from_the_familys_most_compute_in_training(table: Table) -> None:
+    run = table.scores["run"].to_numpy()
+    fold = Fold("1", ~np.isin(run, ["a-70b", "a-7b", "b-1b", "b-7b", "b-70b"]), run == "a-70b", 0)
+    assert held_out(table, fold)["distance"].to_numpy() == pytest.approx(np.log10(70))
+    unseen = Fold("2", fold.train, run == "b-7b", 0)
+    assert held_out(table, unseen)["distance"].isna().all()
+
+
+def test_fifths_of_distance_hold_every_row_once(table: Table, split: Split) -> None:
+    large = Split(
+        "large",
+        tuple(
+            Fold(
+                f,
+                ~(fold.test & table.scores["run"].str.contains("-70b|-7b").to_numpy()),
+                fold.test & table.scores["run"].str.contains("-70b|-7b").to_numpy(),
+                0,
+            )
+            for f, fold in zip("abcdefgh", split.folds, strict=True)
+        ),
+    )
+    card = score_folds("m", table, large, oracle(table, large))
+    assert card.by_distance["n"].sum() == card.n == 48
+    assert len(card.by_distance) == 2  # two sizes a family: two distances, whatever the fifths
+    assert card.by_distance["coverage_0.9_se"].between(0, 0.2).all()
+    assert set(card.to_dict()["by_distance"]) == set(card.by_distance.index)
+
+
+def test_gains_are_differences_on_the_same_rows(
+    table: Table, split: Split, card: Scorecard
+) -> None:
+    wide = score_folds("wide", table, split, oracle(table, split, 3 * SD))
+    frame = gains(card, {"wide": wide, "same": card})
+    assert frame.loc["wide", "crps_gain"] == pytest.approx(wide.crps - card.crps)
+    assert (
+        frame.loc["wide", "interval_score_gain"] > 2 * frame.loc["wide", "interval_score_gain_se"]
+    )
+    assert frame.loc["wide", "log_score_gain"] == pytest.approx(card.log_score - wide.log_score)
+    assert frame.loc["same", "crps_gain"] == frame.loc["same", "crps_gain_se"] == 0.0
 
 
 def test_text_and_frame_name_unit_levels_and_errors(card: Scorecard) -> None:

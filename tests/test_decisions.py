@@ -1,0 +1,86 @@
+"""Decisions between families: who is matched, with what odds, and how they are scored."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayescale.decisions import RANKING, decide, decision_scores, matched_pairs, ranked
+from bayescale.splits import Fold, Split
+from bayescale.table import Table
+
+
+@pytest.fixture(scope="module")
+def table() -> Table:
+    """Three corpora at two sizes; a is best at the small one, b at the large one."""
+    frame = pd.DataFrame(
+        {
+            "run": ["a1", "b1", "c1", "a9", "b9", "c9"],
+            "corpus": list("abcabc"),
+            "params": [1e8] * 3 + [9e8] * 3,
+            "tokens": [1e10] * 6,
+            "acc": [0.5, 0.4, 0.3, 0.6, 0.7, 0.5],
+        }
+    )
+    return Table.from_runs(frame, "acc", units={"acc": "points"})
+
+
+def rows_of(table: Table) -> pd.DataFrame:
+    rows = table.scores[["run", "benchmark", "score"]].assign(fold="1")
+    return rows.assign(family=table.runs["corpus"].loc[rows["run"]].to_numpy())
+
+
+def test_pairs_are_of_one_size_and_one_fold(table: Table) -> None:
+    pairs = matched_pairs(rows_of(table), table)
+    assert len(pairs) == 6
+    assert list(zip(pairs["a"], pairs["b"], strict=True))[:3] == [
+        ("a", "b"),
+        ("a", "c"),
+        ("b", "c"),
+    ]
+    assert list(pairs["won"]) == [1, 1, 1, 0, 1, 1]
+    apart = rows_of(table).assign(fold=list("111212"))
+    assert len(matched_pairs(apart, table)) == 3 + 1
+
+
+def test_equal_scores_decide_nothing(table: Table) -> None:
+    assert matched_pairs(rows_of(table).assign(score=0.5), table).empty
+
+
+def test_odds_are_shares_of_joint_draws(table: Table) -> None:
+    pairs = matched_pairs(rows_of(table), table).iloc[:1]
+    draws = np.zeros((4, 6))
+    draws[:, 0] = [1, 1, 0, 0]  # above, above, equal, below
+    draws[3, 1] = 1
+    assert decide(pairs, draws) == pytest.approx([2.5 / 4])
+
+
+def test_the_ranking_is_by_the_largest_run_in_training(table: Table) -> None:
+    rows = rows_of(table)
+    large = rows["run"].str.endswith("9").to_numpy()
+    split = Split("s", (Fold("1", ~large, large, 0),))
+    pairs = matched_pairs(rows[large].reset_index(drop=True), table)
+    np.testing.assert_array_equal(ranked(pairs, table, split, "corpus"), [1, 1, 1])
+    none = Split("s", (Fold("1", (rows["run"] == "a1").to_numpy(), large, 0),))
+    np.testing.assert_array_equal(ranked(pairs, table, none, "corpus"), [0.5, 0.5, 0.5])
+
+
+def test_accuracy_and_brier_are_closed_forms(table: Table) -> None:
+    pairs = matched_pairs(rows_of(table), table)
+    p = np.array([0.9, 0.6, 0.4, 0.2, 0.5, 1.0])
+    frame = decision_scores(pairs, {"m": p, RANKING: np.ones(6)})
+    assert frame.loc["m", "accuracy"] == pytest.approx((1 + 1 + 0 + 1 + 0.5 + 1) / 6)
+    brier = (0.1**2 + 0.4**2 + 0.6**2 + 0.2**2 + 0.5**2 + 0) / 6
+    assert frame.loc["m", "brier"] == pytest.approx(brier)
+    assert frame.loc[RANKING, "accuracy"] == pytest.approx(5 / 6)
+    assert frame.loc[RANKING, "brier"] == pytest.approx(1 / 6)
+    assert (frame["accuracy_se"] > 0).all()
+
+
+def test_the_bootstrap_draws_members_not_pairs() -> None:
+    """Many pairs that share one member tell little more than one pair."""
+    many = pd.DataFrame({"a": "a", "b": [f"x{i % 2}" for i in range(100)]})
+    many = many.assign(won=[float(i % 2) for i in range(100)])
+    frame = decision_scores(many, {"m": np.full(100, 0.9)})
+    assert frame.loc["m", "accuracy_se"] > 5 * np.sqrt(0.25 / 100)
