@@ -42,7 +42,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 ModelLike = str | Path | Model
-SHOWN = ["n", "mae", "crps", "interval_score", "coverage_0.9", "coverage_0.9_se"]
+SCORES = ["mae", "crps", "interval_score"]
+SHOWN = ["n", *SCORES, "coverage_0.9", "coverage_0.9_se"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -131,7 +132,9 @@ class Backtest:
             text.append(_told_gains(card, factor, digits).to_string())
             if len(card.by_distance):
                 text.append(f"{card.model} by distance of extrapolation")
-                text.append(card.by_distance[SHOWN].round(4).to_string())
+                scaled = card.by_distance[SHOWN].copy()
+                scaled[SCORES] = (factor * scaled[SCORES]).round(digits)
+                text.append(scaled.round(3).to_string())
             text.append(f"{card.model} by benchmark")
             text.append(self.verdicts[card.model].round(3).to_string())
         text.append(RULES)
@@ -339,7 +342,7 @@ def _decisions(
         name: decide(pairs, np.concatenate([fold.draws for fold in of], axis=1))
         for name, of in found.items()
     }
-    odds[RANKING] = ranked(pairs, table, split, group)
+    odds[RANKING] = ranked(pairs, rows, table, split, group)
     return decision_scores(pairs, odds)
 
 

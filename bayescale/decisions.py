@@ -26,8 +26,9 @@ REPLICATES = 1000
 def matched_pairs(rows: pd.DataFrame, table: Table) -> pd.DataFrame:
     """List the held-out runs that stand against each other on a benchmark.
 
-    Two runs of different families, of equal params and equal FLOPs (within a tenth of a decade,
-    where known), both held out in the same fold, whose measured values differ.
+    Two held-out runs of different families, of equal params and equal FLOPs (within a tenth of a
+    decade, where known), whose measured values differ. They may be of different folds, whose draws
+    are then taken as independent.
 
     Parameters
     ----------
@@ -39,21 +40,21 @@ def matched_pairs(rows: pd.DataFrame, table: Table) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `fold`, `benchmark`, `a` and `b` (members, sorted), `first` and `second` (positions in
-        `rows`), `won` (1.0 where the value of `a` is the larger).
+        `benchmark`, `a` and `b` (members, sorted), `first` and `second` (positions in `rows`),
+        `won` (1.0 where the value of `a` is the larger).
     """
     size = np.log10(table.runs[list(SIZES)].loc[rows["run"]].to_numpy(float))
     member, score = rows["family"].to_numpy(str), rows["score"].to_numpy(float)
     found = []
-    for (fold, benchmark), own in rows.groupby(["fold", "benchmark"], sort=False).indices.items():
+    for benchmark, own in rows.groupby("benchmark", sort=False).indices.items():
         for i, j in combinations(own, 2):
             apart = np.abs(size[i] - size[j])
             if member[i] == member[j] or score[i] == score[j] or (apart > ALIKE).any():
                 continue
             first, second = (i, j) if member[i] < member[j] else (j, i)
             won = float(score[first] > score[second])
-            found.append((fold, benchmark, member[first], member[second], first, second, won))
-    columns = ["fold", "benchmark", "a", "b", "first", "second", "won"]
+            found.append((benchmark, member[first], member[second], first, second, won))
+    columns = ["benchmark", "a", "b", "first", "second", "won"]
     return pd.DataFrame(found, columns=columns)
 
 
@@ -75,7 +76,9 @@ def decide(pairs: pd.DataFrame, draws: Floats) -> Floats:
     return np.asarray(((a > b) + 0.5 * (a == b)).mean(axis=0))
 
 
-def ranked(pairs: pd.DataFrame, table: Table, split: Split, group: str) -> Floats:
+def ranked(
+    pairs: pd.DataFrame, rows: pd.DataFrame, table: Table, split: Split, group: str
+) -> Floats:
     """Decide each pair by the measured values of the largest run that either has in training.
 
     Returns
@@ -92,12 +95,10 @@ def ranked(pairs: pd.DataFrame, table: Table, split: Split, group: str) -> Float
         last = last.drop_duplicates(["member", "benchmark"], keep="last")
         keys = zip([fold.label] * len(last), last["benchmark"], last["member"], strict=True)
         largest.update(zip(keys, last["score"], strict=True))
+    fold, mark = rows["fold"].to_numpy(), rows["benchmark"].to_numpy()
     of = [
-        [
-            largest.get(key, np.nan)
-            for key in zip(pairs["fold"], pairs["benchmark"], pairs[side], strict=True)
-        ]
-        for side in ("a", "b")
+        [largest.get((fold[i], mark[i], who), np.nan) for i, who in zip(place, member, strict=True)]
+        for place, member in ((pairs["first"], pairs["a"]), (pairs["second"], pairs["b"]))
     ]
     difference = np.subtract(*np.array(of, float).reshape(2, len(pairs)))
     probability: Floats = 0.5 + 0.5 * np.sign(np.nan_to_num(difference))

@@ -18,8 +18,8 @@ EXPLAINED = 0.5  # share of the held-out spread that a predictable benchmark's m
 LEVEL, BAND = 0.9, (0.86, 0.94)
 BOOTSTRAP_SEED = 0
 RULES = f"""\
-flat at chance: the median held-out score is within {EDGE:.0%} of the range above chance
-saturated: it is within {EDGE:.0%} of the range below the ceiling
+flat at chance: nine of ten held-out scores are within {EDGE:.0%} of the range above chance
+saturated: nine of ten are within {EDGE:.0%} of the range below the ceiling
 predictable: medians explain {EXPLAINED:.0%} of the variance of held-out scores or more, and 90% \
 intervals hold {BAND[0]:.0%} of them or more, or 90% within two standard errors
 erratic: anything else"""
@@ -47,7 +47,8 @@ def verdicts(card: Scorecard, table: Table) -> pd.DataFrame:
     found = {}
     for name, rows in card.rows.groupby("benchmark", sort=False):
         chance, ceiling = table.benchmarks.loc[name, ["chance", "ceiling"]].astype(float)
-        middle, spread = float(rows["score"].median()), float(rows["score"].var(ddof=0))
+        low, middle, high = rows["score"].quantile([0.1, 0.5, 0.9])
+        spread = float(rows["score"].var(ddof=0))
         error = float(((rows["score"] - rows["mean_median"]) ** 2).mean())
         explained = 1.0 - error / spread if spread > 0 else math.nan
         covered, se = cluster_bootstrap(
@@ -55,9 +56,9 @@ def verdicts(card: Scorecard, table: Table) -> pd.DataFrame:
         )
         holds = covered >= BAND[0] or covered + 2 * se >= LEVEL
         edge = EDGE * (ceiling - chance)
-        if middle < chance + edge:
+        if high < chance + edge:
             verdict = "flat at chance"
-        elif middle > ceiling - edge:
+        elif low > ceiling - edge:
             verdict = "saturated"
         else:
             verdict = "predictable" if explained >= EXPLAINED and holds else "erratic"

@@ -23,7 +23,7 @@ from bayescale.kept import fold_folder, fold_key, made_by, read_fold, write_fold
 from bayescale.model import Model
 from bayescale.refit import FoldPrediction, fold_fitter
 from bayescale.runtime import cpu_count, keep_compiled
-from bayescale.splits import Fold, Split
+from bayescale.splits import Split
 from bayescale.table import Table
 
 TRIES = 3  # how often a fold is given to a worker before its death is taken to be its fault
@@ -60,8 +60,8 @@ _ONE_AT_A_TIME = Lock()
 
 # One model at a time: its program and its start serve every fold that this process fits.
 @lru_cache(maxsize=1)
-def _fitter(task: Task) -> Callable[[Fold], FoldPrediction]:
-    return fold_fitter(
+def _fitter(task: Task) -> Callable[[int], FoldPrediction]:
+    fit_fold = fold_fitter(
         model_from_card(task.card),
         task.table,
         task.split,
@@ -70,13 +70,15 @@ def _fitter(task: Task) -> Callable[[Fold], FoldPrediction]:
         draws=task.draws,
         tell=_silent,
     )
+    # By number: another copy of the task, that a later fold came with, has other objects as folds.
+    return lambda number: fit_fold(task.split.folds[number])
 
 
 def _fit(task: Task, name: str, number: int) -> tuple[str, int, FoldPrediction]:
     """Fit one fold in whatever process this is."""
     keep_compiled()
     with _ONE_AT_A_TIME:
-        return name, number, _fitter(task)(task.split.folds[number])
+        return name, number, _fitter(task)(number)
 
 
 def fit_folds(

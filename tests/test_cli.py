@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -22,6 +23,7 @@ from bayescale.cli.compare import _cards
 from bayescale.cli.group import Group
 from bayescale.errors import BayescaleError, CompareError
 from bayescale.model import Model
+from bayescale.table import Table
 
 COMMANDS = [
     ["demo"],
@@ -279,26 +281,29 @@ def test_what_is_no_scorecard_cannot_be_cited(tmp_path: Path, text: str) -> None
 
 
 @dataclass(frozen=True)
-class FakeCard:
-    model: str
+class FakeBacktest:
+    models: list[str]
 
-    def to_dict(self) -> dict[str, str]:
-        return {"model": self.model}
+    def to_dict(self) -> dict[str, list[str]]:
+        return {"cards": self.models}
+
+    def to_frame(self) -> pd.DataFrame:
+        return pd.DataFrame({"crps": 0.1}, index=pd.Index(self.models, name="model"))
 
 
 @pytest.fixture
-def backtested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the models backtested so far; a backtest costs nothing, and fails for `skills`."""
-    names: list[str] = []
+def backtested(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What was backtested so far, and how; a backtest costs nothing."""
+    calls: list[dict[str, Any]] = []
 
-    def backtest(model: Model, *_: object, **__: object) -> FakeCard:
-        if model.name == "skills":
-            raise BayescaleError("no luck")
-        names.append(model.name)
-        return FakeCard(model.name)
+    def backtest(
+        models: list[Model], table: Table, split: object, **options: object
+    ) -> FakeBacktest:
+        calls.append({"models": models, "table": table, "split": split, **options})
+        return FakeBacktest([model.name for model in models])
 
     monkeypatch.setattr(bayescale, "backtest", backtest)
-    return names
+    return calls
 
 
 @pytest.fixture
@@ -308,40 +313,80 @@ def to_backtest(scores_csv: Path) -> list[object]:
     return ["--table", scores_csv, "--split", split]
 
 
-def test_a_wrong_name_costs_no_backtest(backtested: list[str], to_backtest: list[object]) -> None:
+def test_a_wrong_name_costs_no_backtest(
+    backtested: list[dict[str, Any]], to_backtest: list[object]
+) -> None:
     result = run("backtest", "compute", "skils", *to_backtest)
     assert result.exit_code == 1
     assert "no model is called 'skils'" in result.stderr
     assert backtested == []
 
 
-def test_scorecards_of_finished_models_are_saved_when_a_later_one_fails(
-    backtested: list[str], to_backtest: list[object], tmp_path: Path
+def test_a_backtest_is_told_what_to_hold_out_once(
+    backtested: list[dict[str, Any]], to_backtest: list[object]
 ) -> None:
-    path = tmp_path / "card.json"
-    result = run("backtest", "compute", "skills", *to_backtest, "--json", path)
-    assert result.exit_code == 1
-    assert "no luck" in result.stderr
-    assert json.loads(path.read_text()) == [{"model": "compute"}]
-    assert backtested == ["compute"]
+    for options in ([*to_backtest, "--by", "size"], to_backtest[:2]):
+        result = run("backtest", "compute", *options)
+        assert result.exit_code == 2
+        assert "--by" in result.stderr
+    assert backtested == []
 
 
-def test_one_scorecard_is_an_object_and_several_are_a_list(
-    backtested: list[str], to_backtest: list[object], tmp_path: Path
+def test_rules_of_a_backtest_reach_it(
+    backtested: list[dict[str, Any]], to_backtest: list[object]
 ) -> None:
-    path = tmp_path / "card.json"
+    options = ["--by", "date", "--cutoff", "2024-01-01", "--workers", 3, "--dask", "tcp://a:1"]
+    assert run("backtest", "compute", *to_backtest[:2], *options, "--quiet").exit_code == 0
+    (call,) = backtested
+    told = {name: call[name] for name in ("by", "workers", "dask", "group", "keep", "progress")}
+    assert told == {
+        "by": "date",
+        "workers": 3,
+        "dask": "tcp://a:1",
+        "group": "family",
+        "keep": None,
+        "progress": False,
+    }
+    assert list(call["cutoffs"]) == ["2024-01-01"]
+
+
+def test_a_backtest_of_laws_takes_the_options_of_fit(
+    backtested: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs.csv"
+    runs.write_text("params,tokens,corpus,ce\n1e8,1e10,a,3\n2e8,1e10,b,2.9\n4e8,1e10,a,2.8\n")
+    options = ["--table", runs, "--response", "ce", "--by", "size", "--group", "corpus"]
+    changes = ["--pool", "corpus", "--input", "x=flops", "--noise", "normal-log"]
+    result = run("backtest", "chinchilla", "power-floor", *options, *changes)
+    assert result.exit_code == 0, result.stderr
+    (call,) = backtested
+    first, second = call["models"]
+    assert {model.noise.name for model in call["models"]} == {"normal-log"}
+    assert {rule.group for rules in first.pooling.values() for rule in rules} == {"corpus"}
+    assert first.inputs == {}  # it has no x
+    assert second.inputs == {"x": "flops"}
+    assert call["group"] == "corpus"
+    wrong = run("backtest", "chinchilla", *options, "--prior", "gamma=1,2")
+    assert wrong.exit_code == 2
+    assert "gamma" in wrong.stderr
+
+
+def test_a_backtest_writes_json_and_csv(
+    backtested: list[dict[str, Any]], to_backtest: list[object], tmp_path: Path
+) -> None:
+    card, frame = tmp_path / "card.json", tmp_path / "card.csv"
     names = ["compute", "observational"]
-    assert run("backtest", names[0], *to_backtest, "--json", path).exit_code == 0
-    assert json.loads(path.read_text()) == {"model": names[0]}
-    assert run("backtest", *names, *to_backtest, "--json", path).exit_code == 0
-    assert json.loads(path.read_text()) == [{"model": name} for name in names]
-    assert backtested == [names[0], *names]
+    result = run("backtest", *names, *to_backtest, "--json", card, "--csv", frame)
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(card.read_text()) == {"cards": names}
+    assert list(pd.read_csv(frame)["model"]) == names
+    assert len(backtested) == 1
 
 
 @pytest.mark.usefixtures("backtested")
-def test_scorecards_can_be_printed_as_pure_json(to_backtest: list[object]) -> None:
+def test_a_backtest_can_be_printed_as_pure_json(to_backtest: list[object]) -> None:
     result = run("backtest", "compute", *to_backtest, "--json", "-")
-    assert json.loads(result.stdout) == {"model": "compute"}
+    assert json.loads(result.stdout) == {"cards": ["compute"]}
     assert not Path("-").exists()
 
 

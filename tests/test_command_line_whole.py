@@ -49,7 +49,7 @@ def test_fit_ask_compare_backtest_and_draw(small_table: Table, tmp_path: Path) -
 
     options = (*FIT[:2], "--split", "split.csv", "--draws", 100, "--json", "card.json", "--quiet")
     bayescale(tmp_path, "backtest", "compute", *options)
-    card = json.loads((tmp_path / "card.json").read_text())
+    [card] = json.loads((tmp_path / "card.json").read_text())["cards"]
     assert card["n"] == split["role"].eq("test").sum() * len(small_table.benchmarks)
     assert set(card["coverage"]) == {"0.5", "0.8", "0.9", "0.95"}
 

@@ -37,7 +37,7 @@ def card_of(center: float, spread: float, error: float, width: float) -> tuple[S
         ((0.6, 0.1, 0.2, 1.0), "erratic"),  # medians explain nothing
         ((0.6, 0.1, 0.04, 0.01), "erratic"),  # medians are good, intervals far too narrow
         ((0.26, 0.01, 0.01, 0.1), "flat at chance"),
-        ((0.985, 0.005, 0.01, 0.1), "saturated"),
+        ((0.985, 0.003, 0.01, 0.1), "saturated"),
     ],
 )
 def test_rules(facts: tuple[float, float, float, float], verdict: str) -> None:

@@ -157,7 +157,9 @@ def test_without_a_scheduler_the_error_says_how_to_start_one(
 
 def _children() -> list[int]:
     psutil = pytest.importorskip("psutil")
-    return [p.pid for p in psutil.Process().children(recursive=True) if "loky" in str(p.cmdline())]
+    return [
+        p.pid for p in psutil.Process().children(recursive=True) if "popen_loky" in str(p.cmdline())
+    ]
 
 
 def _later(act: Callable[[], bool]) -> threading.Thread:
