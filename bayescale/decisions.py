@@ -88,10 +88,10 @@ def ranked(
     """
     runs, scores = table.runs, table.scores
     order = runs[list(SIZES)[::-1]].loc[scores["run"]].reset_index(drop=True)
-    rows = scores.assign(member=runs[group].loc[scores["run"]].to_numpy(), **order)
+    known = scores.assign(member=runs[group].loc[scores["run"]].to_numpy(), **order)
     largest: dict[tuple[str, str, str], float] = {}
     for fold in split.folds:
-        last = rows[fold.train].sort_values([*order.columns], kind="stable")
+        last = known[fold.train].sort_values([*order.columns], kind="stable")
         last = last.drop_duplicates(["member", "benchmark"], keep="last")
         keys = zip([fold.label] * len(last), last["benchmark"], last["member"], strict=True)
         largest.update(zip(keys, last["score"], strict=True))
