@@ -18,6 +18,7 @@ from bayescale.cli import (
     laws,
     models,
     plot,
+    plot_backtest,
     predict,
 )
 from bayescale.cli.group import Group, examples
@@ -64,5 +65,10 @@ app.command("models", epilog=models.EXAMPLES)(models.models)
 app.command("laws", epilog=laws.EXAMPLES)(laws.laws)
 app.command("priors", epilog=models.PRIORS_EXAMPLES)(models.priors)
 app.add_typer(data.app, name="data")
+plot.app.command("coverage", epilog=plot_backtest.COVERAGE_EXAMPLES)(plot_backtest.coverage)
+plot.app.command("pit", epilog=plot_backtest.PIT_EXAMPLES)(plot_backtest.pit)
+plot.app.command("predicted", epilog=plot_backtest.PREDICTED_EXAMPLES)(plot_backtest.predicted)
+plot.app.command("skill", epilog=plot_backtest.SKILL_EXAMPLES)(plot_backtest.skill)
+plot.app.command("comparison", epilog=plot_backtest.COMPARISON_EXAMPLES)(plot_backtest.comparison)
 app.add_typer(plot.app, name="plot")
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)

@@ -1,4 +1,4 @@
-"""`bayescale plot`: pictures of a fit, and of a prior."""
+"""`bayescale plot`: pictures of a fit and of a prior; `plot_backtest` adds those of trust."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ from bayescale.runtime import keep_compiled
 if TYPE_CHECKING:
     from bayescale.fit import Fit
 
-app = typer.Typer(help="Draw pictures of a fit, and of a prior.", no_args_is_help=True)
+app = typer.Typer(
+    help="Draw pictures of a fit, a prior, a backtest and a comparison.", no_args_is_help=True
+)
 
 FORMATS = (".png", ".svg", ".pdf")
 
@@ -58,7 +60,7 @@ At = Annotated[
 ]
 
 
-def _check_out(out: Path) -> None:
+def check_out(out: Path) -> None:
     """Refuse a place that no picture can be written to, and get ready to draw one."""
     if out.suffix.lower() not in FORMATS:
         raise BayescaleError(f"cannot write to {out}: end its name in {', '.join(FORMATS)}")
@@ -69,8 +71,8 @@ def _check_out(out: Path) -> None:
     mpl.use("agg")  # a picture goes to a file; a machine without a screen is fine
 
 
-def _prepare(path: Path, out: Path) -> Fit:
-    _check_out(out)
+def prepare(path: Path, out: Path) -> Fit:
+    check_out(out)
     import bayescale as bs
 
     return bs.load_fit(path)
@@ -88,7 +90,7 @@ def _others(texts: list[str] | None) -> dict[str, float]:
     return {name: 0.0 if text == "0" else count(text) for name, text in given}
 
 
-def _save(axes: Any, out: Path) -> None:
+def save(axes: Any, out: Path) -> None:
     """Write the figure that an axes, or an array of axes, belongs to."""
     import numpy as np
 
@@ -112,46 +114,37 @@ def fans(
     benchmark: Benchmarks = None,
 ) -> None:
     """Draw scores against compute with fans of prediction intervals."""
-    posterior = _prepare(fit, out)
+    posterior = prepare(fit, out)
     import bayescale as bs
 
-    _save(bs.plot_fans(posterior, families=family, benchmarks=benchmark), out)
-
-
-@app.command(epilog=examples("bayescale plot coverage skills.nc --out coverage.png"))
-def coverage(fit: FitFile, out: Out) -> None:
-    """Draw how often intervals hold what was observed, against their nominal probability."""
-    posterior = _prepare(fit, out)
-    import bayescale as bs
-
-    _save(bs.plot_coverage(posterior), out)
+    save(bs.plot_fans(posterior, families=family, benchmarks=benchmark), out)
 
 
 @app.command(epilog=examples("bayescale plot loadings skills.nc --out loadings.png"))
 def loadings(fit: FitFile, out: Out) -> None:
     """Draw how each benchmark depends on each latent skill."""
-    posterior = _prepare(fit, out)
+    posterior = prepare(fit, out)
     import bayescale as bs
 
-    _save(bs.plot_loadings(posterior), out)
+    save(bs.plot_loadings(posterior), out)
 
 
 @app.command(epilog=examples("bayescale plot trace skills.nc --out trace.png"))
 def trace(fit: FitFile, out: Out) -> None:
     """Draw the chains of the population-level sites."""
-    posterior = _prepare(fit, out)
+    posterior = prepare(fit, out)
     import bayescale as bs
 
-    _save(bs.plot_trace(posterior), out)
+    save(bs.plot_trace(posterior), out)
 
 
 @app.command(epilog=examples("bayescale plot rank skills.nc --out rank.png"))
 def rank(fit: FitFile, out: Out) -> None:
     """Draw rank histograms of the chains: flat where they agree."""
-    posterior = _prepare(fit, out)
+    posterior = prepare(fit, out)
     import bayescale as bs
 
-    _save(bs.plot_rank(posterior), out)
+    save(bs.plot_rank(posterior), out)
 
 
 @app.command(
@@ -170,10 +163,10 @@ def contours(
 ) -> None:
     """Draw a law over two inputs, with the data, lines of equal compute and the best path."""
     member, others = _member(of), _others(at)
-    posterior = _prepare(fit, out)
+    posterior = prepare(fit, out)
     import bayescale as bs
 
-    _save(bs.plot_contours(posterior, x, y, of=member, at=others), out)
+    save(bs.plot_contours(posterior, x, y, of=member, at=others), out)
 
 
 @app.command(
@@ -194,10 +187,10 @@ def isoflops(
 ) -> None:
     """Draw a law against size at fixed compute, with the best size of each budget."""
     member, others = _member(of), _others(at)
-    posterior = _prepare(fit, out)
+    posterior = prepare(fit, out)
     import bayescale as bs
 
-    _save(bs.plot_isoflops(posterior, budget or None, of=member, at=others), out)
+    save(bs.plot_isoflops(posterior, budget or None, of=member, at=others), out)
 
 
 @app.command(
@@ -221,10 +214,10 @@ def curve(
 ) -> None:
     """Draw a law along one input, to a decade beyond the data."""
     others = _others(at)
-    posterior = _prepare(fit, out)
+    posterior = prepare(fit, out)
     import bayescale as bs
 
-    _save(bs.plot_curve(posterior, x, by=by, members=member or None, at=others, seed=seed), out)
+    save(bs.plot_curve(posterior, x, by=by, members=member or None, at=others, seed=seed), out)
 
 
 @app.command(
@@ -246,10 +239,10 @@ def forest(
     ] = "reference",
 ) -> None:
     """Draw coefficients of the members of a group, beside the population and the prior."""
-    posterior = _prepare(fit, out)
+    posterior = prepare(fit, out)
     import bayescale as bs
 
-    _save(bs.plot_forest(posterior, coefficient or None, by=by, units=units), out)
+    save(bs.plot_forest(posterior, coefficient or None, by=by, units=units), out)
 
 
 @app.command(
@@ -269,10 +262,10 @@ def residuals(
 ) -> None:
     """Draw what was measured over what the law expects, and name outliers."""
     member = _member(of)
-    posterior = _prepare(fit, out)
+    posterior = prepare(fit, out)
     import bayescale as bs
 
-    _save(bs.plot_residuals(posterior, against, by=by, of=member), out)
+    save(bs.plot_residuals(posterior, against, by=by, of=member), out)
 
 
 @app.command(
@@ -296,10 +289,10 @@ def prior(
 ) -> None:
     """Draw what the priors of a model or a law expect of a table; nothing is fitted."""
     given = columns(inputs)
-    _check_out(out)
+    check_out(out)
     import bayescale as bs
     from bayescale.cards import customise
 
     card = customise(bs.load_model(model), inputs=given)
     data = table_for(card, table, response=response, benchmark=benchmark)
-    _save(bs.plot_prior(card, data, x, seed=seed), out)
+    save(bs.plot_prior(card, data, x, seed=seed), out)

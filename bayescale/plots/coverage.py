@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from bayescale.plots.style import COLOURS, GREY, INK, panels, tidy
+from bayescale.plots.cards import Source, measured, read_cards
+from bayescale.plots.style import COLOURS, GREY, INK, MARKERS, panels, tidy
 
 if TYPE_CHECKING:
     from bayescale.fit import Fit
-    from bayescale.scorecard import Scorecard
 
 LOWEST, HIGHEST = 0.4, 1.02
-HELD_OUT, SEEN = "held-out scores", "scores that the fit saw"
 
 
-def plot_coverage_frame(
-    source: Scorecard | Mapping[str, Any] | Fit, *, seed: int = 0
-) -> pd.DataFrame:
+def plot_coverage_frame(source: Source | Fit, *, seed: int = 0) -> pd.DataFrame:
     """Give the numbers that `plot_coverage` draws.
 
     Parameters
@@ -33,8 +29,14 @@ def plot_coverage_frame(
     Returns
     -------
     DataFrame
-        One row per level: `model`, `scores` (which scores were counted), `n`, `level` (nominal
-        probability), `coverage`, `coverage_se` (bootstrap over families; NaN when not known).
+        One row per model and level: `model`, `scores` (which scores or values were counted), `n`,
+        `level` (nominal probability), `coverage`, `coverage_se` (bootstrap over families; NaN when
+        not known), `baseline` (whether it is one).
+
+    Raises
+    ------
+    BacktestError
+        The source is none of what is drawn.
 
     Examples
     --------
@@ -44,17 +46,15 @@ def plot_coverage_frame(
 
     if isinstance(source, Fit):
         return _of_fit(source, seed)
-    card = source if isinstance(source, Mapping) else source.to_dict()
-    return pd.DataFrame(
-        {
-            "model": card["model"],
-            "scores": HELD_OUT,
-            "n": card["n"],
-            "level": [float(level) for level in card["coverage"]],
-            "coverage": list(card["coverage"].values()),
-            "coverage_se": [card["coverage_se"][level] for level in card["coverage"]],
-        }
-    ).astype({"coverage": float, "coverage_se": float})
+    found = []
+    for card in read_cards(source):
+        about = card.coverage.assign(baseline=card.baseline)
+        for place, (name, value) in enumerate(
+            (("model", card.model), ("scores", f"held-out {card.what}"), ("n", card.n))
+        ):
+            about.insert(place, name, value)
+        found.append(about)
+    return pd.concat(found, ignore_index=True)
 
 
 def _of_fit(fit: Fit, seed: int) -> pd.DataFrame:
@@ -75,12 +75,14 @@ def _of_fit(fit: Fit, seed: int) -> pd.DataFrame:
         inside = scores.coverage(low, high, y)
         value, se = scores.cluster_bootstrap(inside, family, seed=BOOTSTRAP_SEED)
         found.append({"level": level, "coverage": value, "coverage_se": se})
-    about = {"model": fit.model.name, "scores": SEEN, "n": len(y)}
-    return pd.DataFrame([{**about, **one} for one in found])
+    units = fit.table.benchmarks["unit"].unique()
+    seen_by_fit = f"{measured(units[0] if len(units) == 1 else '')} that the fit saw"
+    about = {"model": fit.model.name, "scores": seen_by_fit, "n": len(y)}
+    return pd.DataFrame([{**about, **one, "baseline": False} for one in found])
 
 
 def plot_coverage(
-    source: Scorecard | Mapping[str, Any] | Fit,
+    source: Source | Fit,
     ax: Axes | None = None,
     *,
     color: str = COLOURS[0],
@@ -94,13 +96,13 @@ def plot_coverage(
     Parameters
     ----------
     source
-        A scorecard, or its dictionary as read from JSON: held-out scores. Or a fit: the scores
-        that it saw, given each run's own effects, which flatters it; only a backtest measures
-        coverage of what is new.
+        A backtest: each model has a colour, each baseline is grey. A scorecard. Either as the
+        dictionary read from JSON. Or a fit: the scores that it saw, given each run's own effects,
+        which flatters it; only a backtest measures coverage of what is new.
     ax
         Axes to draw into, as for a second model beside the first; by default a new figure.
     color
-        Colour of the line and the band.
+        Colour of the line and the band, of the first model where there are several.
     seed
         Seed of the predictions of a fit.
 
@@ -109,39 +111,75 @@ def plot_coverage(
     Axes
         Its data: `plot_coverage_frame`.
 
+    Raises
+    ------
+    BacktestError
+        The source is none of these.
+
     Examples
     --------
-    >>> axes = plot_coverage(backtest("skills", table, split))     # doctest: +SKIP
-    >>> axes = plot_coverage(other, ax=axes, color="#D55E00")      # doctest: +SKIP
+    >>> axes = plot_coverage(backtest(["skills", "compute"], table, by="size"))  # doctest: +SKIP
+    >>> axes = plot_coverage(card, ax=axes, color="#D55E00")                     # doctest: +SKIP
     """
     frame = plot_coverage_frame(source, seed=seed)
     axes = panels(1, 1, (5.4, 5.0))[0] if ax is None else ax
     if not axes.lines:
-        _background(axes, frame["level"])
-    nominal, covered = frame["level"], frame["coverage"]
-    if frame["coverage_se"].notna().any():
-        band = 2 * frame["coverage_se"]
-        low, high = (covered - band).clip(0, 1), (covered + band).clip(0, 1)
-        axes.fill_between(nominal, low, high, color=color, alpha=0.18, linewidth=0)
-    first = frame.iloc[0]
-    label = f"{first['model']} ({first['n']} {first['scores']})"
-    axes.plot(nominal, covered, color=color, marker="o", markersize=6, linewidth=1.6, label=label)
-    axes.set_ylim(min(LOWEST, float(covered.min()) - 0.05), HIGHEST)
+        _background(axes, frame)
+    colours = [color, *(other for other in COLOURS if other != color)]
+    models = frame.groupby(["baseline", "model"], sort=False)
+    place = {True: 0, False: 0}
+    for (baseline, _), rows in models:
+        _line(axes, rows, colours, bool(baseline), place[baseline], len(models) > 1)
+        place[baseline] += 1
+    lowest = min(float(np.min(np.asarray(line.get_ydata()))) for line in axes.lines[1:])
+    axes.set_ylim(min(LOWEST, lowest - 0.05), HIGHEST)
     axes.legend(
-        loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, handlelength=1.6, ncols=1
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        frameon=False,
+        handlelength=2.2,
+        ncols=1 if len(models) < 3 else 2,
     )
     return axes
 
 
-def _background(axes: Axes, levels: pd.Series) -> None:
+def _line(
+    axes: Axes, rows: pd.DataFrame, colours: list[str], baseline: bool, place: int, several: bool
+) -> None:
+    """Draw one model with its band, or one baseline."""
+    nominal, covered = rows["level"], rows["coverage"]
+    color = GREY if baseline else colours[place % len(colours)]
+    if rows["coverage_se"].notna().any() and not baseline:
+        band = 2 * rows["coverage_se"]
+        low, high = (covered - band).clip(0, 1), (covered + band).clip(0, 1)
+        axes.fill_between(nominal, low, high, color=color, alpha=0.18, linewidth=0)
+    first = rows.iloc[0]
+    axes.plot(
+        nominal,
+        covered,
+        color=color,
+        marker=MARKERS[(place + baseline) % len(MARKERS)] if baseline else "o",
+        markersize=5 if baseline else 6,
+        linewidth=1.1 if baseline else 1.6,
+        linestyle="--" if baseline else "-",
+        zorder=1.9 if baseline else 2.0,
+        label=first["model"] if several else f"{first['model']} ({first['n']} {first['scores']})",
+    )
+
+
+def _background(axes: Axes, frame: pd.DataFrame) -> None:
     """Draw the diagonal, and say which side of it means what."""
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1.0, linestyle="--")
     axes.set_xlim(LOWEST, HIGHEST)
-    axes.set_xticks(list(levels))
+    axes.set_xticks(sorted(frame["level"].unique()))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
     axes.set_xlabel("nominal probability of the interval")
-    axes.set_ylabel("scores inside the interval")
+    first, several = frame.iloc[0], frame["model"].nunique() > 1
+    counted = "scores" if "scores" in first["scores"] else "values"
+    if several:
+        counted = f"{first['n']} {first['scores']}"
+    axes.set_ylabel(f"{counted} inside the interval")
     notes = [(0.03, 0.96, "left", "top", "above the diagonal:\nintervals wider than needed")]
     notes += [(0.97, 0.04, "right", "bottom", "below the diagonal:\nintervals too narrow")]
     for x, y, side, end, text in notes:
