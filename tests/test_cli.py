@@ -52,6 +52,10 @@ COMMANDS = [
     ["plot", "forest"],
     ["plot", "residuals"],
     ["plot", "prior"],
+    ["plot", "pit"],
+    ["plot", "predicted"],
+    ["plot", "skill"],
+    ["plot", "comparison"],
     ["doctor"],
 ]
 

@@ -112,8 +112,8 @@ def plot_comparison(comparison: Comparison, ax: Axes | None = None) -> Axes:
     axes.set_yticks(range(count), list(frame["model"])[::-1])
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.set_xlabel(
-        "elpd less that of the best fit (nats; two standard errors to each side)\n"
-        f"of {comparison.task}"
+        "difference in elpd to the best fit (nats), with two standard errors\n"
+        f"for {comparison.task}"
     )
     tidy(axes)
     axes.grid(visible=False, axis="y")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bayescale.fit import Fit
 
 LOWEST, HIGHEST = 0.4, 1.02
+NOTE_FROM, NOTE_HIGH = 0.75, 0.15  # where the lower note begins; its share of the height
 
 
 def plot_coverage_frame(source: Source | Fit, *, seed: int = 0) -> pd.DataFrame:
@@ -131,8 +132,7 @@ def plot_coverage(
     for (baseline, _), rows in models:
         _line(axes, rows, colours, bool(baseline), place[baseline], len(models) > 1)
         place[baseline] += 1
-    lowest = min(float(np.min(np.asarray(line.get_ydata()))) for line in axes.lines[1:])
-    axes.set_ylim(min(LOWEST, lowest - 0.05), HIGHEST)
+    axes.set_ylim(_lowest(axes), HIGHEST)
     axes.legend(
         loc="lower center",
         bbox_to_anchor=(0.5, 1.0),
@@ -141,6 +141,18 @@ def plot_coverage(
         ncols=1 if len(models) < 3 else 2,
     )
     return axes
+
+
+def _lowest(axes: Axes) -> float:
+    """Find a lower end of the axis with room for the lines, and for the note at the right."""
+    found = LOWEST
+    for line in axes.lines[1:]:
+        nominal, covered = (np.asarray(a, dtype=float) for a in line.get_data())
+        right = covered[nominal > NOTE_FROM]
+        found = min(found, float(covered.min()) - 0.05)
+        if len(right):
+            found = min(found, (float(right.min()) - NOTE_HIGH * HIGHEST) / (1 - NOTE_HIGH))
+    return found
 
 
 def _line(
@@ -169,7 +181,7 @@ def _line(
 
 def _background(axes: Axes, frame: pd.DataFrame) -> None:
     """Draw the diagonal, and say which side of it means what."""
-    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1.0, linestyle="--")
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
     axes.set_xlim(LOWEST, HIGHEST)
     axes.set_xticks(sorted(frame["level"].unique()))
     for axis in (axes.xaxis, axes.yaxis):

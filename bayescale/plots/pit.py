@@ -115,5 +115,6 @@ def plot_pit(source: Source, model: str | None = None, ax: Axes | None = None) -
         color=INK,
         fontsize="small",
         linespacing=1.4,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 2},
     )
     return axes

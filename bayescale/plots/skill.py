@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from bayescale.errors import BacktestError
 from bayescale.plots.cards import Shown, Source, measured, read_cards
-from bayescale.plots.scales import log_ticks
 from bayescale.plots.style import COLOURS, GREY, INK, MARKERS, legend_below, panels, tidy
 from bayescale.scorecard import BOOTSTRAP_SEED, FIFTHS, UNSEEN, scale_of
 from bayescale.scores import cluster_bootstrap
@@ -20,11 +19,13 @@ from bayescale.validation import suggest
 # Column of the rows, how people call it, and which way is better.
 SCORES = {
     "crps": ("crps", "CRPS", "lower"),
-    "mae": ("absolute_error", "mean absolute error of the median", "lower"),
-    "interval_score": ("interval_score", "interval score of the 90% interval", "lower"),
+    "mae": ("absolute_error", "mean absolute error", "lower"),
+    "interval_score": ("interval_score", "90% interval score", "lower"),
     "log_score": ("log_score", "log score", "higher"),
 }
-LEAST_SPAN = 0.3  # decades of the axis, where distances are all alike
+# Round factors within a decade, for an axis of fewer decades than this.
+STEPS = ((2.5, (1.0, 2.0, 5.0)), (4.0, (1.0, 3.0)), (np.inf, (1.0,)))
+EDGE = 0.04  # beside the ticks, as a share of the axis
 APART = 0.012  # between models, as a share of the axis, so that error bars do not hide each other
 
 
@@ -177,27 +178,33 @@ def plot_skill(source: Source, ax: Axes | None = None, *, score: str = "crps") -
 def _axis(axes: Axes, frame: pd.DataFrame) -> tuple[float, float, float]:
     """Put ticks of factors; give the ends of the axis and the place of unseen families."""
     at = np.log10(frame["factor"].dropna().to_numpy(float))
-    ticks: list[float] = []
-    labels: list[str] = []
-    low, high = (float(at.min()), float(at.max())) if len(at) else (0.0, 0.0)
-    if len(at):
-        spare = max(0.06 * (high - low), (LEAST_SPAN - high + low) / 2)
-        low, high = low - spare, high + spare
-        factors = log_ticks(10**low, 10**high)
-        ticks, labels = list(np.log10(factors)), [_times(value) for value in factors]
+    ticks: list[float] = _ticks(float(at.min()), float(at.max())) if len(at) else []
+    labels = [_times(10**tick) for tick in ticks]
+    low, high = (ticks[0], ticks[-1]) if ticks else (0.0, 0.0)
+    low, high = low - EDGE * (high - low), high + EDGE * (high - low)
     apart = high
     if frame["factor"].isna().any():
-        width = max(0.22 * (high - low), LEAST_SPAN / 2)
-        if len(at):
+        width = 0.26 * (high - low) if ticks else 1.0
+        if ticks:
             axes.axvline(high, color=GREY, linewidth=0.8, linestyle=":")
         apart, high = high + width / 2, high + width
-        low = low if len(at) else apart - width / 2
         ticks, labels = [*ticks, apart], [*labels, "family not\nin training"]
     axes.set_xlim(low, high)
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_major_formatter(FixedFormatter(labels))
-    axes.set_xlabel("compute (or size) over the most of the family in training")
+    if len(at):
+        axes.set_xlabel("compute (or size) over the most of the family in training")
     return low, high, apart
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Choose logs of round factors, from the last one below to the first one above."""
+    steps = next(s for most, s in STEPS if high - low < most)
+    decades = np.arange(np.floor(low) - 1, np.ceil(high) + 2)
+    every = np.add.outer(decades, np.log10(steps)).ravel()
+    first = int(np.searchsorted(every, low + 1e-9)) - 1
+    last = int(np.searchsorted(every, high - 1e-9))
+    return [float(tick) for tick in every[first : max(last, first + 1) + 1]]
 
 
 def _times(factor: float) -> str:

@@ -47,8 +47,8 @@ def plot_weights_frame(source: Stack | Comparison) -> pd.DataFrame:
     if isinstance(source, Stack):
         given, about = {"stacking": source.weights.astype(float)}, source.validation
     elif isinstance(source, Comparison):
-        columns = {kind: column_of(source, name) for name, kind in KINDS.items()}
-        given = {kind: column for kind, column in columns.items() if column is not None}
+        columns = [(kind, column_of(source, name)) for name, kind in KINDS.items()]
+        given = {kind: column for kind, column in columns if column is not None}
         about = source.task
     else:
         raise CompareError(
