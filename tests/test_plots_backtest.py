@@ -14,69 +14,25 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from plot_checks import check_layout
-from scipy.stats import binom, norm
+from plot_checks import BASELINES, FORECASTS, check_layout, made_backtest
+from scipy.stats import binom
 from typer.testing import CliRunner
 
 import bayescale as bs
 from bayescale import plots, scores
-from bayescale.backtest import Backtest, FoldPrediction, score_folds
+from bayescale.backtest import Backtest
 from bayescale.cli import app
 from bayescale.cli.plot_backtest import Score
 from bayescale.errors import BacktestError
 from bayescale.plots.cards import chosen, read_cards
 from bayescale.plots.skill import SCORES
-from bayescale.scorecard import UNSEEN, Scorecard
-from bayescale.splits import Fold, Split
-from bayescale.table import Table
-
-SD, DRAWS = 0.05, 999
-FORECASTS = {"sharp": (SD, 0.0), "wide": (2 * SD, 0.0)}
-BASELINES = {"one rule": (SD, 0.06), "another rule": (3 * SD, 0.0)}
-GRID = norm.ppf((np.arange(DRAWS) + 0.5) / DRAWS)
+from bayescale.scorecard import UNSEEN
 
 
 @pytest.fixture(autouse=True)
 def _pyplot_knows_of_no_figure() -> Any:
     yield
     assert plt.get_fignums() == []
-
-
-def made_table(unit: str = "accuracy") -> Table:
-    """Ten families of sizes 1, 2, 10 and 100; values are 0.5 and Gaussian noise."""
-    rng = np.random.default_rng(0)
-    names = [f"{f}-{s}b" for f in "abcdefghij" for s in (1, 2, 10, 100)]
-    runs = pd.DataFrame({"run": names, "family": [name[0] for name in names]})
-    runs["params"] = [float(name[2:-1]) * 1e9 for name in names]
-    runs["tokens"] = 1e12
-    pairs = [(run, benchmark) for run in names for benchmark in ("MMLU", "MATH")]
-    frame = pd.DataFrame(pairs, columns=["run", "benchmark"])
-    frame["score"] = 0.5 + SD * rng.normal(size=len(frame))
-    marks = pd.DataFrame({"benchmark": ["MMLU", "MATH"], "unit": unit})
-    return Table.from_long(frame, runs, marks)
-
-
-def made_split(table: Table) -> Split:
-    """The smallest size is trained on; of family j none."""
-    run = table.scores["run"]
-    train = (run.str.endswith("-1b") & ~run.str.startswith("j")).to_numpy()
-    return Split("by hand", (Fold("1", train, ~train & ~run.eq("j-1b").to_numpy(), 0),))
-
-
-def made_backtest(unit: str = "accuracy") -> Backtest:
-    table = made_table(unit)
-    split = made_split(table)
-    y = table.scores["score"].to_numpy()[split.folds[0].test]
-
-    def card(name: str, sd: float, shift: float) -> Scorecard:
-        mean = np.full((DRAWS, len(y)), 0.5 + shift)
-        density = norm.logpdf(y, mean, sd)
-        fold = FoldPrediction(mean + sd * GRID[:, None], mean, density, 1.0, 1.0, 0, 1)
-        return score_folds(name, table, split, [fold])
-
-    cards = {name: card(name, *how) for name, how in FORECASTS.items()}
-    baselines = {name: card(name, *how) for name, how in BASELINES.items()}
-    return Backtest(table.name, split, cards, baselines, {}, pd.DataFrame())
 
 
 @pytest.fixture(scope="module")

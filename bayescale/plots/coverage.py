@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 LOWEST, HIGHEST = 0.4, 1.02
 NOTE_FROM, NOTE_HIGH = 0.75, 0.15  # where the lower note begins; its share of the height
+
+APART = 0.006  # between the error bars of models
+MODEL: dict[str, Any] = {"marker": "o", "markersize": 6, "linewidth": 1.6, "zorder": 2.0}
+BASELINE: dict[str, Any] = {"markersize": 5, "linewidth": 1.1, "linestyle": "--", "zorder": 1.9}
 
 
 def plot_coverage_frame(source: Source | Fit, *, seed: int = 0) -> pd.DataFrame:
@@ -91,8 +95,9 @@ def plot_coverage(
 ) -> Axes:
     """Draw how often score intervals hold the observed score, against their nominal probability.
 
-    On the diagonal, intervals keep their promise; below it they are too narrow. The band is two
-    standard errors to each side, from a bootstrap over families.
+    On the diagonal, intervals keep their promise; below it they are too narrow. The band, or the
+    bar where there are several models, is two standard errors to each side, from a bootstrap over
+    families.
 
     Parameters
     ----------
@@ -103,7 +108,7 @@ def plot_coverage(
     ax
         Axes to draw into, as for a second model beside the first; by default a new figure.
     color
-        Colour of the line and the band, of the first model where there are several.
+        Colour of the line and its errors, of the first model where there are several.
     seed
         Seed of the predictions of a fit.
 
@@ -127,18 +132,29 @@ def plot_coverage(
     if not axes.lines:
         _background(axes, frame)
     colours = [color, *(other for other in COLOURS if other != color)]
-    models = frame.groupby(["baseline", "model"], sort=False)
+    about = frame.drop_duplicates(["baseline", "model"])
+    many = int((~about["baseline"]).sum())
     place = {True: 0, False: 0}
-    for (baseline, _), rows in models:
-        _line(axes, rows, colours, bool(baseline), place[baseline], len(models) > 1)
-        place[baseline] += 1
+    for first in about.to_dict("records"):
+        rows = frame[(frame["model"] == first["model"]) & (frame["baseline"] == first["baseline"])]
+        i = place[first["baseline"]]
+        place[first["baseline"]] += 1
+        label = first["model"]
+        if len(about) == 1:
+            label += f" ({first['n']} {first['scores']})"
+        if first["baseline"]:
+            look = {"color": GREY, "marker": MARKERS[1 + i % (len(MARKERS) - 1)], **BASELINE}
+        else:
+            look = {"color": colours[i % len(colours)], **MODEL}
+            _errors(axes, rows, look["color"], (i - (many - 1) / 2) * APART if many > 1 else None)
+        axes.plot(rows["level"], rows["coverage"], label=label, **look)
     axes.set_ylim(_lowest(axes), HIGHEST)
     axes.legend(
         loc="lower center",
         bbox_to_anchor=(0.5, 1.0),
         frameon=False,
         handlelength=2.2,
-        ncols=1 if len(models) < 3 else 2,
+        ncols=1 if len(about) < 3 else 2,
     )
     return axes
 
@@ -155,28 +171,17 @@ def _lowest(axes: Axes) -> float:
     return found
 
 
-def _line(
-    axes: Axes, rows: pd.DataFrame, colours: list[str], baseline: bool, place: int, several: bool
-) -> None:
-    """Draw one model with its band, or one baseline."""
-    nominal, covered = rows["level"], rows["coverage"]
-    color = GREY if baseline else colours[place % len(colours)]
-    if rows["coverage_se"].notna().any() and not baseline:
-        band = 2 * rows["coverage_se"]
-        low, high = (covered - band).clip(0, 1), (covered + band).clip(0, 1)
+def _errors(axes: Axes, rows: pd.DataFrame, color: str, shift: float | None) -> None:
+    """Draw two standard errors to each side: a band, or bars where bands would hide each other."""
+    known = rows[rows["coverage_se"].notna()]
+    if known.empty:
+        return
+    nominal, covered, reach = known["level"], known["coverage"], 2 * known["coverage_se"]
+    low, high = (covered - reach).clip(0, 1), (covered + reach).clip(0, 1)
+    if shift is None:
         axes.fill_between(nominal, low, high, color=color, alpha=0.18, linewidth=0)
-    first = rows.iloc[0]
-    axes.plot(
-        nominal,
-        covered,
-        color=color,
-        marker=MARKERS[(place + baseline) % len(MARKERS)] if baseline else "o",
-        markersize=5 if baseline else 6,
-        linewidth=1.1 if baseline else 1.6,
-        linestyle="--" if baseline else "-",
-        zorder=1.9 if baseline else 2.0,
-        label=first["model"] if several else f"{first['model']} ({first['n']} {first['scores']})",
-    )
+    else:
+        axes.vlines(nominal + shift, low, high, color=color, linewidth=1.2)
 
 
 def _background(axes: Axes, frame: pd.DataFrame) -> None:
