@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     )
     from bayescale.prediction import Prediction
     from bayescale.splits import read_split
-    from bayescale.stacking import Stack, stack
+    from bayescale.stacking import Stack, load_stack, stack
     from bayescale.table import Table
     from bayescale.tablefiles import read_table
     from bayescale.waic import waic
@@ -71,6 +71,7 @@ __all__ = [
     "load_fit",
     "load_law",
     "load_model",
+    "load_stack",
     "load_table",
     "plot_comparison",
     "plot_contours",
@@ -116,6 +117,7 @@ _HOME = {
     "load_fit": "fit",
     "load_law": "parts",
     "load_model": "cards",
+    "load_stack": "stacking",
     "load_table": "datasets",
     "plot_comparison": "plots",
     "plot_contours": "plots",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bayescale.fit import Fit
 
 KINDS = ("score", "mean")
+PREDICTABLE = "predictable"
 COUNTS = ("params", "params_active", "tokens", "flops")
 
 
@@ -51,6 +52,35 @@ class Prediction:
     def to_frame(self) -> pd.DataFrame:
         """Copy of `frame`."""
         return self.frame.copy()
+
+    def beside(self, verdicts: pd.DataFrame) -> Prediction:
+        """Set what a backtest says of each benchmark beside the predictions of it.
+
+        Parameters
+        ----------
+        verdicts
+            Of the model, from `Backtest.verdicts`.
+
+        Returns
+        -------
+        Prediction
+            With a column `verdict` after `benchmark`, and a doubt for each that is not predictable.
+        """
+        said = self.frame["benchmark"].map(verdicts["verdict"]).fillna("not backtested")
+        frame = self.frame.copy()
+        frame.insert(list(frame).index("benchmark") + 1, "verdict", said)
+        doubts = []
+        for name in dict.fromkeys(frame["benchmark"][said != PREDICTABLE]):
+            if name not in verdicts.index:
+                doubts.append(f"{name} was not backtested")
+                continue
+            row = verdicts.loc[name]
+            doubts.append(
+                f"{name} was {row['verdict']} in the backtest: medians explained "
+                f"{row['explained']:.0%} of the variance of {row['n']:.0f} held-out scores, 90% "
+                f"intervals held {row['coverage_0.9']:.0%}"
+            )
+        return replace(self, frame=frame, doubts=(*self.doubts, *doubts))
 
     def __str__(self) -> str:
         counts = {name: format_count for name in COUNTS if name in self.frame}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +15,9 @@ from numpy.typing import NDArray
 
 from bayescale.backtest import Backtest, backtest
 from bayescale.compare import check_comparable
-from bayescale.errors import CompareError
-from bayescale.fit import Fit
+from bayescale.errors import CompareError, FitFileError
+from bayescale.files import write_json
+from bayescale.fit import Fit, load_fit
 from bayescale.loo import stacking_weights
 from bayescale.prediction import Prediction, intervals
 from bayescale.validation import quoted
@@ -40,6 +44,26 @@ class Stack:
     fits: Mapping[str, Fit]
     weights: pd.Series
     validation: str
+
+    def save(self, path: str | Path, files: Mapping[str, str | Path]) -> None:
+        """Write weights, and where the fits are, to a JSON file that `load_stack` reads.
+
+        Parameters
+        ----------
+        path
+            The file.
+        files
+            For each fit the file that it is saved in; kept relative to the stack's own folder.
+
+        Raises
+        ------
+        BayescaleError
+            The file cannot be written.
+        """
+        folder = Path(path).resolve().parent
+        told = {name: os.path.relpath(files[name], folder) for name in self.fits}
+        weights = self.weights.to_dict()
+        write_json(path, {"fits": told, "weights": weights, "validation": self.validation})
 
     def __str__(self) -> str:
         shares = self.weights.round(3).to_string()
@@ -147,6 +171,26 @@ def stack(
             "backtest a mapping of the fits' names to their models"
         )
     return Stack(dict(fits), weights_from(validation, list(fits)), str(validation.split.name))
+
+
+def load_stack(path: str | Path) -> Stack:
+    """Read a stack that `Stack.save` wrote, and its fits.
+
+    Raises
+    ------
+    FitFileError
+        There is no such file, it is no stack, or one of its fits is not there.
+    """
+    path = Path(path)
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        fits = {name: load_fit(path.parent / file) for name, file in told["fits"].items()}
+        weights = pd.Series(told["weights"], name="weight").loc[list(fits)]
+        return Stack(fits, weights.rename_axis("fit"), str(told["validation"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FitFileError(
+            f"{path} is no stack ({error}); `bayescale stack FIT FIT --out {path}` writes one"
+        ) from None
 
 
 def weights_from(found: Backtest, names: Sequence[str]) -> pd.Series:

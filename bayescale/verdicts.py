@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from bayescale.prediction import PREDICTABLE
 from bayescale.scores import cluster_bootstrap
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def verdicts(card: Scorecard, table: Table) -> pd.DataFrame:
         elif low > ceiling - edge:
             verdict = "saturated"
         else:
-            verdict = "predictable" if explained >= EXPLAINED and holds else "erratic"
+            verdict = PREDICTABLE if explained >= EXPLAINED and holds else "erratic"
         found[name] = {
             "verdict": verdict,
             "n": len(rows),

@@ -20,6 +20,7 @@ from bayescale.cli import (
     plot,
     plot_backtest,
     predict,
+    stack,
 )
 from bayescale.cli.group import Group, examples
 
@@ -61,6 +62,7 @@ app.command("coefficients", epilog=coefficients.EXAMPLES)(coefficients.coefficie
 app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
 app.command("backtest", epilog=backtest.EXAMPLES)(backtest.backtest)
+app.command("stack", epilog=stack.EXAMPLES)(stack.stack)
 app.command("models", epilog=models.EXAMPLES)(models.models)
 app.command("laws", epilog=laws.EXAMPLES)(laws.laws)
 app.command("priors", epilog=models.PRIORS_EXAMPLES)(models.priors)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from bayescale.cli.cards import read_backtest
 from bayescale.cli.group import examples
 from bayescale.cli.plot import Out, check_out, prepare, save
-from bayescale.errors import BacktestError, CompareError
+from bayescale.errors import CompareError
 
 COVERAGE_EXAMPLES = examples(
     "bayescale plot coverage card.json --out coverage.png",
@@ -25,7 +25,6 @@ SKILL_EXAMPLES = examples("bayescale plot skill card.json --score mae --out skil
 COMPARISON_EXAMPLES = examples(
     "bayescale plot comparison skills.nc compute.nc --out comparison.png"
 )
-WRITE = "`bayescale backtest MODEL --by size --json card.json` writes such a file"
 
 CardFile = Annotated[
     Path,
@@ -111,12 +110,4 @@ def comparison(
 def _card(path: Path, out: Path) -> Any:
     """Read what a backtest wrote, once it is sure that a picture can be."""
     check_out(out)
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BacktestError(f"cannot read {path}: {error.strerror}; {WRITE}") from None
-    except ValueError as error:
-        raise BacktestError(f"{path} is not JSON ({error}); {WRITE}") from None
-    if not isinstance(found, dict) or not {"cards", "coverage"} & found.keys():
-        raise BacktestError(f"{path} holds neither a backtest nor a scorecard; {WRITE}")
-    return found
+    return read_backtest(path)

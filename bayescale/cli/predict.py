@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bayescale.cli.cards import read_backtest
 from bayescale.cli.coefficients import short, significant
 from bayescale.cli.group import examples
 from bayescale.cli.options import Benchmarks, CsvOut, FitFile, Interval, Json, Seed, count, pairs
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bayescale.fit import Fit
+    from bayescale.stacking import Stack
 
 EXAMPLES = examples(
     "bayescale predict skills.nc --family qwen2 --params 72B --tokens 7T",
@@ -29,6 +31,8 @@ EXAMPLES = examples(
     "bayescale predict skills.nc --run google/gemma-2-9b --benchmark GSM8K --json",
     "bayescale predict skills.nc --rows rows.csv --csv predicted.csv",
     "bayescale predict chinchilla.nc --params 7B --tokens 2T --kind mean",
+    "bayescale predict skills.nc --params 70B --tokens 15T --backtest card.json",
+    "bayescale predict stack.json --params 7B --tokens 2T",
     "bayescale predict overtraining.nc --flops 1e21 --at multiplier=320 --at corpus=c4",
 )
 
@@ -82,6 +86,13 @@ def predict(
             "run; for a law, its inputs and groups."
         ),
     ] = None,
+    backtest: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON of `bayescale backtest` of this model: its verdict on each benchmark is set "
+            "beside the prediction."
+        ),
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
     csv: CsvOut = None,
@@ -114,7 +125,13 @@ def predict(
 
     import bayescale as bs
 
-    posterior = bs.load_fit(fit)
+    forecaster: Fit | Stack
+    if stacked := fit.suffix == ".json":
+        stack = bs.load_stack(fit)
+        forecaster, posterior = stack, next(iter(stack.fits.values()))
+    else:
+        forecaster = posterior = bs.load_fit(fit)
+    verdicts = None if backtest is None else _verdicts(backtest, posterior.model.name)
     law = not posterior.model.of_leaderboard
     if not law and (flops is not None or others):
         raise typer.BadParameter(
@@ -127,17 +144,37 @@ def predict(
         query = {"run": run}
     elif law:
         query = {"rows": pd.DataFrame([query | _values(others, posterior)])}
-    prediction = posterior.predict(
+    prediction = forecaster.predict(
         **query, benchmark=benchmark, kind=kind.value, interval=interval, seed=seed
     )
+    if verdicts is not None:
+        prediction = prediction.beside(verdicts)
     for doubt in prediction.doubts:
         note(f"note: {doubt}")
     if csv is not None:
         save_csv(prediction.frame, csv)
+    frames = {"predictions": prediction.frame}
+    if prediction.parts is not None:
+        frames["parts"] = prediction.parts
     if as_json:
-        show_json(prediction.frame)
+        show_json(frames if stacked else prediction.frame)
     elif csv is None:
-        show_frame(_readable(prediction.frame) if law else prediction.frame)
+        for title, frame in frames.items():
+            show_frame(_readable(frame) if law else frame, title if stacked else None)
+
+
+def _verdicts(path: Path, model: str) -> pd.DataFrame:
+    """Read what a backtest says of the benchmarks of a model."""
+    import pandas as pd
+
+    from bayescale.validation import quoted
+
+    known = read_backtest(path)["verdicts"]
+    if model not in known:
+        raise PredictError(
+            f"{path} is no backtest of {model}: it has verdicts of {quoted(known) or 'no model'}"
+        )
+    return pd.DataFrame.from_dict(known[model], orient="index")
 
 
 def _readable(frame: pd.DataFrame) -> pd.DataFrame:
