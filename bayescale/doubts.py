@@ -192,11 +192,12 @@ def _doubts_of_future(fits: Mapping[str, Comparable], frame: pd.DataFrame) -> li
     if found is None or found.between <= found.within:
         return []
     told = ", ".join(f"{name} {value:.4g}" for name, value in found.medians.items())
-    return [
+    text = (
         f"Equal fit but different future: {found.where} the expected values are {told}, which lie "
         f"{found.between:.2g} apart (standard deviation), more than the {found.within:.2g} that "
         "each is unsure of by itself."
-    ]
+    )
+    return [text]
 
 
 def _doubts_of_few(
@@ -213,10 +214,11 @@ def _doubts_of_few(
             f"The {what} are of one family: standard errors take each as independent of the others."
         ]
     if families < FEW_GROUPS and by in (ROW, "run"):
-        return [
+        text = (
             f"The {what} come from only {families} families: standard errors over families are "
             f"rough, and those over {plural(by)} take those of one family as independent."
-        ]
+        )
+        return [text]
     return []
 
 

@@ -72,7 +72,8 @@ def labels(fit: Comparable, by: str) -> NDArray[Any]:
         found = frame[by]
     else:
         found = fit.table.runs[by].loc[frame["run"]]
-    return found.to_numpy()
+    names: NDArray[Any] = found.to_numpy()
+    return names
 
 
 def score_groups(

@@ -88,7 +88,7 @@ def _efficiency(log_lik: Floats) -> float:
 
 
 def monte_carlo_error(log_values: Floats) -> Floats:
-    """Standard error of the log of a mean over draws, which may be correlated along a chain.
+    """Estimate the error of the log of a mean over draws, which may depend on those before.
 
     Parameters
     ----------

@@ -123,7 +123,7 @@ def only_group(
     at = runs[np.minimum(np.arange(_padded(len(runs))), len(runs) - 1)]
     weights = np.array(observed)[at]
     weights[len(runs) :] = 0.0
-    outside = np.asarray(design.weights).any(axis=1)
+    outside = np.array(np.asarray(design.weights).any(axis=1))
     outside[runs] = False
     if isinstance(design, Rows):
         return _part_of_rows(design, at, weights, outside)
@@ -137,13 +137,13 @@ def _padded(count: int) -> int:
 class _Members(NamedTuple):
     """Members of a pooled group as one of its parts sees them."""
 
-    index: NDArray[np.int_]
+    member: NDArray[np.int_]
     known: int
     new: int
 
 
 def _members(index: Any, at: Any, outside: Any, known: int) -> _Members:
-    """Number the members of some runs anew: the fit's, if any is known, and then new ones."""
+    """Give members new numbers: those of the fit, if any of these runs has one, then new ones."""
     all_runs = np.asarray(index)
     mine = all_runs[at]
     new = np.setdiff1d(mine, all_runs[outside])
@@ -160,7 +160,7 @@ def _part_of_design(design: Design, at: Any, weights: Any, outside: Any, runs: i
         design,
         **{name: np.asarray(getattr(design, name))[at] for name in of_runs},
         unknown=unknown,
-        family=family.index,
+        family=family.member,
         middle=np.asarray(design.middle)[: family.known],
         weights=weights,
         known_runs=0,
@@ -175,7 +175,7 @@ def _part_of_rows(rows: Rows, at: Any, weights: Any, outside: Any) -> Rows:
     sizes = []
     for name, known, _ in rows.members:
         members = _members(rows.groups[name], at, outside, known)
-        groups[name] = members.index
+        groups[name] = members.member
         sizes.append((name, members.known, members.known + members.new))
     part = dataclasses.replace(
         rows,
@@ -204,7 +204,9 @@ def _known_sites(model: Model, part: Design | Rows, sites: Sites) -> dict[str, N
         known = {name: count for name, count, _ in part.members}
     else:
         known = {"run": part.known_runs, "family": part.known_families}
-    pooled = {f"{c}_{rule.group}": rule.group for c, rules in model.pooling.items() for rule in rules}
+    pooled = {
+        f"{c}_{rule.group}": rule.group for c, rules in model.pooling.items() for rule in rules
+    }
     pooled |= {f"{EFFECT}_{group}": group for group in model.effects}
     found = dict(sites)
     for name, group in pooled.items():

@@ -1,8 +1,8 @@
 """One compiled program for many folds: weights change, shapes and executables stay.
 
 Before the folds, one run with every fold's held-out rows at weight zero learns a start, a step size
-and a metric; each fold then continues from there. So no start depends on a value held out, unless the
-caller says so.
+and a metric; each fold then continues from there. So no start depends on a value held out, unless a
+caller wants that.
 """
 
 from __future__ import annotations
