@@ -77,6 +77,8 @@ class Comparison:
         how = short["scored_by"].unique()
         short = short.dropna(axis="columns", how="all").round(2)
         ranking = [name for name in short if name in RANKING]
+        criteria = [name for name in short if name.endswith("waic") or name.startswith("p_waic")]
+        blocks = [ranking, [n for n in short if n not in (*ranking, *criteria)], criteria]
         head = (
             f"Ranked by {' or '.join(how)}. Every column is about {self.task} "
             "(log scale, larger is better)."
@@ -84,9 +86,7 @@ class Comparison:
         return "\n".join(
             [
                 head,
-                short[ranking].to_string(),
-                "",
-                short.drop(columns=ranking).to_string(),
+                *(f"{short[block].to_string(na_rep='')}\n" for block in blocks if block),
                 *(f"- {doubt}" for doubt in self.doubts),
             ]
         )

@@ -208,7 +208,8 @@ def _runs(fit: Comparable, chosen: NDArray[np.bool_]) -> NDArray[np.int_]:
 
 
 def _harmonic(effective: Floats) -> Floats:
-    mean: Floats = 1 / np.maximum((1 / effective).mean(axis=0), 1e-300)
+    with np.errstate(divide="ignore"):  # infinite where nothing is integrated
+        mean: Floats = 1 / (1 / effective).mean(axis=0)
     return mean
 
 

@@ -85,7 +85,7 @@ def main() -> None:
         print(json.dumps({k: v for k, v in found.items() if k != "rows"}, indent=1, default=str))
         record[name] = found
         if args.json:
-            write_json(record, args.json)
+            write_json(args.json, record)
 
 
 if __name__ == "__main__":
