@@ -191,6 +191,8 @@ def _members(coefficient: Coefficient, rule: Pooling, centre: Array, design: Des
             return dist.MultivariateNormal(centre, scale_tril=factor).to_event(1)
         return normal(centre, width, centre.shape)
 
+    if not known:  # a multivariate Normal of no member is refused
+        return site(f"{name}_new", around(centre))
     fitted = site(name, around(centre[:known]))
     if count == known:
         return fitted

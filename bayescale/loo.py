@@ -87,6 +87,56 @@ def _efficiency(log_lik: Floats) -> float:
     return float(np.mean(np.minimum(relative, 1.0)))
 
 
+def monte_carlo_error(log_values: Floats) -> Floats:
+    """Estimate the error of the log of a mean over draws, which may depend on those before.
+
+    Parameters
+    ----------
+    log_values
+        Logs of the values, shape (chain, draw, row).
+
+    Returns
+    -------
+    array (row,)
+        In nats. With the log likelihood's negative: that of a score by importance sampling.
+    """
+    values = np.exp(log_values - log_values.max(axis=(0, 1)))
+    array = xr.DataArray(values, dims=("chain", "draw", "row"))
+    with np.errstate(divide="ignore", invalid="ignore"):  # values that are all the same
+        effective = stats.ess(array, method="mean").to_numpy()
+        error = values.std(axis=(0, 1), ddof=1) / values.mean(axis=(0, 1)) / np.sqrt(effective)
+    found: Floats = np.nan_to_num(error)
+    return found
+
+
+def pseudo_bma_weights(pointwise: Floats, *, seed: int, samples: int = 1000) -> Floats:
+    """Weights by how well each fit predicts by itself, averaged over what the rows might have been.
+
+    ``E[softmax_k(n sum_i a_i elpd_ik)]`` with `a` from a flat Dirichlet (the Bayesian bootstrap).
+
+    Ours, because arviz-stats 1.x rounds the weights in its table for printing.
+
+    Parameters
+    ----------
+    pointwise
+        elpd of each row under each fit, shape (row, fit).
+    seed, samples
+        Seed and number of bootstrap samples.
+
+    Returns
+    -------
+    array (fit,)
+        Not negative; sums to 1.
+
+    Source: Yao, Vehtari, Simpson and Gelman 2018, Bayesian Analysis 13:917, section 3.4.
+    """
+    rows = len(pointwise)
+    shares = np.random.default_rng(seed).dirichlet(np.ones(rows), size=samples)
+    total = rows * shares @ pointwise
+    weights: Floats = np.exp(total - logsumexp(total, axis=1, keepdims=True)).mean(axis=0)
+    return weights
+
+
 def stacking_weights(pointwise: Floats) -> Floats:
     """Weights of the mixture of fits that best predicts the rows left out.
 

@@ -1,7 +1,8 @@
 """One compiled program for many folds: weights change, shapes and executables stay.
 
 Before the folds, one run with every fold's held-out rows at weight zero learns a start, a step size
-and a metric; each fold then continues from there. So no start depends on a value held out.
+and a metric; each fold then continues from there. So no start depends on a value held out, unless a
+caller wants that.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import numpy as np
@@ -50,6 +52,8 @@ class FoldPrediction:
         Number of divergent draws.
     length
         How many times the usual number of draws it took.
+    sites
+        Posterior draws of every site, shape (draw, ...), thinned to the usual number.
     """
 
     draws: NDArray[np.float64]
@@ -59,6 +63,7 @@ class FoldPrediction:
     max_r_hat: float
     divergences: int
     length: int
+    sites: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def silent(_: str) -> None:
@@ -74,6 +79,7 @@ def fold_fitter(
     chains: int = CHAINS,
     draws: int = DRAWS,
     tell: Callable[[str], None] = silent,
+    start_from: NDArray[np.bool_] | None = None,
 ) -> Callable[[Fold], FoldPrediction]:
     """Compile a model for a table, and give a function that fits and predicts one fold.
 
@@ -89,6 +95,10 @@ def fold_fitter(
         Chains of a fold, and draws of each.
     tell
         Is told what is being done.
+    start_from
+        Rows that the common start is learned from, shape (row,); those that every fold trains on
+        by default. Where every row is held out once, all may be given: a start decides how soon
+        the chains of a fold agree, not what on.
 
     Returns
     -------
@@ -108,9 +118,11 @@ def fold_fitter(
     tell(f"compiling {model.name}")
     began = time.perf_counter()
     common = np.logical_and.reduce([fold.train for fold in split.folds])
+    if start_from is not None:
+        common = start_from
     with jax.enable_x64(True):
         program = compile_program(model, design)
-        tell("learning a start from the rows that every fold trains on")
+        tell("learning a common start")
         first = sample(
             program,
             design.with_weights(weights(common)),
@@ -160,6 +172,7 @@ def fold_fitter(
             max_r_hat=r_hat,
             divergences=int(found.stats["diverging"].sum()),
             length=length,
+            sites=sites,
         )
 
     return fit_fold

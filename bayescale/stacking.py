@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayescale.backtest import Backtest, backtest
-from bayescale.compare import check_comparable
+from bayescale.comparable import common_observations
 from bayescale.errors import CompareError, FitFileError
 from bayescale.files import write_json
 from bayescale.fit import Fit, load_fit
@@ -159,7 +159,7 @@ def stack(
     """
     if len(fits) < 2:
         raise CompareError("a stack needs two or more fits")
-    check_comparable(fits)
+    common_observations(fits)
     if isinstance(validation, str):
         models = {name: fit.model for name, fit in fits.items()}
         table = next(iter(fits.values())).table

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from threading import Lock
 from typing import Any
@@ -78,7 +78,8 @@ def _fit(task: Task, name: str, number: int) -> tuple[str, int, FoldPrediction]:
     """Fit one fold in whatever process this is."""
     keep_compiled()
     with _ONE_AT_A_TIME:
-        return name, number, _fitter(task)(number)
+        # Draws of sites, which nobody reads here, would be most of what is sent back.
+        return name, number, replace(_fitter(task)(number), sites={})
 
 
 def fit_folds(

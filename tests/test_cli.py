@@ -19,15 +19,16 @@ from typer.testing import CliRunner, Result
 import bayescale
 from bayescale.cli import output
 from bayescale.cli.app import app
-from bayescale.cli.compare import _cards
+from bayescale.cli.cards import read_backtest
 from bayescale.cli.group import Group
-from bayescale.errors import BayescaleError, CompareError
+from bayescale.errors import BacktestError, BayescaleError
 from bayescale.model import Model
 from bayescale.table import Table
 
 COMMANDS = [
     ["demo"],
     ["fit"],
+    ["stack"],
     ["summary"],
     ["coefficients"],
     ["predict"],
@@ -280,8 +281,8 @@ def test_imported_results_can_be_added_to_the_leaderboard(tmp_path: Path) -> Non
 def test_what_is_no_scorecard_cannot_be_cited(tmp_path: Path, text: str) -> None:
     card = tmp_path / "card.json"
     card.write_text(text)
-    with pytest.raises(CompareError, match=re.escape(str(card))):
-        _cards(card)
+    with pytest.raises(BacktestError, match=re.escape(str(card))):
+        read_backtest(card)
 
 
 @dataclass(frozen=True)

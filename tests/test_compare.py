@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,23 @@ class FakeFit:
     response: str = "score"
     base_measure: str = "density"
     verdict_ok: bool = True
+    far: float = 0.5  # what it expects of every run, and how sure it is of that
+    unsure: float = 0.1
+
+    @property
+    def table(self) -> Any:
+        names = self.frame["run"].unique()
+        families = self.frame.groupby("run")["family"].first().loc[names]
+        size = np.arange(1.0, 1 + len(names))
+        columns = {"params": size, "flops": 6e10 * size, "tokens": 1e10}
+        runs = pd.DataFrame({"family": families, **columns, "params_active": np.nan}, names)
+        return SimpleNamespace(runs=runs, groups=("family",), inputs=("params", "tokens", "flops"))
+
+    def predict(self, rows: pd.DataFrame, kind: str) -> Any:
+        assert kind == "mean"
+        assert rows["params"].item() == 10 * self.table.runs["params"].max()
+        rng = np.random.default_rng(0)
+        return SimpleNamespace(draws=self.far + self.unsure * rng.normal(size=(400, 3)))
 
     def log_likelihood(self) -> xr.DataArray:
         return xr.DataArray(self.array, dims=("chain", "draw", "row"))
@@ -274,3 +292,87 @@ def test_fits_that_cannot_be_compared_are_refused(spoil: Any, message: str) -> N
 def test_nothing_to_compare_is_refused() -> None:
     with pytest.raises(CompareError, match="no fit"):
         compare({})
+
+
+def test_probabilities_and_weights_say_who_predicts_better(clear: Comparison) -> None:
+    better = column(clear, "p_better")
+    assert np.isnan(better["right"])
+    assert better["wide"] < 0.02
+    assert column(clear, "pseudo_bma")["right"] > 0.95
+    near = compare({"one": fake(), "two": fake(shift=0.002, seed=2)})
+    assert 0.02 < column(near, "p_better").iloc[1] < 0.5
+    copies = compare({"one": fake(), "two": fake()})
+    assert column(copies, "p_better").iloc[1] == 0.5
+    np.testing.assert_allclose(column(copies, "pseudo_bma"), 0.5)
+
+
+def test_a_benchmark_left_out_sums_its_scores_and_has_no_waic() -> None:
+    fit = fake()
+    result = compare({"one": fit}, by="benchmark")
+    assert result.task == "all scores of one more benchmark"
+    assert all(name.endswith(f" ({result.task})") for name in result.frame.columns)
+    assert not any("waic" in name for name in result.frame.columns)
+    assert result.waic == {}
+    sums = [fit.array[:, :, fit.frame["benchmark"] == b].sum(axis=2) for b in ("BBH", "MATH")]
+    np.testing.assert_allclose(
+        result.loo["one"].pointwise[:2], psis_loo(np.stack(sums, 2)).pointwise
+    )
+    assert list(result.groups["group"]) == ["BBH", "MATH", "MMLU"]
+    assert any("Only 3 benchmarks are left out" in doubt for doubt in result.doubts)
+    assert "elpd_loo" in str(result)
+
+
+def test_bad_groups_are_named_with_their_remedy() -> None:
+    fit = fake()
+    array = fit.array.copy()
+    heavy = np.abs(np.random.default_rng(7).standard_cauchy(size=(4, 250, 1)))
+    array[:, :, fit.frame["benchmark"] == "MATH"] -= heavy
+    result = compare({"spotty": replace(fit, array=array)}, by="benchmark")
+    [doubt] = [doubt for doubt in result.doubts if "Pareto k" in doubt]
+    assert 'for 1 of 3 benchmarks ("MATH")' in doubt
+    assert 'refit="bad" (command line: --refit bad)' in doubt
+
+
+def test_fits_of_equal_score_that_expect_other_futures_are_doubted() -> None:
+    alike = {"one": fake(), "two": fake(seed=2)}
+    assert not any("different future" in doubt for doubt in compare(alike).doubts)
+    apart = {"one": fake(), "two": replace(fake(seed=2), far=0.9)}
+    [doubt] = [doubt for doubt in compare(apart).doubts if "different future" in doubt]
+    for word in ('"f11-7b"', "one 0.4957", "two 0.8957", "0.28 apart", "0.098 that"):
+        assert word in doubt
+    unsure = {"one": fake(), "two": replace(fake(seed=2), far=0.9, unsure=1.0)}
+    assert not any("different future" in doubt for doubt in compare(unsure).doubts)
+    worse = {"one": fake(), "two": replace(fake(sd=0.3), far=0.9)}
+    assert not any("different future" in doubt for doubt in compare(worse).doubts)
+
+
+def test_measurements_of_laws_are_not_called_scores() -> None:
+    doubts = compare({"law": law(fake())}).doubts
+    assert any("The measurements are of one family" in doubt for doubt in doubts)
+
+
+def test_logarithms_are_not_compared_with_values() -> None:
+    fit = law(fake())
+    logs = replace(fit, frame=fit.frame.assign(score=np.log(fit.frame["score"])))
+    for pair in ({"one": fit, "two": logs}, {"one": logs, "two": fit}):
+        with pytest.raises(CompareError, match=r"logarithms of the other.*student-t-log"):
+            compare(pair)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"by": "familie"}, r'no column of groups .familie. \(did you mean "family"\?\)'),
+        ({"refit": "some"}, 'one of "none", "bad", "all"; given: .some.'),
+        ({"folds": 3, "refit": "bad"}, "leave refit out"),
+        ({"folds": 1}, "from 2 to the 72 groups; given: 1"),
+    ],
+)
+def test_what_cannot_be_left_out_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(CompareError, match=message):
+        compare({"one": fake()}, **given)
+
+
+def test_a_family_that_is_the_only_one_cannot_be_left_out() -> None:
+    with pytest.raises(CompareError, match=r"'all' is the only one of its kind \(family\).*by row"):
+        compare({"law": law(fake())}, by="family")

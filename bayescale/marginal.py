@@ -1,0 +1,352 @@
+"""The likelihood of a whole group of runs with the group's own effects integrated out.
+
+A run or a family that is left out has effects of its own: its level, its slopes, its unknown token
+count. Under the draws of a fit that saw the group, these know its scores, and importance sampling
+over them fails. So each draw keeps what it says of the population and of other groups, the group's
+members are new, and what they may be is integrated: Laplace's approximation finds where the
+integrand lies, importance sampling there gives the integral.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+from jax import Array
+from numpy.typing import NDArray
+from numpyro.handlers import seed as seeded
+from numpyro.handlers import substitute, trace
+
+from bayescale.density import distribution, log_likelihood
+from bayescale.design import Design
+from bayescale.evaluate import BATCH
+from bayescale.inputs import Schedule
+from bayescale.model import EFFECT, Model
+from bayescale.rows import Rows
+
+SAMPLES = 400  # within a draw
+GRID = 49  # points along an axis at which the integrand is looked at
+REACH = 9.0  # of the grid, in standard deviations of the prior
+HEAT = 0.9  # power of the integrand that samples follow: a little wider than it is
+LEAST_DENSITY = 1e-4  # share of the prior in the samples along an axis, about
+STEPS = 60  # of Newton's method at most
+CLOSE = 1e-6  # expected gain of a Newton step, in nats, at which the mode is found
+DAMPING = (1e-3, 8.0)  # at the start, and by what factor it changes
+LEAST_CURVATURE = 0.2  # of the proposal: in a direction that the prior has curvature one
+
+Floats = NDArray[np.float64]
+Sites = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Marginal:
+    """Integrated log likelihood of groups under each draw.
+
+    Parameters
+    ----------
+    log_density
+        Of all scores of a group together, in nats, shape (draw, group).
+    effective
+        How many of the samples within a draw count, shape (draw, group); infinite where there is
+        nothing to integrate. The log density is lower than the truth by about half of one over it.
+    """
+
+    log_density: Floats
+    effective: Floats
+
+
+def log_marginal(
+    model: Model,
+    design: Design | Rows,
+    observed: NDArray[Any],
+    sites: Sites,
+    groups: Sequence[NDArray[np.int_]],
+    *,
+    seed: int,
+) -> Marginal:
+    r"""Integrate the own effects of each group out of its likelihood, draw by draw.
+
+    .. math:: p(y_g \mid \theta_s) = \int p(y_g \mid u, \theta_s)\, N(u \mid 0, I)\, du
+
+    `u` are the standardised values of the group's new members. Newton's method finds the mode of
+    the integrand, and the axes of its curvature there; samples follow the integrand along each axis
+    by itself, however skewed it is or however many modes it has, and their importance weights make
+    good what that misses.
+
+    Parameters
+    ----------
+    model
+        Law, links, noises and pooling.
+    design
+        The data that the draws were fitted to: a run without weight had no influence on them.
+    observed
+        Weights of the scores, those of the groups included, shape (run, benchmark).
+    sites
+        Draws of every fitted site, shape (draw, ...).
+    groups
+        For each group the positions of its runs. Members of families, or of other groups, all
+        whose runs of some weight are in it are new.
+    seed
+        Seed of the samples.
+
+    Returns
+    -------
+    Marginal
+
+    Source: Vehtari, Mononen, Tolvanen, Sivula and Winther 2016, JMLR 17:103 (integrated
+    importance sampling); Merkle, Furr and Rabe-Hesketh 2019, Psychometrika 84:802.
+    """
+    wide = {name: np.asarray(values, float) for name, values in sites.items()}
+    count = len(next(iter(wide.values())))
+    found = []
+    with jax.enable_x64(True):
+        for number, runs in enumerate(groups):
+            part = only_group(design, observed, runs)
+            keys = jax.random.split(jax.random.fold_in(jax.random.PRNGKey(seed), number), count)
+            known = _known_sites(model, part, wide)
+            found.append([np.asarray(v) for v in _integrate(model, part, known, keys)])
+    log_density, effective = (np.stack(values, axis=1) for values in zip(*found, strict=True))
+    return Marginal(log_density, effective)
+
+
+def only_group(
+    design: Design | Rows, observed: NDArray[Any], runs: NDArray[np.int_]
+) -> Design | Rows:
+    """Lay out one group's runs alone, its members new; padded, so that few shapes are compiled."""
+    at = runs[np.minimum(np.arange(_padded(len(runs))), len(runs) - 1)]
+    weights = np.array(observed)[at]
+    weights[len(runs) :] = 0.0
+    outside = np.array(np.asarray(design.weights).any(axis=1))
+    outside[runs] = False
+    if isinstance(design, Rows):
+        return _part_of_rows(design, at, weights, outside)
+    return _part_of_design(design, at, weights, outside, len(runs))
+
+
+def _padded(count: int) -> int:
+    return int(2 ** np.ceil(np.log2(count))) if count else 0
+
+
+class _Members(NamedTuple):
+    """Members of a pooled group as one of its parts sees them."""
+
+    member: NDArray[np.int_]
+    known: int
+    new: int
+
+
+def _members(index: Any, at: Any, outside: Any, known: int) -> _Members:
+    """Give members new numbers: those of the fit, if any of these runs has one, then new ones."""
+    all_runs = np.asarray(index)
+    mine = all_runs[at]
+    new = np.setdiff1d(mine, all_runs[outside])
+    kept = known if len(np.setdiff1d(mine, new)) else 0
+    place = np.where(np.isin(mine, new), kept + np.searchsorted(new, mine), mine)
+    return _Members(place, kept, _padded(len(new)))
+
+
+def _part_of_design(design: Design, at: Any, weights: Any, outside: Any, runs: int) -> Design:
+    of_runs = ("params", "active", "tokens", "flops", "stderr", "scores")
+    family = _members(design.family, at, outside, design.known_families)
+    unknown = np.flatnonzero(np.isin(at[:runs], design.unknown))
+    return dataclasses.replace(
+        design,
+        **{name: np.asarray(getattr(design, name))[at] for name in of_runs},
+        unknown=unknown,
+        family=family.member,
+        middle=np.asarray(design.middle)[: family.known],
+        weights=weights,
+        known_runs=0,
+        known_families=family.known,
+        families=family.known + family.new,
+        known_unknown=0,
+    )
+
+
+def _part_of_rows(rows: Rows, at: Any, weights: Any, outside: Any) -> Rows:
+    groups = {name: np.asarray(index)[at] for name, index in rows.groups.items()}
+    sizes = []
+    for name, known, _ in rows.members:
+        members = _members(rows.groups[name], at, outside, known)
+        groups[name] = members.member
+        sizes.append((name, members.known, members.known + members.new))
+    part = dataclasses.replace(
+        rows,
+        inputs={name: _of_runs(values, at) for name, values in rows.inputs.items()},
+        groups=groups,
+        stderr=np.asarray(rows.stderr)[at],
+        scores=np.asarray(rows.scores)[at],
+        order=np.asarray(rows.order)[at],
+        members=tuple(sizes),
+    )
+    return part.with_weights(weights)
+
+
+def _of_runs(values: Any, at: Any) -> Any:
+    """Take an input of some runs; of a schedule the series that they are on."""
+    if not isinstance(values, Schedule):
+        return np.asarray(values)[at]
+    series, row = np.unique(np.asarray(values.row)[at], return_inverse=True)
+    steps = np.asarray(values.steps)[series]
+    return Schedule(np.asarray(values.rates)[series], steps, row, np.asarray(values.node)[at])
+
+
+def _known_sites(model: Model, part: Design | Rows, sites: Sites) -> dict[str, NDArray[Any]]:
+    """Take the members out of the draws that this part of the design knows nothing of."""
+    if isinstance(part, Rows):
+        known = {name: count for name, count, _ in part.members}
+    else:
+        known = {"run": part.known_runs, "family": part.known_families}
+    pooled = {
+        f"{c}_{rule.group}": rule.group for c, rules in model.pooling.items() for rule in rules
+    }
+    pooled |= {f"{EFFECT}_{group}": group for group in model.effects}
+    found = dict(sites)
+    for name, group in pooled.items():
+        if group in known:
+            found[name] = sites[name][:, : known[group]]
+    if "tokens_unknown" in found:
+        found["tokens_unknown"] = found["tokens_unknown"][:, :0]
+    return found
+
+
+@partial(jax.jit, static_argnames=("model",))
+def _integrate(model: Model, part: Design | Rows, sites: Any, keys: Any) -> Any:
+    def one(draw: tuple[Any, Any]) -> tuple[Array, Array]:
+        values, key = draw
+        shapes = _new_sites(model, part, values)
+        return _integral(partial(_log_joint, model, part, values, shapes), _size(shapes), key)
+
+    return jax.lax.map(one, (sites, keys), batch_size=BATCH)
+
+
+def _new_sites(model: Model, part: Design | Rows, values: Any) -> dict[str, tuple[int, ...]]:
+    """Find what a part of a design samples anew: shapes by site, in the order of the model."""
+    with trace() as found, seeded(rng_seed=0), substitute(data=values):
+        distribution(model, part)
+    return {name: site["value"].shape for name, site in found.items() if name not in values}
+
+
+def _size(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    return sum(int(np.prod(shape)) for shape in shapes.values())
+
+
+def _log_joint(
+    model: Model, part: Design | Rows, values: Any, shapes: dict[str, tuple[int, ...]], u: Array
+) -> Array:
+    """Give the log likelihood of the part and the density of the new members' standard values."""
+    cuts = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])[:-1]
+    pieces = dict(zip(shapes, jnp.split(u, cuts), strict=True)) if shapes else {}
+
+    def placed(site: Any) -> Any:
+        name = site["name"]
+        return _value(site["fn"], pieces[name].reshape(shapes[name])) if name in pieces else None
+
+    with substitute(data=values), substitute(substitute_fn=placed):
+        _, measured = distribution(model, part)
+    scores = jnp.sum(part.weights * log_likelihood(measured, part))
+    return scores - 0.5 * jnp.sum(u**2) - 0.5 * len(u) * jnp.log(2 * jnp.pi)
+
+
+def _value(prior: Any, standard: Array) -> Any:
+    """Turn standard Normal numbers into a value of a Normal site."""
+    base = prior
+    while isinstance(base, dist.Independent | dist.ExpandedDistribution):
+        base = base.base_dist
+    if isinstance(base, dist.MultivariateNormal):
+        return base.loc + (base.scale_tril @ standard[..., None])[..., 0]
+    return base.loc + base.scale * standard
+
+
+class _Newton(NamedTuple):
+    """A place, the function there with its derivatives, and how far the search has come."""
+
+    place: Array
+    value: Array
+    slope: Array
+    curvature: Array
+    damping: Array
+    gain: Array
+    step: Array
+
+
+def _mode(loss: Callable[[Array], Array], start: Array) -> tuple[Array, Array]:
+    """Minimise by Newton's method, damped where a step would not lower the loss."""
+    slope_of, curvature_of = jax.grad(loss), jax.hessian(loss)
+    first, factor = DAMPING
+
+    def going(at: _Newton) -> Array:
+        return (at.gain > CLOSE) & (at.step < STEPS)
+
+    def body(at: _Newton) -> _Newton:
+        damped = at.curvature + at.damping * jnp.eye(len(start))
+        root = jnp.linalg.cholesky(damped)
+        move = jax.scipy.linalg.cho_solve((root, True), at.slope)
+        place = at.place - move
+        value = loss(place)
+        # Where the damped curvature is not positive, its root and so the value are not a number.
+        better = value <= at.value
+        place = jnp.where(better, place, at.place)
+        return _Newton(
+            place,
+            jnp.where(better, value, at.value),
+            slope_of(place),
+            curvature_of(place),
+            jnp.where(better, at.damping / factor, at.damping * factor),
+            jnp.where(better, 0.5 * at.slope @ move, at.gain),
+            at.step + 1,
+        )
+
+    begin = _Newton(
+        start,
+        loss(start),
+        slope_of(start),
+        curvature_of(start),
+        jnp.asarray(first),
+        jnp.asarray(jnp.inf),
+        jnp.asarray(0),
+    )
+    end = jax.lax.while_loop(going, body, begin)
+    return end.place, end.curvature
+
+
+def _integral(log_joint: Callable[[Array], Array], size: int, key: Any) -> tuple[Array, Array]:
+    """Integrate over `size` dimensions: the log, and how many samples count."""
+    if not size:
+        return log_joint(jnp.zeros(0)), jnp.asarray(jnp.inf)
+    mode, curvature = _mode(lambda u: -log_joint(u), jnp.zeros(size))
+    scale, axes = jnp.linalg.eigh(curvature)
+    width = 1 / jnp.sqrt(jnp.maximum(scale, LEAST_CURVATURE))
+    joint = jax.vmap(log_joint)
+    # Each axis has a grid of its own, fine near the mode, that spans what the prior allows.
+    ends = jnp.arcsinh(REACH / width)
+    grid = width * jnp.sinh(jnp.linspace(-1.0, 1.0, GRID)[:, None] * ends)
+    seen = jax.vmap(lambda i, t: joint(mode + t[:, None] * axes[:, i]))(jnp.arange(size), grid.T)
+    profile = HEAT * (seen - seen.max(axis=1, keepdims=True))
+    density = jnp.exp(profile) + LEAST_DENSITY * jnp.exp(-0.5 * ((mode @ axes) + grid).T ** 2)
+    keys = jax.random.split(key, size)
+    away, proposal = jax.vmap(_along_axis)(grid.T, density, keys)
+    weights = joint(mode + away.T @ axes.T) - proposal.sum(axis=0)
+    total = jax.nn.logsumexp(weights)
+    effective = jnp.exp(2 * total - jax.nn.logsumexp(2 * weights))
+    return total - jnp.log(SAMPLES), effective
+
+
+def _along_axis(grid: Array, density: Array, key: Any) -> tuple[Array, Array]:
+    """Sample from a density that is linear between the points of a grid: values, log density."""
+    low, high, step = density[:-1], density[1:], jnp.diff(grid)
+    mass = 0.5 * (low + high) * step
+    cell_key, place_key = jax.random.split(key)
+    cell = jax.random.categorical(cell_key, jnp.log(mass), shape=(SAMPLES,))
+    low, high = low[cell], high[cell]
+    v = jax.random.uniform(place_key, (SAMPLES,))
+    place = v * (low + high) / (low + jnp.sqrt(low**2 + (high**2 - low**2) * v))
+    found = jnp.log(low + (high - low) * place) - jnp.log(mass.sum())
+    return grid[cell] + step[cell] * place, found

@@ -1,0 +1,157 @@
+"""Groups of scores left out together, on short real fits and against stored values of ArviZ."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import arviz_stats
+import numpy as np
+import pandas as pd
+import pytest
+from arviz_base import from_dict
+from scipy.special import logsumexp
+
+import bayescale
+from bayescale import loo, refit
+from bayescale.cards import customise, model_of_law
+from bayescale.compare import compare
+from bayescale.errors import CompareError
+from bayescale.grouped import dealt
+from bayescale.loo import monte_carlo_error, pseudo_bma_weights, psis_loo
+from bayescale.table import Table
+
+if TYPE_CHECKING:
+    from bayescale.fit import Fit
+
+REFERENCE = Path(__file__).parent / "reference"
+STORED: dict[str, Any] = json.loads((REFERENCE / "grouped_loo_arviz023.json").read_text())
+RECIPE = runpy.run_path(str(REFERENCE / "grouped_loo_arviz023.py"))
+ARRAYS: dict[str, Any] = RECIPE["arrays"]()
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_elpd_of_groups_is_that_of_arviz(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    array, stored = ARRAYS[name], STORED[name]
+    assert float(array.sum()) == pytest.approx(stored["checksum"], rel=1e-12)
+    ours = psis_loo(array)
+    efficiency = loo._efficiency(array)
+    now = arviz_stats.loo(from_dict({"log_likelihood": {"y": array}}), reff=efficiency)
+    assert ours.elpd == pytest.approx(float(now.elpd), abs=1e-9)
+    monkeypatch.setattr(loo, "_efficiency", lambda _: 1.0)  # as the stored values were made
+    assert psis_loo(array).elpd == pytest.approx(stored["elpd_loo"], abs=1e-3)
+
+
+def test_pseudo_bma_weights_are_those_of_arviz() -> None:
+    base = psis_loo(ARRAYS["twenty-groups-of-four"]).pointwise
+    pointwise = np.stack([base, base + 0.3 * RECIPE["_normal"](50, 20)], axis=1)
+    weights = pseudo_bma_weights(pointwise, seed=1, samples=20_000)
+    np.testing.assert_allclose(weights, list(STORED["pseudo_bma"].values()), atol=0.015)
+
+
+def test_the_monte_carlo_error_is_that_of_repeated_sampling() -> None:
+    rng = np.random.default_rng(0)
+    means = [logsumexp(0.5 * rng.normal(size=400)) for _ in range(500)]
+    errors = monte_carlo_error(0.5 * rng.normal(size=(4, 100, 50)))
+    assert errors.mean() == pytest.approx(np.std(means), rel=0.1)
+    assert monte_carlo_error(np.zeros((4, 100, 1)))[0] == 0.0
+
+
+def test_groups_are_dealt_by_the_seed_alone_and_each_once() -> None:
+    first = dealt(10, 3, seed=4)
+    assert first == dealt(10, 3, seed=4)
+    assert first != dealt(10, 3, seed=5)
+    assert sorted(group for fold in first for group in fold) == list(range(10))
+    assert {len(fold) for fold in first} == {3, 4}
+
+
+def value(fit: Fit, name: str, **given: Any) -> Any:
+    result = compare({"fit": fit}, progress=False, **given)
+    return result.frame[f"{name} ({result.task})"].item()
+
+
+def test_a_run_of_a_family_without_effects_of_its_own_sums_its_scores(tiny_fit: Fit) -> None:
+    result = compare({"fit": tiny_fit}, by="run", draws=100_000, progress=False)
+    assert result.task == "all scores of one more run of a known family"
+    array, frame = tiny_fit.log_likelihood().to_numpy(), tiny_fit.observations()
+    sums = [array[:, :, frame["run"] == run].sum(axis=2) for run in result.groups["group"]]
+    expected = psis_loo(np.stack(sums, axis=2))
+    np.testing.assert_allclose(result.loo["fit"].pointwise, expected.pointwise, atol=1e-6)
+    assert np.isinf(result.groups["effective_samples"]).all()
+
+
+@pytest.fixture
+def _short_refits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Short chains disagree; most of what is tested here does not need them to agree."""
+    with monkeypatch.context() as patch:
+        patch.setattr(refit, "R_HAT_LIMIT", np.inf)
+        yield
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_short_refits")
+def test_refits_replace_what_psis_cannot_score(
+    tiny_fit: Fit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three families: each decides the population, so that PSIS fails for some."""
+    psis = compare({"fit": tiny_fit}, by="family", progress=False)
+    mixed = compare({"fit": tiny_fit}, by="family", refit="bad")
+    told = capsys.readouterr().err
+    exact = compare({"fit": tiny_fit}, by="family", refit="all", progress=False)
+    bad = psis.loo["fit"].bad
+    assert bad.any()
+    assert "PSIS fails there" in " ".join(psis.doubts)
+    assert "PSIS fails there" not in " ".join(mixed.doubts)
+    assert told.count("R-hat") == bad.sum()
+    np.testing.assert_array_equal(mixed.groups["refitted"], bad)
+    assert exact.groups["refitted"].all()
+    scores = [c.loo["fit"].pointwise for c in (psis, mixed, exact)]
+    np.testing.assert_array_equal(scores[1][~bad], scores[0][~bad])
+    error = np.hypot(mixed.groups["monte_carlo_error"], exact.groups["monte_carlo_error"])
+    assert (np.abs(scores[1] - scores[2])[bad] < 4 * error[bad] + 0.1).all()
+    task = exact.task
+    assert task == "all scores of one more family"
+    assert exact.frame[f"scored_by ({task})"].item() == "exact LOO (3 refits)"
+    assert mixed.frame[f"refitted ({task})"].item() == bad.sum()
+    assert np.isnan(exact.frame[f"p_loo ({task})"].item())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_short_refits")
+def test_folds_of_families_and_refits_of_rows_and_benchmarks(tiny_fit: Fit) -> None:
+    assert value(tiny_fit, "scored_by", by="family", folds=2) == "2 folds"
+    assert np.isfinite(value(tiny_fit, "elpd_kfold", by="family", folds=2))
+    by_row = value(tiny_fit, "elpd_kfold", folds=5)
+    assert by_row == pytest.approx(value(tiny_fit, "elpd_loo"), abs=15)
+    assert value(tiny_fit, "refitted", by="benchmark", refit="all") == 2
+
+
+def batches() -> Table:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": np.geomspace(1.0, 30.0, 48), "batch": list("abcdefgh" * 6)})
+    shift = frame["batch"].map(dict(zip("abcdefgh", 0.1 * rng.normal(size=8), strict=True)))
+    noise = np.exp(shift + 0.02 * rng.normal(size=48))
+    return Table.from_runs(frame.assign(loss=3 * frame["x"] ** -0.1 * noise))
+
+
+@pytest.mark.slow
+def test_batches_of_a_law_left_out_by_psis_are_as_by_refits() -> None:
+    model = customise(
+        model_of_law("power"), effects=["batch"], noise="normal-log", inputs={"x": "x"}
+    )
+    fit = bayescale.fit(model, batches(), seed=0, progress=False, draws=400)
+    psis = compare({"law": fit}, by="batch", progress=False)
+    exact = compare({"law": fit}, by="batch", refit="all", progress=False)
+    assert psis.task == "all measurements of one more batch"
+    good = ~psis.loo["law"].bad
+    assert good.sum() >= 5
+    away = psis.loo["law"].pointwise - exact.loo["law"].pointwise
+    error = np.hypot(psis.groups["monte_carlo_error"], exact.groups["monte_carlo_error"])
+    assert (np.abs(away) < 4 * error + 0.02)[good].all()
+    with pytest.raises(CompareError, match=r'no column of groups .bach. .did you mean "batch"'):
+        compare({"law": fit}, by="bach")
+    with pytest.raises(CompareError, match=r"only one of its kind \(family\).*\"batch\""):
+        compare({"law": fit}, by="family")
