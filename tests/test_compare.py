@@ -42,9 +42,7 @@ class FakeFit:
         size = np.arange(1.0, 1 + len(names))
         columns = {"params": size, "flops": 6e10 * size, "tokens": 1e10}
         runs = pd.DataFrame({"family": families, **columns, "params_active": np.nan}, names)
-        return SimpleNamespace(
-            runs=runs, groups=("family",), inputs=("params", "tokens", "flops")
-        )
+        return SimpleNamespace(runs=runs, groups=("family",), inputs=("params", "tokens", "flops"))
 
     def predict(self, rows: pd.DataFrame, kind: str) -> Any:
         assert kind == "mean"
@@ -316,7 +314,9 @@ def test_a_benchmark_left_out_sums_its_scores_and_has_no_waic() -> None:
     assert not any("waic" in name for name in result.frame.columns)
     assert result.waic == {}
     sums = [fit.array[:, :, fit.frame["benchmark"] == b].sum(axis=2) for b in ("BBH", "MATH")]
-    np.testing.assert_allclose(result.loo["one"].pointwise[:2], psis_loo(np.stack(sums, 2)).pointwise)
+    np.testing.assert_allclose(
+        result.loo["one"].pointwise[:2], psis_loo(np.stack(sums, 2)).pointwise
+    )
     assert list(result.groups["group"]) == ["BBH", "MATH", "MMLU"]
     assert any("Only 3 benchmarks are left out" in doubt for doubt in result.doubts)
     assert "elpd_loo" in str(result)

@@ -113,6 +113,7 @@ def test_members_with_weight_outside_the_group_stay_as_they_are(line: Any) -> No
     assert (np.abs(new.log_density[:, 0] - pointwise) > 0.01).any()
 
 
+@pytest.mark.slow
 def test_an_outlier_with_two_modes_is_integrated_as_by_quadrature(line: Any) -> None:
     """Long tails: one point pulls the shift one way, another point the other way."""
     table = line_table()
