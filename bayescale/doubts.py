@@ -39,7 +39,7 @@ GROUP_ADVICE = (
 
 def plural(by: str) -> str:
     """Name several groups."""
-    words = {ROW: "scores", "family": "families"}
+    words = {ROW: "scores", "family": "families", "corpus": "corpora"}
     return words.get(by, f"{by}s")
 
 

@@ -24,6 +24,7 @@ from bayescale.refit import CHAINS, FoldPrediction, fold_fitter
 from bayescale.rows import Rows
 from bayescale.scores import log_score
 from bayescale.splits import Fold, Split
+from bayescale.validation import quoted
 
 ROW, BENCHMARK = "row", "benchmark"
 POINTWISE = (ROW, BENCHMARK)  # groups whose effects, if any, are the population's
@@ -118,7 +119,7 @@ def score_groups(
         loo = _loo(exact.score, nothing, float("nan"), float("nan"))
         whole = np.ones(count, bool)
         return GroupScores(loo, None, exact.error, exact.effective, whole, exact.r_hat)
-    log_lik, effective = _joint(name, fit, by, code, count, seed=seed, draws=draws, tell=tell)
+    log_lik, effective = _joint(name, fit, by, groups, code, seed=seed, draws=draws, tell=tell)
     loo, error = psis_loo(log_lik), monte_carlo_error(-log_lik)
     bad = np.flatnonzero(loo.bad) if refit == "bad" else np.zeros(0, int)
     refitted, r_hat = np.isin(np.arange(count), bad), nothing
@@ -150,14 +151,15 @@ def _joint(
     name: str,
     fit: Comparable,
     by: str,
+    groups: Sequence[str],
     code: NDArray[Any],
-    count: int,
     *,
     seed: int,
     draws: int,
     tell: Tell,
 ) -> tuple[Floats, Floats]:
     """Log likelihood of each group, (chain, draw, group), and how well it is integrated."""
+    count = len(groups)
     if by in POINTWISE:
         array = checked_log_lik(name, fit)
         order = np.argsort(code, kind="stable")
@@ -170,6 +172,7 @@ def _joint(
     sites = thinned(fit.sites(), chains, draws)
     runs = [_runs(fit, code == group) for group in range(count)]
     found = log_marginal(fit.model, design, design.weights, sites, runs, seed=seed)
+    _check_finite(name, found.log_density, groups)
     return found.log_density.reshape(chains, -1, count), _harmonic(found.effective)
 
 
@@ -190,6 +193,16 @@ def checked_log_lik(name: str, fit: Comparable) -> Floats:
             "that gives every score a positive density."
         )
     return array
+
+
+def _check_finite(name: str, values: Floats, groups: Sequence[str]) -> None:
+    bad = ~np.isfinite(values).all(axis=0)
+    if bad.any():
+        raise CompareError(
+            f"{name}: the likelihood of {quoted(np.asarray(groups)[bad])} without their own "
+            "effects is not finite. Look at its verdict; refit with a noise that gives every score "
+            "a positive density."
+        )
 
 
 def thinned(sites: dict[str, Any], chains: int, draws: int) -> dict[str, Any]:
@@ -266,6 +279,7 @@ def _exact(
             values, effective[at] = _integrated(
                 fit, design, code, fold, members, found, seed=seed, draws=draws
             )
+        _check_finite(name, values, [groups[group] for group in members])
         score[at] = log_score(values)
         error[at] = monte_carlo_error(values.reshape(CHAINS, -1, len(members)))
         r_hat[at] = found.max_r_hat

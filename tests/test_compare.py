@@ -16,8 +16,10 @@ from scipy.stats import norm
 
 from bayescale.cards import load_model, model_from_card
 from bayescale.compare import LAW_TASK, TASK, Comparison, compare
+from bayescale.doubts import _doubts_of_scores
 from bayescale.errors import CompareError
-from bayescale.loo import psis_loo
+from bayescale.grouped import GroupScores
+from bayescale.loo import Loo, psis_loo
 from bayescale.model import Model
 from bayescale.waic import waic
 
@@ -376,3 +378,19 @@ def test_what_cannot_be_left_out_is_refused(given: dict[str, Any], message: str)
 def test_a_family_that_is_the_only_one_cannot_be_left_out() -> None:
     with pytest.raises(CompareError, match=r"'all' is the only one of its kind \(family\).*by row"):
         compare({"law": law(fake())}, by="family")
+
+
+def test_rough_integrals_and_rough_refits_are_named() -> None:
+    three = np.zeros(3)
+    found = GroupScores(
+        loo=Loo(0.0, 0.0, 0.0, three, np.array([0.1, np.nan, 0.2]), 0.7),
+        log_lik=None,
+        error=three,
+        effective=np.array([3.0, 300.0, np.inf]),
+        refitted=np.array([False, True, False]),
+        r_hat=np.array([np.nan, 1.2, np.nan]),
+    )
+    groups = pd.Index(["opt", "yi", "gemma"])
+    rough, apart = _doubts_of_scores("fit", found, groups, frame_of(3), "family")
+    assert 'effects of families is rough within a draw for "opt" (down to 3' in rough
+    assert 'refits without "yi" have R-hat up to 1.20' in apart

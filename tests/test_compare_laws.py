@@ -28,7 +28,8 @@ LAWS: dict[str, dict[str, Any]] = {
 }
 COLUMNS = {
     *("rank", "elpd_loo", "se_elpd_loo", "elpd_diff", "se_diff", "se_diff_over_families"),
-    *("stacking_weight", "p_loo", "bad_pareto_k"),
+    *("p_better", "stacking_weight", "pseudo_bma", "p_loo", "bad_pareto_k"),
+    *("refitted", "scored_by"),
     *("elpd_waic", "se_elpd_waic", "p_waic", "p_waic_above_0.4"),
 }
 

@@ -14,12 +14,15 @@ import pandas as pd
 import pytest
 from arviz_base import from_dict
 from scipy.special import logsumexp
+from typer.testing import CliRunner
 
 import bayescale
 from bayescale import loo, refit
-from bayescale.cards import customise, model_of_law
+from bayescale.cards import customise, model_from_card, model_of_law
+from bayescale.cli.app import app
 from bayescale.compare import compare
 from bayescale.errors import CompareError
+from bayescale.future import parting
 from bayescale.grouped import dealt
 from bayescale.loo import monte_carlo_error, pseudo_bma_weights, psis_loo
 from bayescale.table import Table
@@ -27,6 +30,15 @@ from bayescale.table import Table
 if TYPE_CHECKING:
     from bayescale.fit import Fit
 
+CURVES = """
+name = "curves"
+claim = "Points of one curve miss the law together."
+law = "power"
+noise = "ar1-log"
+[along]
+within = "curve"
+by = "x"
+"""
 REFERENCE = Path(__file__).parent / "reference"
 STORED: dict[str, Any] = json.loads((REFERENCE / "grouped_loo_arviz023.json").read_text())
 RECIPE = runpy.run_path(str(REFERENCE / "grouped_loo_arviz023.py"))
@@ -151,7 +163,72 @@ def test_batches_of_a_law_left_out_by_psis_are_as_by_refits() -> None:
     away = psis.loo["law"].pointwise - exact.loo["law"].pointwise
     error = np.hypot(psis.groups["monte_carlo_error"], exact.groups["monte_carlo_error"])
     assert (np.abs(away) < 4 * error + 0.02)[good].all()
-    with pytest.raises(CompareError, match=r'no column of groups .bach. .did you mean "batch"'):
+    with pytest.raises(CompareError, match=r"no column of groups 'bach'.*did you mean"):
         compare({"law": fit}, by="bach")
     with pytest.raises(CompareError, match=r"only one of its kind \(family\).*\"batch\""):
         compare({"law": fit}, by="family")
+
+
+@pytest.mark.slow
+def test_neighbours_on_a_curve_stay_inside_their_group() -> None:
+    """Neighbours share noise: the likelihood of a whole curve is the sum of its values' own."""
+    frame = pd.DataFrame(
+        {"x": np.tile(np.geomspace(1.0, 30.0, 6), 4), "curve": np.repeat(list("abcd"), 6)}
+    )
+    noise = np.exp(0.03 * np.random.default_rng(0).normal(size=24))
+    table = Table.from_runs(frame.assign(loss=3 * frame["x"] ** -0.1 * noise))
+    model = model_from_card(CURVES)
+    fit = bayescale.fit(model, table, seed=0, progress=False, chains=2, warmup=200, draws=50)
+    result = compare({"law": fit}, by="curve", progress=False)
+    sums = fit.log_likelihood().to_numpy().reshape(2, 50, 4, 6).sum(axis=3)
+    np.testing.assert_allclose(result.loo["law"].pointwise, psis_loo(sums).pointwise, rtol=1e-6)
+
+
+def test_the_command_line_tells_groups_and_everything_of_them(
+    tiny_fit: Fit, tmp_path: Path
+) -> None:
+    tiny_fit.save(tmp_path / "tiny.nc")
+    given = [str(tmp_path / "tiny.nc"), "--by", "benchmark", "--quiet", "--seed", "1", "--json"]
+    result = CliRunner().invoke(app, ["compare", *given], prog_name="bayescale")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["task"] == "all scores of one more benchmark"
+    assert [row["group"] for row in told["groups"]] == ["HellaSwag", "MMLU"]
+    assert set(told["groups"][0]) == {
+        *("model", "group", "elpd", "pareto_k", "monte_carlo_error", "effective_samples"),
+        *("refitted", "r_hat"),
+    }
+    assert f"pseudo_bma ({told['task']})" in told["comparison"][0]
+    wrong = CliRunner().invoke(app, ["compare", given[0], "--refit", "some"], prog_name="bayescale")
+    assert wrong.exit_code == 1
+    assert 'one of "none", "bad", "all"' in wrong.output
+
+
+def test_a_far_point_is_the_largest_run_ten_times_over(tiny_fit: Fit) -> None:
+    found = parting({"one": tiny_fit, "two": tiny_fit})
+    assert found is not None
+    largest = tiny_fit.table.runs["flops"].idxmax()
+    assert f'"{largest}"' in found.where
+    run = tiny_fit.table.runs.loc[largest]
+    at = {"family": run["family"], "params": 10 * run["params"], "tokens": run["tokens"]}
+    draws = tiny_fit.predict(**at, kind="mean").draws
+    assert found.medians["one"] == pytest.approx(np.median(draws, axis=0).mean())
+    assert found.between == 0.0
+    assert found.within == pytest.approx(draws.std(axis=0, ddof=1).mean())
+
+
+@pytest.mark.slow
+def test_laws_of_compute_and_of_params_and_tokens_are_asked_at_one_far_point() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"params": np.geomspace(1e7, 1e9, 12), "tokens": 2e10})
+    frame["loss"] = 2 + 400 * frame["params"] ** -0.35 + 0.01 * rng.normal(size=12)
+    table = Table.from_runs(frame)
+    short: dict[str, Any] = {"seed": 0, "progress": False, "chains": 2, "warmup": 200, "draws": 100}
+    both = bayescale.fit("chinchilla", table, **short)
+    compute = bayescale.fit(customise(model_of_law("power"), inputs={"x": "flops"}), table, **short)
+    found = parting({"both": both, "compute": compute})
+    assert found is not None
+    asked = both.predict(params=1e10, tokens=2e11, kind="mean").draws
+    assert found.medians["both"] == pytest.approx(np.median(asked))
+    asked = compute.predict(flops=6 * 1e10 * 2e11, kind="mean").draws
+    assert found.medians["compute"] == pytest.approx(np.median(asked))

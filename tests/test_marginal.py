@@ -113,6 +113,7 @@ def test_members_with_weight_outside_the_group_stay_as_they_are(line: Any) -> No
     assert (np.abs(new.log_density[:, 0] - pointwise) > 0.01).any()
 
 
+@pytest.mark.slow
 def test_an_outlier_with_two_modes_is_integrated_as_by_quadrature(line: Any) -> None:
     """Long tails: one point pulls the shift one way, another point the other way."""
     table = line_table()
@@ -141,24 +142,33 @@ def test_an_outlier_with_two_modes_is_integrated_as_by_quadrature(line: Any) -> 
         assert found.log_density[s, 0] == pytest.approx(exact, abs=0.15)
 
 
+def new_sites(fit: Fit, part: Any, known: dict[str, Any]) -> dict[str, Any]:
+    one = {name: values[0] for name, values in known.items()}
+    found = marginal._new_sites(fit.model, part, one)
+    assert "intercept_run_new" in found
+    return found
+
+
 @pytest.mark.slow
-def test_a_family_of_one_run_is_integrated_as_by_plain_draws_of_new_families(
-    small_fit: Fit,
+@pytest.mark.parametrize("left_out", ["family", "run"])
+def test_two_scores_are_integrated_as_by_plain_draws_of_new_members(
+    small_fit: Fit, left_out: str
 ) -> None:
-    """Of two scores of a run: the mean likelihood over many families drawn from the population."""
+    """The mean likelihood over many families, or runs of a known one, from the population."""
     fit = small_fit
     design = fit.model.design(fit.table)
     run = int(np.flatnonzero(np.asarray(design.family) == 2)[0])
     observed = np.zeros_like(design.weights)
     observed[run, :2] = 1.0
     weights = np.array(design.weights)
-    weights[np.asarray(design.family) == 2] = 0.0
+    weights[np.asarray(design.family) == 2 if left_out == "family" else run] = 0.0
     sites = {name: values[::40] for name, values in fit.sites().items()}
     found = log_marginal(
         fit.model, design.with_weights(weights), observed, sites, [np.array([run])], seed=0
     )
     part = marginal.only_group(design.with_weights(weights), observed, np.array([run]))
     known = marginal._known_sites(fit.model, part, sites)
+    assert ("intercept_family_new" in new_sites(fit, part, known)) == (left_out == "family")
     count = 20_000
     for s in range(len(found.log_density)):
         many = {name: np.repeat(values[[s]], count, axis=0) for name, values in known.items()}

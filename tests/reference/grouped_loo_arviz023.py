@@ -1,8 +1,8 @@
 """Recipe of the log likelihoods of groups in grouped_loo_arviz023.json, and what made that file.
 
     python -m venv old && old/bin/pip install "arviz==0.23.*"
-    file=tests/reference/grouped_loo_arviz023
-    old/bin/python $file.py > $file.json
+    cd tests/reference
+    ../../old/bin/python grouped_loo_arviz023.py > grouped_loo_arviz023.json
 
 Normal numbers come from uniform ones through the inverse distribution function, as in
 waic_arviz023.py.
