@@ -52,6 +52,20 @@ def test_fit_ask_compare_backtest_and_draw(small_table: Table, tmp_path: Path) -
     [card] = json.loads((tmp_path / "card.json").read_text())["cards"]
     assert card["n"] == split["role"].eq("test").sum() * len(small_table.benchmarks)
     assert set(card["coverage"]) == {"0.5", "0.8", "0.9", "0.95"}
+    beside = json.loads(bayescale(tmp_path, *ask, "--backtest", "card.json", "--json"))
+    assert {row["verdict"] for row in beside} <= {
+        "predictable",
+        "erratic",
+        "flat at chance",
+        "saturated",
+    }
+
+    bayescale(tmp_path, "stack", "compute.nc", "observational.nc", "--quiet", "--out", "stack.json")
+    weights = json.loads((tmp_path / "stack.json").read_text())["weights"]
+    assert sum(weights.values()) == pytest.approx(1)
+    mixed = json.loads(bayescale(tmp_path, *(ask[0], "stack.json", *ask[2:]), "--json"))
+    assert len(mixed["predictions"]) == len(predicted)
+    assert {row["fit"] for row in mixed["parts"]} <= set(weights)
 
     for kind in ("fans", "coverage", "trace", "rank"):
         bayescale(tmp_path, "plot", kind, "compute.nc", "--out", f"{kind}.png")

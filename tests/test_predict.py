@@ -233,3 +233,18 @@ def test_jaxs_flags_do_not_change_a_family_that_is_not_named(tiny_fit: Fit) -> N
         narrow = tiny_fit.predict(**query).draws
     with jax.enable_x64(True):
         np.testing.assert_array_equal(tiny_fit.predict(**query).draws, narrow)
+
+
+def test_a_backtests_verdicts_stand_beside_predictions(tiny_fit: Fit) -> None:
+    verdicts = pd.DataFrame(
+        {"verdict": ["erratic"], "explained": [0.31], "n": [40], "coverage_0.9": [0.8]},
+        index=["HellaSwag"],
+    )
+    plain = tiny_fit.predict(family="llama", params=7e9, tokens=1e12)
+    found = plain.beside(verdicts)
+    columns = list(found.frame)
+    assert columns.index("verdict") == columns.index("benchmark") + 1
+    said = dict(zip(found.frame["benchmark"], found.frame["verdict"], strict=True))
+    assert said == {"MMLU": "not backtested", "HellaSwag": "erratic"}
+    pd.testing.assert_frame_equal(found.frame.drop(columns="verdict"), plain.frame)
+    assert any("HellaSwag was erratic" in doubt and "31%" in doubt for doubt in found.doubts)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from bayescale.backtest import Backtest, score_folds
-from bayescale.errors import CompareError
+from bayescale.errors import CompareError, FitFileError
 from bayescale.fit import Fit
 from bayescale.refit import FoldPrediction
 from bayescale.splits import Fold, Split
-from bayescale.stacking import Stack, mix, stack, weights_from
+from bayescale.stacking import Stack, load_stack, mix, stack, weights_from
 from bayescale.table import Table
 
 QUERY = {"family": "llama", "params": 130e9, "tokens": 2e12}
@@ -114,6 +115,28 @@ def test_stack_takes_weights_from_a_backtest_of_the_same_names(
     assert "by hand" in str(made)
     with pytest.raises(CompareError, match='no card of "third"'):
         stack({"one": tiny_fit, "third": other}, found)
+
+
+def test_a_stack_comes_back_from_its_file(tiny_fit: Fit, tmp_path: Path) -> None:
+    folder = tmp_path / "fits"
+    folder.mkdir()
+    tiny_fit.save(folder / "one.nc")
+    made = Stack({"one": tiny_fit}, pd.Series({"one": 1.0}), "by hand")
+    made.save(tmp_path / "stack.json", {"one": folder / "one.nc"})
+    read = load_stack(tmp_path / "stack.json")
+    assert read.validation == "by hand"
+    assert dict(read.weights) == {"one": 1.0}
+    np.testing.assert_array_equal(read.predict(**QUERY).draws, made.predict(**QUERY).draws)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"fits": {"a": "no.nc"}, "weights": {"a": 1}}'])
+def test_what_is_no_stack_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "stack.json"
+    path.write_text(text)
+    with pytest.raises(FitFileError):
+        load_stack(path)
+    with pytest.raises(FitFileError, match="bayescale stack"):
+        load_stack(tmp_path / "none.json")
 
 
 def test_one_fit_is_no_stack(tiny_fit: Fit) -> None:
