@@ -34,6 +34,7 @@ ENCODING = {"zlib": True, "complevel": 1}
 AFTER_THE_DRAWS = (
     "cli",
     "plots",
+    "readers",
     "backtest.py",
     "baselines.py",
     "comparable.py",

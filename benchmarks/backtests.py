@@ -11,7 +11,8 @@
 
 - date: trained on what was released before 2024, tested on the rest.
 - size: the larger half of the budgets of the compute-optimal and loss-to-loss tables, laws pooled
-  over experiments and corpora (those of stacking.py, whose folds it shares).
+  over experiments and corpora (those of stacking.py, whose folds it shares). Beside them the law of
+  Chinchilla with shifts of what shares an error: training runs of several points, and budgets.
 
 Finished folds are kept: a run that was stopped goes on. Standard errors are from a bootstrap
 over families, experiments or corpora.
@@ -28,6 +29,7 @@ from stacking import CASES, models_of
 
 import bayescale as bs
 from bayescale.backtest import Backtest
+from bayescale.cards import customise
 from bayescale.files import write_json
 from bayescale.runtime import keep_compiled
 
@@ -38,6 +40,7 @@ RULES: dict[str, dict[str, Any]] = {
     "date": {"by": "date", "cutoffs": ("2024-01-01",)},
 }
 SIZES = ("compute-optimal", "loss-to-loss")
+SHIFTS = {"compute-optimal": ["trajectory"], "loss-to-loss": ["budget"]}
 
 
 def main() -> None:
@@ -67,7 +70,9 @@ def run(name: str, seed: int) -> Backtest:
     table = bs.load_table(name)
     if case.benchmarks:
         table = table.select(benchmarks=case.benchmarks)
-    return bs.backtest(models_of(case), table, by="size", group=case.group, seed=seed)
+    models = models_of(case)
+    models["chinchilla with shifts"] = customise(models["chinchilla"], effects=SHIFTS[name])
+    return bs.backtest(models, table, by="size", group=case.group, seed=seed)
 
 
 def summary(result: Backtest) -> dict[str, Any]:

@@ -41,6 +41,8 @@ def read(files: Sequence[Path]) -> Table:
         "params": source["params"],
         "tokens": source["tokens"],
         "flops": source["iso_flop"],
+        # Runs of one budget miss a law together: a group of effects.
+        "budget": source["iso_flop"].map("{:.3g}".format),
         "width": source["d_model"],
         "depth": source["n_layers"],
         "loss": source["val_loss"],
