@@ -27,6 +27,7 @@ DRAWS = 600
 INNER_FOLDS = 5
 ENOUGH = 20  # errors on a benchmark from which its own interval is read; with fewer, those of all
 MOST_STEPS = 200  # a family at chance has an intercept without end; its curve is flat long before
+TINY = 1e-12  # takes the place of a held-out value that a log cannot be taken of
 LEAST_WIDTH = 1e-4  # of a kernel, in shares of the values' range
 
 
@@ -163,7 +164,7 @@ def predict_baseline(
     -------
     BaselinePrediction
     """
-    rows = _long(table, split, group)
+    rows = _long(table, split, fold, group)
     rule = BASELINES[name]
     middle = _predict(rule, rows, fold.train, fold.test)
     pairs = inner(split, fold, table, INNER_FOLDS) or _by_run(table, fold)
@@ -172,6 +173,7 @@ def predict_baseline(
             pd.DataFrame(
                 {
                     "benchmark": rows["benchmark"][test],
+                    "log": rows["log"][test],
                     "error": rows["y"][test] - _predict(rule, rows, train, test),
                 }
             )
@@ -183,7 +185,8 @@ def predict_baseline(
     marks = rows["benchmark"][fold.test].to_numpy()
     for mark in np.unique(marks):
         own = errors["error"][errors["benchmark"] == mark]
-        used = own if len(own) >= ENOUGH else errors["error"]
+        alike = errors["log"] == rows["log"][rows["benchmark"] == mark].iloc[0]
+        used = own if len(own) >= ENOUGH else errors["error"][alike]
         draws[:, marks == mark] = np.quantile(used, levels)[:, None] + middle[marks == mark]
     y = rows["y"][fold.test].to_numpy()
     log_density = _kernel(draws, y)
@@ -194,20 +197,23 @@ def predict_baseline(
     return BaselinePrediction(shown, np.broadcast_to(point, (1, len(y))), log_density - scale)
 
 
-def _long(table: Table, split: Split, group: str) -> pd.DataFrame:
-    """Lay out what baselines know of each score, in the order of `Table.scores`."""
+def _long(table: Table, split: Split, fold: Fold, group: str) -> pd.DataFrame:
+    """Lay out what baselines know of each score, in the order of `Table.scores`.
+
+    A quantity whose training values are all positive is taken by its log.
+    """
     runs, scores = table.runs, table.scores
     column = "flops" if runs["flops"].notna().all() else None
     size = column or (split.rule.size if split.rule else size_column(table))
     marks = table.benchmarks.loc[scores["benchmark"]]
     accuracy = (marks["unit"] == ACCURACY).to_numpy()
-    positive = scores.groupby("benchmark")["score"].transform("min").to_numpy() > 0
-    logs = ~accuracy & positive
+    least = scores[fold.train].groupby("benchmark")["score"].min()
+    logs = ~accuracy & (scores["benchmark"].map(least) > 0).to_numpy()
     y = scores["score"].to_numpy(float)
     return pd.DataFrame(
         {
             "benchmark": scores["benchmark"].to_numpy(str),
-            "y": np.where(logs, np.log(np.where(logs, y, 1.0)), y),
+            "y": np.where(logs, np.log(np.where(logs, np.maximum(y, TINY), 1.0)), y),
             "log": logs,
             "x": np.log10(runs[size].loc[scores["run"]].to_numpy(float)),
             "member": runs[group].loc[scores["run"]].to_numpy(str),
