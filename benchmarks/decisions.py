@@ -1,13 +1,16 @@
 """Which of two corpora is better at the largest budget, decided from the two smallest?
 
     python benchmarks/decisions.py --json benchmarks/results/decisions.json
+    python benchmarks/decisions.py --choose --json benchmarks/results/decisions_choice.json
 
 DataDecide's question (Magnusson et al. 2025, arXiv:2504.11393) on the runs of Brandfonbrener et al.
 2024 (set BAYESCALE_MIRROR, or be online): six corpora, fifteen pairs, on every validation loss and
 task that all share. A law pooled over corpora is fitted to the runs of the two smallest budgets and
 predicts those of the largest; a pair of runs of equal size is decided by the probability that one
 value lies below the other. Beside it the usual way: rank by the single largest small run (the most
-compute, then the most params), or by the best run of the second budget.
+compute, then the most params), or by the best run of the largest training budget.
+
+`--choose` compares models inside the training budgets: the second is decided from the smallest.
 
 Claim: higher accuracy than the ranking, and a Brier score below 0.25 and below the ranking's. Its
 standard errors are from a bootstrap over corpora.
@@ -37,18 +40,37 @@ from bayescale.table import Table
 from bayescale.workers import fit_folds
 
 LAW = "chinchilla"
-BEST = "ranking by the best run of the second budget"
+BEST = "ranking by the best run of the largest training budget"
 SMALL = 2  # budgets that are trained on
+# Which coefficients differ by corpus; with none, each corpus shifts the log of the response.
+MODELS = {
+    "every coefficient by corpus": ("E", "A", "B", "alpha", "beta"),
+    "levels by corpus": ("E", "A", "B"),
+    "both terms by corpus": ("A", "B"),
+    "floor by corpus": ("E",),
+    "a shift of each corpus": (),
+}
+CHOSEN = "every coefficient by corpus"
 
 
 def main() -> None:
     """Decide every pair on every measure, and sum up."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--choose", action="store_true", help="compare models on other budgets")
     parser.add_argument("--json", type=Path, help="write what was found here")
     arguments = parser.parse_args()
     keep_compiled()
-    found, by_measure = loss_to_loss(arguments.seed)
+    if arguments.choose:
+        chosen = {name: loss_to_loss(arguments.seed, name, 1, 1)[0] for name in MODELS}
+        table = pd.concat({name: found.loc[[LAW]] for name, found in chosen.items()})
+        rankings = next(iter(chosen.values())).drop(LAW)
+        table = pd.concat([table.droplevel(1), rankings])
+        print(table.round(4).to_string())
+        if arguments.json:
+            write_json(arguments.json, {"seed": arguments.seed, **table.to_dict("index")})
+        return
+    found, by_measure = loss_to_loss(arguments.seed, CHOSEN, SMALL, None)
     print(found.round(4).to_string())
     print(by_measure.round(3).to_string())
     dclm = by_core()
@@ -63,25 +85,33 @@ def main() -> None:
         write_json(arguments.json, result)
 
 
-def model() -> Model:
-    """Pool every coefficient over the corpora."""
-    bare = model_of_law(LAW)
-    pool = {c.name: "corpus" for c in bare.law.coefficients}
-    return customise(bare, pool=pool, noise="student-t-log")
+def model(name: str) -> Model:
+    """Pool some coefficients over the corpora."""
+    pooled = MODELS[name]
+    pool = dict.fromkeys(pooled, "corpus")
+    return customise(
+        model_of_law(LAW), pool=pool, effects=None if pooled else ["corpus"], noise="student-t-log"
+    )
 
 
-def loss_to_loss(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Decide all pairs of corpora, and give the scores of the whole and by measure."""
+def loss_to_loss(
+    seed: int, name: str, small: int, ahead: int | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Decide all pairs of corpora, and give the scores of the whole and by measure.
+
+    Trained on the smallest budgets; tested on the one so many steps ahead, the largest by default.
+    """
     table = bs.load_table("loss-to-loss")
     corpora = table.runs["corpus"].nunique()
     of = table.runs["corpus"].loc[table.scores["run"]].to_numpy()
     shared = table.scores.assign(corpus=of).groupby("benchmark")["corpus"].nunique() == corpora
     names = [name for name in table.benchmarks.index if shared[name] and name != "loss"]
     parts, odds = [], []
-    for number, name in enumerate(names, start=1):
-        one = table.select(benchmarks=[name])
-        split = budgets(one)
-        predicted = fit_folds({LAW: model()}, one, split, seed=seed, chains=2, draws=300)[LAW][0]
+    for number, measure in enumerate(names, start=1):
+        one = table.select(benchmarks=[measure])
+        split = budgets(one, small, ahead)
+        fitted = fit_folds({LAW: model(name)}, one, split, seed=seed, chains=2, draws=300)
+        predicted = fitted[LAW][0]
         rows = held_out(one, split.folds[0], "corpus")
         pairs = matched_pairs(rows, one)
         parts.append(pairs)
@@ -92,33 +122,32 @@ def loss_to_loss(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
                 BEST: by_best(pairs, one, split),
             }
         )
-        told = (
-            f"[{number}/{len(names)}] {name}: {len(pairs)} pairs, R-hat {predicted.max_r_hat:.2f}"
-        )
+        told = f"[{number}/{len(names)}] {name}, {measure}: R-hat {predicted.max_r_hat:.2f}"
         print(told, file=sys.stderr, flush=True)
     pairs = pd.concat(parts, ignore_index=True)
-    joined = {name: np.concatenate([of[name] for of in odds]) for name in odds[0]}
+    joined = {way: np.concatenate([of[way] for of in odds]) for way in odds[0]}
     by = {
-        name: {
+        measure: {
             f"{way}: {score}": float(decision_scores(own, of).loc[way, score])
             for way in of
             for score in ("accuracy", "brier")
         }
-        for name, own, of in zip(names, parts, odds, strict=True)
+        for measure, own, of in zip(names, parts, odds, strict=True)
     }
     return decision_scores(pairs, joined), pd.DataFrame.from_dict(by, orient="index")
 
 
-def budgets(table: Table) -> Split:
-    """Train on the smallest budgets, test the largest."""
+def budgets(table: Table, small: int, ahead: int | None) -> Split:
+    """Train on the smallest budgets, test a larger one."""
     flops = table.runs["flops"].loc[table.scores["run"]].to_numpy()
     levels = np.unique(flops)
-    fold = Fold("largest", np.isin(flops, levels[:SMALL]), flops == levels[-1], 0)
+    tested = levels[-1] if ahead is None else levels[small + ahead - 1]
+    fold = Fold("larger", np.isin(flops, levels[:small]), flops == tested, 0)
     return Split("budgets", (fold,))
 
 
 def by_best(pairs: pd.DataFrame, table: Table, split: Split) -> np.ndarray[Any, Any]:
-    """Decide each pair by the lowest value of either corpus at the second budget."""
+    """Decide each pair by the lowest value of either corpus at the largest training budget."""
     rows = table.scores[split.folds[0].train].join(table.runs[["corpus", "flops"]], on="run")
     second = rows[rows["flops"] == rows["flops"].max()]
     best = second.groupby("corpus")["score"].min()
