@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bayescale.baselines import BASELINES, predict_baseline
 from bayescale.cards import for_other_table, load_model, own_table
 from bayescale.decisions import RANKING, decide, decision_scores, matched_pairs, ranked
 from bayescale.errors import BacktestError, SplitError
-from bayescale.files import plain, write_json
-from bayescale.holdouts import FOLDS, hold_out, size_column
+from bayescale.holdouts import FOLDS, hold_out, log_compute
 from bayescale.model import Model
 from bayescale.refit import CHAINS, DRAWS, FoldPrediction, silent
-from bayescale.scorecard import Scorecard, gains, scale_of, score_rows, scorecard
+from bayescale.scorecard import Scorecard, gains, score_rows, scorecard
 from bayescale.splits import Fold, Split, read_split
 from bayescale.table import Table
+from bayescale.track_record import Backtest
 from bayescale.validation import quoted
-from bayescale.verdicts import RULES, verdicts
+from bayescale.verdicts import verdicts
 from bayescale.workers import fit_folds
 
 __all__ = [
@@ -40,122 +39,7 @@ __all__ = [
     "score_folds",
 ]
 
-Floats = NDArray[np.float64]
 ModelLike = str | Path | Model
-SCORES = ["mae", "crps", "interval_score"]
-SHOWN = ["n", *SCORES, "coverage_0.9", "coverage_0.9_se"]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Backtest:
-    """Models and baselines on the same held-out rows.
-
-    Parameters
-    ----------
-    table, split
-        Name of the table; what was held out.
-    cards
-        For each model its scorecard; `backtest["skills"]` is short for one.
-    baselines
-        For each baseline its scorecard.
-    verdicts
-        For each model a frame of benchmarks: predictable, flat at chance, saturated or erratic.
-    decisions
-        How well each model, and a ranking by the largest small run, tells which of two families of
-        equal size scores higher: `n`, `accuracy`, `brier`, with standard errors over families.
-        Empty where no two held-out runs match.
-    """
-
-    table: str
-    split: Split
-    cards: dict[str, Scorecard]
-    baselines: dict[str, Scorecard]
-    verdicts: dict[str, pd.DataFrame]
-    decisions: pd.DataFrame
-
-    def __getitem__(self, model: str) -> Scorecard:
-        return self.cards[model]
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row for each model, then for each baseline: every score and its standard error."""
-        cards = [*self.cards.values(), *self.baselines.values()]
-        return pd.concat([card.to_frame() for card in cards])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain JSON values.
-
-        Returns
-        -------
-        dict
-            `table`, `split`, `cards` and `baselines` (lists of scorecards), `verdicts` (by model
-            and benchmark), `decisions` (by forecast).
-        """
-        result: dict[str, Any] = plain(
-            {
-                "table": self.table,
-                "split": str(self.split).splitlines(),
-                "cards": [card.to_dict() for card in self.cards.values()],
-                "baselines": [card.to_dict() for card in self.baselines.values()],
-                "verdicts": {name: of.to_dict("index") for name, of in self.verdicts.items()},
-                "decisions": self.decisions.to_dict("index"),
-            }
-        )
-        return result
-
-    def to_json(self, path: str | Path) -> Path:
-        """Write `to_dict()` to a file, whole or not at all.
-
-        Raises
-        ------
-        BayescaleError
-            The file cannot be written there.
-        """
-        path = Path(path)
-        write_json(path, self.to_dict())
-        return path
-
-    def __str__(self) -> str:
-        first = next(iter(self.cards.values()))
-        factor, digits, unit = scale_of(first.unit)
-        frame = self.to_frame()
-        shown = ["mae", "crps", "interval_score", "mean_width_0.9"]
-        table = (factor * frame[shown]).round(digits).assign(log_score=frame["log_score"].round(3))
-        for level in ("0.5", "0.8", "0.9", "0.95"):
-            covered = frame[[f"coverage_{level}", f"coverage_{level}_se"]].to_numpy()
-            table[f"{float(level):.0%} hold"] = [
-                f"{100 * a:.1f} ({100 * b:.1f})" for a, b in covered
-            ]
-        text = [str(self.split), f"scores in {unit}; coverage in percent (standard error)"]
-        text.append(table.to_string())
-        for card in self.cards.values():
-            text.append(f"{card.model} less the baselines: gains (standard error)")
-            text.append(_told_gains(card, factor, digits).to_string())
-            if len(card.by_distance):
-                text.append(f"{card.model} by distance of extrapolation")
-                scaled = card.by_distance[SHOWN].copy()
-                scaled[SCORES] = (factor * scaled[SCORES]).round(digits)
-                text.append(scaled.round(3).to_string())
-            text.append(f"{card.model} by benchmark")
-            text.append(self.verdicts[card.model].round(3).to_string())
-        text.append(RULES)
-        if len(self.decisions):
-            text.append("which of two families of equal size scores higher")
-            text.append(self.decisions.round(3).to_string())
-        return "\n\n".join(text)
-
-    __repr__ = __str__
-
-
-def _told_gains(card: Scorecard, factor: float, digits: int) -> pd.DataFrame:
-    told = {}
-    for name, by, size in (
-        ("CRPS", "crps", factor),
-        ("interval score", "interval_score", factor),
-        ("log score", "log_score", 1.0),
-    ):
-        pairs = size * card.against[[f"{by}_gain", f"{by}_gain_se"]].to_numpy()
-        told[name] = [f"{a:.{digits}f} ({b:.{digits}f})" for a, b in pairs]
-    return pd.DataFrame(told, index=card.against.index)
 
 
 def backtest(
@@ -256,6 +140,10 @@ def backtest(
         tell(str(split))
     elif group not in table.groups:
         raise SplitError(f"table {table.name} has no groups {group!r}: it has {table.groups}")
+    baselines = {
+        name: [_as_fold(predict_baseline(name, table, split, fold, group)) for fold in split.folds]
+        for name in BASELINES
+    }
     found = fit_folds(
         loaded,
         table,
@@ -267,8 +155,7 @@ def backtest(
         dask=dask,
         tell=tell,
     )
-    tell("recalibrating baselines on training rows")
-    return _summed_up(table, split, found, group)
+    return _summed_up(table, split, found, baselines, group)
 
 
 def _named(
@@ -293,26 +180,27 @@ def _named(
 
 
 def _summed_up(
-    table: Table, split: Split, found: dict[str, list[FoldPrediction]], group: str
+    table: Table,
+    split: Split,
+    found: Mapping[str, Sequence[FoldPrediction]],
+    baselines: Mapping[str, Sequence[FoldPrediction]],
+    group: str,
 ) -> Backtest:
     """Score models and baselines on the same rows."""
-    predictions = dict(found)
-    for name in BASELINES:
-        predictions[name] = [
-            _as_fold(predict_baseline(name, table, split, fold, group)) for fold in split.folds
-        ]
-    cards = {
-        name: score_folds(name, table, split, of, group=group) for name, of in predictions.items()
+    beaten = {
+        name: score_folds(name, table, split, of, group=group) for name, of in baselines.items()
     }
-    baselines = {name: cards[name] for name in BASELINES}
-    models = {name: replace(cards[name], against=gains(cards[name], baselines)) for name in found}
+    cards = {}
+    for name, of in found.items():
+        card = score_folds(name, table, split, of, group=group)
+        cards[name] = replace(card, against=gains(card, beaten))
     return Backtest(
         table=table.name,
         split=split,
-        cards=models,
-        baselines=baselines,
-        verdicts={name: verdicts(card, table) for name, card in models.items()},
-        decisions=_decisions(table, split, found, next(iter(models.values())).rows, group),
+        cards=cards,
+        baselines=beaten,
+        verdicts={name: verdicts(card, table) for name, card in cards.items()},
+        decisions=_decisions(table, split, found, next(iter(cards.values())).rows, group),
     )
 
 
@@ -331,11 +219,11 @@ def _as_fold(found: Any) -> FoldPrediction:
 def _decisions(
     table: Table,
     split: Split,
-    found: dict[str, list[FoldPrediction]],
+    found: Mapping[str, Sequence[FoldPrediction]],
     rows: pd.DataFrame,
     group: str,
 ) -> pd.DataFrame:
-    pairs = matched_pairs(rows, table)
+    pairs = matched_pairs(rows, table, split)
     if pairs.empty:
         return pd.DataFrame()
     odds = {
@@ -372,9 +260,8 @@ def score_folds(
     Scorecard
     """
     rows, folds = [], []
-    column = split.rule.size if split.rule else None
     for fold, prediction in zip(split.folds, predictions, strict=True):
-        observed = held_out(table, fold, group, column)
+        observed = held_out(table, split, fold, group)
         rows.append(
             score_rows(prediction.draws, prediction.mean_draws, observed, prediction.log_density)
         )
@@ -393,21 +280,15 @@ def score_folds(
     return scorecard(model, pd.concat(rows, ignore_index=True), pd.DataFrame(folds), unit)
 
 
-def held_out(
-    table: Table, fold: Fold, group: str = "family", size: str | None = None
-) -> pd.DataFrame:
+def held_out(table: Table, split: Split, fold: Fold, group: str = "family") -> pd.DataFrame:
     """Pick the test rows of a fold.
 
     Parameters
     ----------
-    table
-        The table that the fold divides.
-    fold
-        One fold of a split of that table.
+    table, split, fold
+        What is divided, how, and which of its folds.
     group
         The column that takes the place of families.
-    size
-        The column that tells sizes, where FLOPs are not known.
 
     Returns
     -------
@@ -420,8 +301,7 @@ def held_out(
     rows.insert(0, "fold", fold.label)
     member = table.runs[group]
     rows.insert(2, "family", member.loc[rows["run"]].to_numpy())
-    column = "flops" if table.runs["flops"].notna().all() else size or size_column(table)
-    compute = np.log10(table.runs[column])
+    compute = log_compute(table, split)
     trained = table.runs.index.isin(table.scores.loc[fold.train, "run"])
     most = compute[trained].groupby(member[trained]).max()
     reach = compute.loc[rows["run"]].to_numpy() - rows["family"].map(most).to_numpy(float)

@@ -2,7 +2,8 @@
 
 Each baseline predicts a held-out value from the training values on the same benchmark, by family
 (or whatever group the backtest names) and the log of compute. Its interval comes from its own
-errors on training rows held out as the backtest holds rows out, so it is as honest as can be.
+errors on training rows that are held out by the rule of the backtest: all that can be known of its
+errors before the held-out rows are looked at.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.special import expit, logit
 
+from bayescale.errors import SplitError
 from bayescale.frames import ACCURACY
-from bayescale.holdouts import Mask, inner, size_column
+from bayescale.holdouts import Mask, inner, log_compute
 from bayescale.splits import Fold, Split
 from bayescale.table import Table
 
@@ -26,9 +28,9 @@ Floats = NDArray[np.float64]
 DRAWS = 600
 INNER_FOLDS = 5
 ENOUGH = 20  # errors on a benchmark from which its own interval is read; with fewer, those of all
-MOST_STEPS = 200  # a family at chance has an intercept without end; its curve is flat long before
+MOST_STEPS, RIDGE = 200, 1e-4
 TINY = 1e-12  # takes the place of a held-out value that a log cannot be taken of
-LEAST_WIDTH = 1e-4  # of a kernel, in shares of the values' range
+LEAST_WIDTH = 1e-4  # of a kernel, in the unit of values or of their logs
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +96,14 @@ def logistic(train: Points, test: Points) -> Floats:
         jacobian[:, -1] = steep * x
         return jacobian
 
+    # A pull too weak to matter keeps a family at chance, or with one run, from running away.
+    pull = RIDGE * np.eye(len(start))[:-1]
     found = least_squares(
-        lambda free: curve(free) - train.y, start, jac=slopes, method="lm", max_nfev=MOST_STEPS
+        lambda free: np.concatenate([curve(free) - train.y, pull @ (free - start)]),
+        start,
+        jac=lambda free: np.vstack([slopes(free), pull]),
+        method="lm",
+        max_nfev=MOST_STEPS,
     ).x
     level = dict(zip(names, found[:-1], strict=True))
     mean = float(np.mean(found[:-1]))
@@ -174,6 +182,7 @@ def predict_baseline(
                 {
                     "benchmark": rows["benchmark"][test],
                     "log": rows["log"][test],
+                    "unit": rows["unit"][test],
                     "error": rows["y"][test] - _predict(rule, rows, train, test),
                 }
             )
@@ -185,15 +194,18 @@ def predict_baseline(
     marks = rows["benchmark"][fold.test].to_numpy()
     for mark in np.unique(marks):
         own = errors["error"][errors["benchmark"] == mark]
-        alike = errors["log"] == rows["log"][rows["benchmark"] == mark].iloc[0]
-        used = own if len(own) >= ENOUGH else errors["error"][alike]
+        first = rows[rows["benchmark"] == mark].iloc[0]
+        alike = (errors["log"] == first["log"]) & (errors["unit"] == first["unit"])
+        used = own if len(own) >= ENOUGH or not alike.any() else errors["error"][alike]
+        used = used if len(used) else errors["error"]
         draws[:, marks == mark] = np.quantile(used, levels)[:, None] + middle[marks == mark]
     y = rows["y"][fold.test].to_numpy()
     log_density = _kernel(draws, y)
     logs = rows["log"][fold.test].to_numpy(bool)
     scale = np.where(logs, y, 0.0)  # the density of a value, not of its log
-    shown, point = np.where(logs, np.exp(draws), np.clip(draws, *_bounds(table, marks))), middle
-    point = np.where(logs, np.exp(point), point)
+    low, high = _bounds(table, marks)
+    shown = np.where(logs, np.exp(draws), np.clip(draws, low, high))
+    point = np.where(logs, np.exp(middle), np.clip(middle, low, high))
     return BaselinePrediction(shown, np.broadcast_to(point, (1, len(y))), log_density - scale)
 
 
@@ -203,8 +215,8 @@ def _long(table: Table, split: Split, fold: Fold, group: str) -> pd.DataFrame:
     A quantity whose training values are all positive is taken by its log.
     """
     runs, scores = table.runs, table.scores
-    column = "flops" if runs["flops"].notna().all() else None
-    size = column or (split.rule.size if split.rule else size_column(table))
+    x = log_compute(table, split)
+    x = x.fillna(x.mean() if x.notna().any() else 0.0)
     marks = table.benchmarks.loc[scores["benchmark"]]
     accuracy = (marks["unit"] == ACCURACY).to_numpy()
     least = scores[fold.train].groupby("benchmark")["score"].min()
@@ -215,7 +227,8 @@ def _long(table: Table, split: Split, fold: Fold, group: str) -> pd.DataFrame:
             "benchmark": scores["benchmark"].to_numpy(str),
             "y": np.where(logs, np.log(np.where(logs, np.maximum(y, TINY), 1.0)), y),
             "log": logs,
-            "x": np.log10(runs[size].loc[scores["run"]].to_numpy(float)),
+            "unit": marks["unit"].to_numpy(str),
+            "x": x.loc[scores["run"]].to_numpy(),
             "member": runs[group].loc[scores["run"]].to_numpy(str),
             "chance": np.where(accuracy, marks["chance"].fillna(0.0), np.nan),
             "ceiling": np.where(accuracy, marks["ceiling"].fillna(1.0), np.nan),
@@ -230,6 +243,9 @@ def _predict(
     found = np.full(len(rows), rows["y"][train].mean())
     for mark in rows["benchmark"][test].unique():
         own = (rows["benchmark"] == mark).to_numpy()
+        alike = (rows["unit"] == rows["unit"][own].iloc[0]).to_numpy() & train
+        if alike.any():
+            found[own] = rows["y"][alike].mean()
         if (own & train).any():
             found[own & test] = rule(_points(rows[own & train]), _points(rows[own & test]))
     predicted: Floats = found[test]
@@ -248,9 +264,15 @@ def _points(rows: pd.DataFrame) -> Points:
 
 def _by_run(table: Table, fold: Fold) -> Sequence[tuple[Mask, Mask]]:
     """Divide training rows by run, where the rule of the split leaves nothing to divide."""
-    number = pd.factorize(table.scores["run"])[0] % INNER_FOLDS
-    parts = [(fold.train & (number != i), fold.train & (number == i)) for i in range(INNER_FOLDS)]
-    return [(train, test) for train, test in parts if train.any() and test.any()]
+    number = np.full(len(fold.train), -1)
+    number[fold.train] = pd.factorize(table.scores["run"][fold.train])[0] % INNER_FOLDS
+    parts = [(fold.train & (number != i), number == i) for i in range(INNER_FOLDS)]
+    pairs = [(train, test) for train, test in parts if train.any() and test.any()]
+    if not pairs:
+        raise SplitError(
+            f"fold {fold.label} trains on one run: no baseline can be recalibrated on it; keep more"
+        )
+    return pairs
 
 
 def _bounds(table: Table, marks: NDArray[np.str_]) -> tuple[Floats, Floats]:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayescale.holdouts import log_compute
 from bayescale.splits import Split
 from bayescale.table import Table
 
@@ -23,19 +24,19 @@ RANKING = "ranking by the largest small run"
 REPLICATES = 1000
 
 
-def matched_pairs(rows: pd.DataFrame, table: Table) -> pd.DataFrame:
+def matched_pairs(rows: pd.DataFrame, table: Table, split: Split) -> pd.DataFrame:
     """List the held-out runs that stand against each other on a benchmark.
 
-    Two held-out runs of different families, of equal params and equal FLOPs (within a tenth of a
-    decade, where known), whose measured values differ. They may be of different folds, whose draws
-    are then taken as independent.
+    Two held-out runs of different families whose measured values differ, and whose params, FLOPs
+    and sizes are equal, within a tenth of a decade; what is not known of one must be unknown of the
+    other. They may be of different folds, whose draws are then taken as independent.
 
     Parameters
     ----------
     rows
         Held-out rows: `fold`, `run`, `family` (the member of the group), `benchmark`, `score`.
-    table
-        Gives sizes.
+    table, split
+        Give sizes.
 
     Returns
     -------
@@ -43,13 +44,23 @@ def matched_pairs(rows: pd.DataFrame, table: Table) -> pd.DataFrame:
         `benchmark`, `a` and `b` (members, sorted), `first` and `second` (positions in `rows`),
         `won` (1.0 where the value of `a` is the larger).
     """
-    size = np.log10(table.runs[list(SIZES)].loc[rows["run"]].to_numpy(float))
+    runs = table.runs[list(SIZES)].assign(size=log_compute(table, split))
+    if split.rule and split.rule.size:
+        runs["size"] = np.log10(table.runs[split.rule.size])
+    runs[list(SIZES)] = np.log10(runs[list(SIZES)])
+    size = runs.loc[rows["run"]].to_numpy(float)
+    nameless = np.isnan(size)
     member, score = rows["family"].to_numpy(str), rows["score"].to_numpy(float)
-    found = []
+    found: list[tuple[str, str, str, int, int, float]] = []
+    if len(np.unique(member)) == 1:
+        rows = rows.iloc[:0]
     for benchmark, own in rows.groupby("benchmark", sort=False).indices.items():
         for i, j in combinations(own, 2):
+            if member[i] == member[j] or score[i] == score[j]:
+                continue
             apart = np.abs(size[i] - size[j])
-            if member[i] == member[j] or score[i] == score[j] or (apart > ALIKE).any():
+            alike = (apart <= ALIKE) | (nameless[i] & nameless[j])
+            if not alike.all() or nameless[i].all():
                 continue
             first, second = (i, j) if member[i] < member[j] else (j, i)
             won = float(score[first] > score[second])

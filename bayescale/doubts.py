@@ -123,10 +123,10 @@ def _doubts_of_scores(
             doubts.append(f"{head} ({_named(groups, loo.bad)}): PSIS fails there; {REMEDY}.")
     rough = found.effective < LEAST_EFFECTIVE
     if rough.any():
+        least = f"{found.effective.min():.0f}"
         doubts.append(
-            f"{name}: the integral over the own effects of {plural(by)} is rough within a draw for "
-            f"{_named(groups, rough)} (down to {found.effective.min():.0f} samples that count): "
-            "their scores are uncertain, and rather too low."
+            f"{name}: the scores of {plural(by)} {_named(groups, rough)} hang on few draws, of "
+            f"effects or of a refit (down to {least} that count): uncertain, and rather too low."
         )
     apart = found.r_hat > R_HAT_LIMIT
     if apart.any():

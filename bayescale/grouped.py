@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from bayescale.comparable import Comparable
 from bayescale.design import Design, grid_positions
@@ -110,6 +111,7 @@ def score_groups(
     -------
     GroupScores
     """
+    _check_curves(name, fit, by)
     code = pd.Index(groups).get_indexer(pd.Index(labels(fit, by)))
     count = len(groups)
     nothing = np.full(count, np.nan)
@@ -133,6 +135,21 @@ def score_groups(
         effective = np.where(refitted, exact.effective, effective)
         r_hat = exact.r_hat
     return GroupScores(loo, log_lik, error, effective, refitted, r_hat)
+
+
+def _check_curves(name: str, fit: Comparable, by: str) -> None:
+    """Refuse groups that cut a curve whose neighbouring points share noise."""
+    along = fit.model.along
+    if along is None or by in POINTWISE:
+        return
+    runs = fit.table.runs
+    group = runs.index.to_series() if by == "run" else runs[by]
+    if group.groupby(runs[along.within]).nunique().max() > 1:
+        raise CompareError(
+            f"{name}: neighbours along a {along.within} share noise, and one {by} holds a part of "
+            f"a {along.within}: what is left out would still be known from its neighbours; compare "
+            f"by={along.within!r} (command line: --by {along.within})"
+        )
 
 
 def dealt(count: int, folds: int, seed: int) -> list[list[int]]:
@@ -252,14 +269,8 @@ def _exact(
     texts = [", ".join(str(groups[group]) for group in members) for members in held]
     pairs = zip(texts, tests, strict=True)
     split = Split("groups", tuple(Fold(text, ~test, test, 0) for text, test in pairs))
-    # Starting near the fit to all rows changes how soon a refit's chains agree, not on what.
     fit_fold = fold_fitter(
-        fit.model,
-        fit.table,
-        split,
-        seed=seed,
-        tell=lambda text: tell(f"{name}: {text}"),
-        start_from=np.ones(len(code), bool),
+        fit.model, fit.table, split, seed=seed, tell=lambda text: tell(f"{name}: {text}")
     )
     design = fit.model.design(fit.table)
     score, error, effective, r_hat = np.full((4, len(groups)), np.nan)
@@ -274,11 +285,14 @@ def _exact(
             values = np.stack(
                 [found.log_density[:, code[fold.test] == g].sum(axis=1) for g in members], axis=1
             )
-            effective[at] = np.inf
+            inside = np.full(len(members), np.inf)
         else:
-            values, effective[at] = _integrated(
+            values, inside = _integrated(
                 fit, design, code, fold, members, found, seed=seed, draws=draws
             )
+        # A plain mean over draws may hang on one of them, as that over samples within a draw.
+        shares = np.exp(values - logsumexp(values, axis=0))
+        effective[at] = np.minimum(inside, 1 / (shares**2).sum(axis=0))
         _check_finite(name, values, [groups[group] for group in members])
         score[at] = log_score(values)
         error[at] = monte_carlo_error(values.reshape(CHAINS, -1, len(members)))

@@ -89,7 +89,8 @@ def hold_out(
         )
     if (keep is not None and keep < 0) or folds < 2:
         raise SplitError(f"keep must be at least 0 and folds at least 2; given: {keep}, {folds}")
-    rule = Rule(by, keep, folds, group, size_column(table, size), tuple(cutoffs), seed)
+    needed = by in ("size", "family")
+    rule = Rule(by, keep, folds, group, size_column(table, size, needed), tuple(cutoffs), seed)
     labelled, notes = {
         "size": _by_size,
         "family": _by_family,
@@ -99,7 +100,10 @@ def hold_out(
     made = []
     for label, test in labelled.items():
         train = ~test if by != "date" else _before(table, label)
-        kept = train if by == "benchmark" else train & ~_tainted(table, test, train)
+        own = train  # rows that could tell what is held out
+        if by == "benchmark":
+            own = train & (table.scores["benchmark"] == label).to_numpy()
+        kept = train & ~(own & _tainted(table, test, own))
         made.append(Fold(label, kept, test, 0))
     dropped = sum(int((~fold.train & ~fold.test).sum()) for fold in made)
     if dropped and by != "date":
@@ -110,13 +114,13 @@ def hold_out(
     return split
 
 
-def size_column(table: Table, size: str | None = None) -> str:
-    """Choose the column that tells which runs are larger.
+def size_column(table: Table, size: str | None = None, needed: bool = True) -> str:
+    """Choose the column that tells which runs are larger; "" where there is none, nor needed.
 
     Raises
     ------
     SplitError
-        The column is not there, or no input is known of every run.
+        The column is not there, or no input is known of every run and one is needed.
     """
     runs = table.runs
     if size is not None:
@@ -131,7 +135,19 @@ def size_column(table: Table, size: str | None = None) -> str:
     for name in (*preferred, *table.inputs):
         if name in table.inputs and runs[name].notna().all():
             return str(name)
+    if not needed:
+        return ""
     raise SplitError(f"table {table.name} has no input that is known of every run")
+
+
+def log_compute(table: Table, split: Split) -> pd.Series:
+    """Give the log10 of each run's FLOPs; of the size column where some are not known; else NaN."""
+    column = "flops" if table.runs["flops"].notna().all() else ""
+    column = column or (split.rule.size if split.rule else size_column(table, needed=False))
+    if not column:
+        return pd.Series(np.nan, table.runs.index)
+    found: pd.Series = np.log10(table.runs[column])
+    return found
 
 
 def size_ranks(table: Table, rule: Rule) -> pd.DataFrame:
@@ -229,12 +245,16 @@ def _before(table: Table, cutoff: str) -> Mask:
 
 def _by_benchmark(table: Table, rule: Rule) -> tuple[dict[str, Mask], list[str]]:
     keep = KEPT_OF_BENCHMARK if rule.keep is None else rule.keep
-    scores = table.scores
-    size = table.runs[rule.size].loc[scores["run"]].to_numpy()
+    scores, runs = table.scores, table.runs
+    size = runs[rule.size] if rule.size else pd.Series(1.0, runs.index)
+    size = size.loc[scores["run"]].to_numpy()
+    # Scores of derivatives would give away those of the runs that they come from.
+    first = _of_rows(table, (runs["lineage"] == "") | (runs["lineage"] == runs["family"]))
     labelled = {}
     for name in table.benchmarks.index:
         own = (scores["benchmark"] == name).to_numpy(copy=True)
-        place = np.flatnonzero(own)[np.argsort(size[own], kind="stable")]
+        able = own & first if (own & first).sum() >= keep else own
+        place = np.flatnonzero(able)[np.argsort(size[able], kind="stable")]
         own[place[np.linspace(0, len(place) - 1, min(keep, len(place))).round().astype(int)]] = (
             False
         )
@@ -273,23 +293,31 @@ def _tainted(table: Table, test: Mask, train: Mask) -> Mask:
 def inner(split: Split, fold: Fold, table: Table, folds: int) -> list[tuple[Mask, Mask]]:
     """Divide a fold's training rows as the split divides the table: pairs of train and test.
 
-    What is recalibrated on these pairs has seen nothing of the fold's test rows. A split file has
-    no rule: its pairs leave out the largest size of each family.
+    What is recalibrated on these pairs has seen nothing of the fold's test rows. Dates before the
+    fold's first are cut by half-years, other benchmarks than its own left out in turn, and of
+    sizes the larger half, or those above one fewer than the fold keeps. A split file has no rule:
+    its pairs are those of sizes.
     """
-    rule = split.rule or Rule("size", None, folds, "family", size_column(table), (), 0)
+    rule = split.rule or Rule(
+        "size", None, folds, "family", size_column(table, needed=False), (), 0
+    )
     places = np.flatnonzero(fold.train)
     small = replace(
         table, scores=table.scores[fold.train].reset_index(drop=True), name="the training rows"
     )
     small = replace(small, runs=table.runs[table.runs.index.isin(small.scores["run"])])
-    by = "size" if rule.by in ("date", "benchmark") else rule.by
-    ranks = size_ranks(small, rule)
     keep = rule.keep
-    if by == "size":  # the largest size alone, since what is left is shorter
-        keep = None if rule.keep is None else max(1, min(rule.keep, int(ranks["sizes"].max()) - 1))
+    if rule.by == "size" and keep is not None:
+        keep = max(1, min(keep, int(size_ranks(small, rule)["sizes"].max()) - 1))
     try:
         again = hold_out(
-            small, by, keep=keep, folds=folds, group=rule.group, size=rule.size, seed=rule.seed
+            small,
+            rule.by,
+            keep=keep,
+            folds=folds,
+            group=rule.group,
+            size=rule.size or None,
+            seed=rule.seed,
         )
     except SplitError:
         return []

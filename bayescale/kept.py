@@ -46,7 +46,6 @@ AFTER_THE_DRAWS = (
     "future.py",
     "grouped.py",
     "holdouts.py",
-    "kept.py",
     "loo.py",
     "marginal.py",
     "scorecard.py",
@@ -55,7 +54,7 @@ AFTER_THE_DRAWS = (
     "stacking.py",
     "verdicts.py",
     "waic.py",
-    "workers.py",
+    "track_record.py",
 )
 
 
@@ -70,12 +69,17 @@ def fold_key(
             data = part.encode() if isinstance(part, str) else part
             made_of.update(len(data).to_bytes(8, "big") + data)
 
-    add(model.card, source_text(model.law) if model.law.origin else "")
+    add(model.card, law_text(model))
     add(*(getattr(table, name).to_csv() for name in FRAMES))
     for fold in split.folds:
         add(fold.label, np.packbits(fold.train).tobytes(), np.packbits(fold.test).tobytes())
     add(f"{seed} {chains} {draws}")
     return made_of.hexdigest()
+
+
+def law_text(model: Model) -> str:
+    """Give the text of a law in a file of the user's; "" for one that BayeScale ships."""
+    return source_text(model.law) if model.law.origin else ""
 
 
 def fold_folder(name: str, key: str) -> Path | None:

@@ -75,11 +75,10 @@ class Prediction:
                 doubts.append(f"{name} was not backtested")
                 continue
             row = verdicts.loc[name]
-            doubts.append(
-                f"{name} was {row['verdict']} in the backtest: medians explained "
-                f"{row['explained']:.0%} of the variance of {row['n']:.0f} held-out scores, 90% "
-                f"intervals held {row['coverage_0.9']:.0%}"
-            )
+            told = f"90% intervals held {row['coverage_0.9']:.0%} of {row['n']:.0f} held-out scores"
+            if np.isfinite(row["explained"]):
+                told += f", medians explained {row['explained']:.0%} of their variance"
+            doubts.append(f"{name} was {row['verdict']} in the backtest: {told}")
         return replace(self, frame=frame, doubts=(*self.doubts, *doubts))
 
     def __str__(self) -> str:

@@ -1,8 +1,7 @@
 """One compiled program for many folds: weights change, shapes and executables stay.
 
 Before the folds, one run with every fold's held-out rows at weight zero learns a start, a step size
-and a metric; each fold then continues from there. So no start depends on a value held out, unless a
-caller wants that.
+and a metric; each fold then continues from there. So no start depends on a value held out.
 """
 
 from __future__ import annotations
@@ -79,7 +78,6 @@ def fold_fitter(
     chains: int = CHAINS,
     draws: int = DRAWS,
     tell: Callable[[str], None] = silent,
-    start_from: NDArray[np.bool_] | None = None,
 ) -> Callable[[Fold], FoldPrediction]:
     """Compile a model for a table, and give a function that fits and predicts one fold.
 
@@ -95,10 +93,6 @@ def fold_fitter(
         Chains of a fold, and draws of each.
     tell
         Is told what is being done.
-    start_from
-        Rows that the common start is learned from, shape (row,); those that every fold trains on
-        by default. Where every row is held out once, all may be given: a start decides how soon
-        the chains of a fold agree, not what on.
 
     Returns
     -------
@@ -118,8 +112,6 @@ def fold_fitter(
     tell(f"compiling {model.name}")
     began = time.perf_counter()
     common = np.logical_and.reduce([fold.train for fold in split.folds])
-    if start_from is not None:
-        common = start_from
     with jax.enable_x64(True):
         program = compile_program(model, design)
         tell("learning a common start")
@@ -160,8 +152,10 @@ def fold_fitter(
             name: values[:, ::length].reshape(-1, *values.shape[2:])
             for name, values in found.sites.items()
         }
-        # The density of held-out scores needs them on the grid, after sampling has ended.
-        scored = dataclasses.replace(held, weights=weights(fold.train | fold.test))
+        # The density of held-out scores needs them on the grid, after sampling has ended; their
+        # standard errors are as unknown as they are.
+        stderr = np.where(weights(fold.test) > 0, np.nan, held.stderr)
+        scored = dataclasses.replace(held, weights=weights(fold.train | fold.test), stderr=stderr)
         out = evaluate(model, scored, sites, seed=seed + number)
         at = (slice(None), row[fold.test], column[fold.test])
         return FoldPrediction(

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 SHOWN = 0.9  # the level of the interval score and of the mean width
 BOOTSTRAP_SEED = 0
-FIFTHS, UNSEEN = 5, "no run of the family in training"
+FIFTHS, UNKNOWN, UNSEEN = 5, 5, "no run of the family in training"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,8 +36,8 @@ class Scorecard:
     `by_benchmark`, `by_family`, `by_distance` and `folds` are frames, `rows` has one row per
     predicted score. Distance is the log10 of a run's compute over the most of its family's runs in
     training; `by_distance` has fifths of it, and families without any. `unit` is that of the
-    scores, "mixed" where there are several. `against` has a row for each baseline: its own scores
-    and by how much the model is better, with standard errors over families.
+    scores, "mixed units" where there are several. `against` has a row for each baseline: its own
+    scores and by how much the model is better, with standard errors over families.
     """
 
     model: str
@@ -294,25 +294,41 @@ def gains(card: Scorecard, baselines: Mapping[str, Scorecard]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(found, orient="index").rename_axis("baseline")
 
 
+def distance_parts(distance: pd.Series) -> pd.Series:
+    """Divide a distance into fifths, by number; equal distances stay together.
+
+    Parameters
+    ----------
+    distance
+        Decades, NaN where a family has no run in training.
+
+    Returns
+    -------
+    Series
+        0 to 4, and 5 where the distance is not known.
+    """
+    near = distance.round(2)
+    levels = np.unique(near.dropna())
+    # As few values as parts: each is one.
+    cuts = levels if len(levels) <= FIFTHS else near.quantile(np.arange(1, FIFTHS + 1) / FIFTHS)
+    part = np.searchsorted(np.unique(cuts), near.fillna(-np.inf))
+    return pd.Series(np.where(near.isna(), UNKNOWN, part), distance.index)
+
+
 def _by_distance(rows: pd.DataFrame) -> pd.DataFrame:
     """Means over fifths of the distance, and over the rows of families without training runs."""
     distance = rows.get("distance", pd.Series(np.nan, rows.index))
     if distance.isna().all():
         return _by(rows.assign(distance=UNSEEN), "distance").iloc[:0]
-    distance = distance.round(2)
-    few = distance.nunique() <= FIFTHS  # as many values as parts: each is one
-    edges = distance if few else distance.quantile(np.linspace(0, 1, FIFTHS + 1))
-    upper = np.unique(edges.dropna())[0 if few else 1 :]
-    part = np.searchsorted(upper, distance.fillna(upper[0]))
-    lower = distance.groupby(part).min()
-    names = [
-        f"{low:.2f} decades" if low == high else f"{low:.2f} to {high:.2f} decades"
-        for low, high in zip(lower, distance.groupby(part).max(), strict=True)
-    ]
-    told = pd.Series(part, rows.index).map(dict(zip(lower.index, names, strict=True)))
-    label = told.where(distance.notna(), UNSEEN)
+    part = distance_parts(distance)
+    names = {UNKNOWN: UNSEEN}
+    for number, of in distance.round(2).groupby(part):
+        if number != UNKNOWN:
+            low, high = of.min(), of.max()
+            names[number] = f"{low:.2f}" + (f" to {high:.2f}" if high > low else "") + " decades"
+    label = part.map(names)
     found = _by(rows.assign(distance=label), "distance")
-    found = found.reindex([name for name in (*names, UNSEEN) if name in found.index])
+    found = found.reindex([names[number] for number in sorted(part.unique())])
     groups = rows.groupby(label)
     for level in LEVELS:
         found[f"coverage_{level}_se"] = [

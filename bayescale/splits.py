@@ -129,6 +129,10 @@ def check_folds(split: Split, table: Table, source: str) -> None:
     SplitError
         Names the fold, and what to do.
     """
+    if not split.folds:
+        raise SplitError(
+            f"{source}: nothing of table {table.name} is held out; keep fewer sizes or scores"
+        )
     for fold in split.folds:
         for mask, what, advice in (
             (fold.train, "to train on", 'give some runs the role "train"'),

@@ -160,10 +160,15 @@ def stack(
     if len(fits) < 2:
         raise CompareError("a stack needs two or more fits")
     common_observations(fits)
+    table = next(iter(fits.values())).table
     if isinstance(validation, str):
         models = {name: fit.model for name, fit in fits.items()}
-        table = next(iter(fits.values())).table
         validation = backtest(models, table, by=validation, seed=seed, **rule)
+    if validation.table != table.name:
+        raise CompareError(
+            f"the backtest is of table {validation.table}, the fits of {table.name}: weights are "
+            "for one table"
+        )
     lacking = [name for name in fits if name not in validation.cards]
     if lacking:
         raise CompareError(

@@ -1,4 +1,4 @@
-"""What a backtest says of each benchmark in one word: predictable, flat, saturated or erratic."""
+"""What a backtest says of each benchmark: predictable, flat, saturated, erratic or too few."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ if TYPE_CHECKING:
 
 EDGE = 0.05  # share of the range from chance to ceiling that counts as its end
 EXPLAINED = 0.5  # share of the held-out spread that a predictable benchmark's medians explain
-LEVEL, BAND = 0.9, (0.86, 0.94)
+LEVEL, LEAST_COVERED = 0.9, 0.86
+FEW_SCORES, FEW_FAMILIES = 10, 3
 BOOTSTRAP_SEED = 0
 RULES = f"""\
+too few to tell: fewer than {FEW_SCORES} held-out scores, or than {FEW_FAMILIES} families
 flat at chance: nine of ten held-out scores are within {EDGE:.0%} of the range above chance
 saturated: nine of ten are within {EDGE:.0%} of the range below the ceiling
 predictable: medians explain {EXPLAINED:.0%} of the variance of held-out scores or more, and 90% \
-intervals hold {BAND[0]:.0%} of them or more, or 90% within two standard errors
+intervals hold {LEAST_COVERED:.0%} of them or more, or 90% within two standard errors
 erratic: anything else"""
 
 
 def verdicts(card: Scorecard, table: Table) -> pd.DataFrame:
     """Judge each benchmark by how its held-out scores were predicted.
 
-    The first rule that applies counts (`RULES`): flat at chance, saturated, predictable, erratic.
-    Only an accuracy can be flat or saturated.
+    The first rule that applies counts (`RULES`): too few to tell, flat at chance, saturated,
+    predictable, erratic. Only an accuracy can be flat or saturated.
 
     Parameters
     ----------
@@ -55,9 +57,11 @@ def verdicts(card: Scorecard, table: Table) -> pd.DataFrame:
         covered, se = cluster_bootstrap(
             rows[f"covered_{LEVEL}"], rows["family"], seed=BOOTSTRAP_SEED
         )
-        holds = covered >= BAND[0] or covered + 2 * se >= LEVEL
+        holds = covered >= LEAST_COVERED or covered + 2 * se >= LEVEL
         edge = EDGE * (ceiling - chance)
-        if high < chance + edge:
+        if len(rows) < FEW_SCORES or rows["family"].nunique() < FEW_FAMILIES:
+            verdict = "too few to tell"
+        elif high < chance + edge:
             verdict = "flat at chance"
         elif low > ceiling - edge:
             verdict = "saturated"

@@ -19,9 +19,11 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from bayescale.cards import model_from_card
 from bayescale.errors import FitError
-from bayescale.kept import fold_folder, fold_key, made_by, read_fold, write_fold
+from bayescale.files import check_writable
+from bayescale.kept import fold_folder, fold_key, law_text, made_by, read_fold, write_fold
 from bayescale.model import Model
-from bayescale.refit import FoldPrediction, fold_fitter
+from bayescale.parts import source_text
+from bayescale.refit import FoldPrediction, fold_fitter, silent
 from bayescale.runtime import cpu_count, keep_compiled
 from bayescale.splits import Split
 from bayescale.table import Table
@@ -33,7 +35,10 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One model and all its folds: what a worker needs to fit any of them."""
+    """One model and all its folds: what a worker needs to fit any of them.
+
+    `law` is the text of a law in a file of the user's, which must be the same where it is fitted.
+    """
 
     card: str
     table: Table
@@ -42,16 +47,13 @@ class Task:
     chains: int
     draws: int
     key: str
+    law: str = ""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Task) and self.key == other.key
 
     def __hash__(self) -> int:
         return hash(self.key)
-
-
-def _silent(_: str) -> None:
-    """Tell nobody."""
 
 
 # The chains of a fold take the processors; a worker of several threads must not fit several folds.
@@ -61,14 +63,20 @@ _ONE_AT_A_TIME = Lock()
 # One model at a time: its program and its start serve every fold that this process fits.
 @lru_cache(maxsize=1)
 def _fitter(task: Task) -> Callable[[int], FoldPrediction]:
+    model = model_from_card(task.card)
+    if model.law.origin and source_text(model.law) != task.law:
+        raise FitError(
+            f"the law in {model.law.origin} is not what it was when the backtest began: start the "
+            "backtest again, with the same file at the same place on every machine"
+        )
     fit_fold = fold_fitter(
-        model_from_card(task.card),
+        model,
         task.table,
         task.split,
         seed=task.seed,
         chains=task.chains,
         draws=task.draws,
-        tell=_silent,
+        tell=silent,
     )
     # By number: another copy of the task, that a later fold came with, has other objects as folds.
     return lambda number: fit_fold(task.split.folds[number])
@@ -92,7 +100,7 @@ def fit_folds(
     draws: int,
     workers: int | None = None,
     dask: str | None = None,
-    tell: Tell = _silent,
+    tell: Tell = silent,
 ) -> dict[str, list[FoldPrediction]]:
     """Fit every model to every fold, and give the predictions of what each fold holds out.
 
@@ -129,9 +137,12 @@ def fit_folds(
     }
     folders = {name: fold_folder(model.name, keys[name]) for name, model in models.items()}
     tasks = {
-        name: Task(model.card, table, split, seed, chains, draws, keys[name])
+        name: Task(model.card, table, split, seed, chains, draws, keys[name], law_text(model))
         for name, model in models.items()
     }
+    for folder in folders.values():
+        if folder is not None:
+            check_writable(folder / "0.nc")
     found: dict[tuple[str, int], FoldPrediction] = {}
     refused: list[str] = []
     for name in tasks:
@@ -221,7 +232,7 @@ def _fitted(
 def _cluster(address: str) -> Iterator[int]:
     """Let joblib send folds to a Dask cluster, and give the number of its processors."""
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
         from distributed.client import FutureCancelledError
     except ImportError as error:
         raise FitError(
@@ -252,6 +263,11 @@ def _cluster(address: str) -> Iterator[int]:
             raise FitError(
                 f"the Dask scheduler at {address} is gone, or gave folds up: {error}. Finished "
                 "folds are kept: start the cluster again and repeat the command"
+            ) from error
+        except KilledWorker as error:
+            raise FitError(
+                f"workers of the Dask cluster at {address} die of a fold: {error}. Finished folds "
+                "are kept. Each worker needs a few GiB of memory, and one thread (--nthreads 1)"
             ) from error
 
 

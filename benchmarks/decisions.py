@@ -112,8 +112,8 @@ def loss_to_loss(
         split = budgets(one, small, ahead)
         fitted = fit_folds({LAW: model(name)}, one, split, seed=seed, chains=2, draws=300)
         predicted = fitted[LAW][0]
-        rows = held_out(one, split.folds[0], "corpus")
-        pairs = matched_pairs(rows, one)
+        rows = held_out(one, split, split.folds[0], "corpus")
+        pairs = matched_pairs(rows, one, split)
         parts.append(pairs)
         odds.append(
             {

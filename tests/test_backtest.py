@@ -53,7 +53,7 @@ def oracle(
     grid = norm.ppf((np.arange(draws) + 0.5) / draws)
 
     def fit_fold(fold: Fold) -> FoldPrediction:
-        y = held_out(table, fold)["score"].to_numpy()
+        y = held_out(table, split, fold)["score"].to_numpy()
         mean = np.full((draws, len(y)), 0.5 + shift)
         return FoldPrediction(
             draws=mean + sd * grid[:, None],
@@ -195,7 +195,7 @@ def test_unwritable_places_are_refused(card: Scorecard, tmp_path: Path) -> None:
 def test_arrays_of_wrong_shape_or_with_nan_are_refused(
     part: str, table: Table, split: Split
 ) -> None:
-    observed = held_out(table, split.folds[0])
+    observed = held_out(table, split, split.folds[0])
     good = np.full((5, len(observed)), 0.5)
     for bad in (good[:, 1:], good[0], np.where(np.eye(5, len(observed)), np.nan, good)):
         arrays = {"draws": good, "mean_draws": good, "log_density": good, part: bad}
@@ -212,9 +212,9 @@ def test_pit_of_the_true_distribution_is_that_of_its_cdf(card: Scorecard, table:
 def test_distance_is_in_decades_from_the_familys_most_compute_in_training(table: Table) -> None:
     run = table.scores["run"].to_numpy()
     fold = Fold("1", ~np.isin(run, ["a-70b", "a-7b", "b-1b", "b-7b", "b-70b"]), run == "a-70b", 0)
-    assert held_out(table, fold)["distance"].to_numpy() == pytest.approx(np.log10(70))
+    assert held_out(table, split, fold)["distance"].to_numpy() == pytest.approx(np.log10(70))
     unseen = Fold("2", fold.train, run == "b-7b", 0)
-    assert held_out(table, unseen)["distance"].isna().all()
+    assert held_out(table, split, unseen)["distance"].isna().all()
 
 
 def test_fifths_of_distance_hold_every_row_once(table: Table, split: Split) -> None:

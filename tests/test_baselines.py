@@ -18,6 +18,7 @@ from bayescale.baselines import (
     straight_line,
 )
 from bayescale.datasets import load_table
+from bayescale.errors import SplitError
 from bayescale.holdouts import hold_out
 from bayescale.splits import Split
 from bayescale.table import Table
@@ -81,14 +82,85 @@ def test_nothing_depends_on_a_held_out_score(name: str, table: Table, split: Spl
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_predictions_are_scores_and_densities_integrate_to_one(
-    name: str, table: Table, split: Split
-) -> None:
+def test_predictions_of_scores_are_scores(name: str, table: Table, split: Split) -> None:
     fold = split.folds[0]
     found = predict_baseline(name, table, split, fold, "family")
     assert found.draws.shape[1] == found.mean_draws.shape[1] == fold.test.sum()
-    assert ((found.draws >= 0) & (found.draws <= 1)).all()
+    for values in (found.draws, found.mean_draws):
+        assert ((values >= 0) & (values <= 1)).all()
     assert np.isfinite(found.log_density).all()
+
+
+def test_no_held_out_value_decides_whether_logs_are_taken() -> None:
+    frame = pd.DataFrame({"flops": np.tile(np.geomspace(1e18, 1e21, 6), 3)})
+    frame["corpus"] = np.repeat(list("abc"), 6)
+    frame["loss"] = 3.0 * (frame["flops"] / 1e19) ** -0.1
+    drawn = []
+    for value in (frame["loss"].iloc[5], -0.001):
+        frame.loc[5, "loss"] = value
+        table = Table.from_runs(frame)
+        split = hold_out(table, "size", group="corpus")
+        fold = split.folds[0]
+        drawn += [predict_baseline(name, table, split, fold, "corpus").draws for name in BASELINES]
+    for first, second in zip(drawn[:3], drawn[3:], strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+RULES: list[dict[str, object]] = [
+    {"by": "size"},
+    {"by": "size", "keep": 1},
+    {"by": "size", "keep": 2},
+    {"by": "family"},
+    {"by": "date"},
+    {"by": "benchmark"},
+    {"by": "benchmark", "keep": 0},
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_every_rule_has_baselines_on_the_bundled_leaderboard(rule: dict[str, object]) -> None:
+    table = load_table("open-llm-leaderboard").select(benchmarks=["MMLU", "GSM8K", "BBH"])
+    split = hold_out(table, **rule)  # type: ignore[arg-type]
+    fold = split.folds[-1]
+    for name in BASELINES:
+        found = predict_baseline(name, table, split, fold, "family")
+        assert np.isfinite(found.draws).all()
+        assert found.draws.shape[1] == fold.test.sum()
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("overtraining", {"by": "size", "keep": 1, "group": "corpus"}),
+        ("overtraining", {"by": "benchmark", "keep": 0}),
+        ("olmo-ladder", {"by": "size"}),
+        ("finetuning", {"by": "size"}),
+    ],
+)
+def test_tables_of_laws_have_baselines(name: str, rule: dict[str, object]) -> None:
+    table = load_table(name)
+    split = hold_out(table, **rule)  # type: ignore[arg-type]
+    group = str(rule.get("group", "family"))
+    for baseline in BASELINES:
+        found = predict_baseline(baseline, table, split, split.folds[0], group)
+        assert np.isfinite(found.draws).all()
+
+
+def test_one_training_run_recalibrates_nothing() -> None:
+    table = load_table("gemstones")
+    split = hold_out(table, "size", keep=1)
+    with pytest.raises(SplitError, match="trains on one run"):
+        predict_baseline("line of each family", table, split, split.folds[0], "family")
+
+
+def test_recalibration_by_date_has_unseen_families_too() -> None:
+    """Errors on families that nothing is known of are larger: intervals must have seen some."""
+    table = load_table("open-llm-leaderboard")
+    split = hold_out(table, "date", cutoffs=("2024-01-01",))
+    found = predict_baseline("line of each family", table, split, split.folds[0], "family")
+    low, high = np.quantile(found.draws, [0.05, 0.95], axis=0)
+    y = table.scores["score"][split.folds[0].test]
+    assert ((low <= y) & (y <= high)).mean() > 0.8
 
 
 def test_density_of_a_positive_quantity_is_of_the_value_not_of_its_log() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from bayescale.decisions import RANKING, decide, decision_scores, matched_pairs, ranked
 from bayescale.splits import Fold, Split
 from bayescale.table import Table
+
+EVERY = Split("by hand", ())
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +36,7 @@ def rows_of(table: Table) -> pd.DataFrame:
 
 
 def test_pairs_are_of_one_size_and_any_folds(table: Table) -> None:
-    pairs = matched_pairs(rows_of(table), table)
+    pairs = matched_pairs(rows_of(table), table, EVERY)
     assert len(pairs) == 6
     assert list(zip(pairs["a"], pairs["b"], strict=True))[:3] == [
         ("a", "b"),
@@ -40,15 +44,35 @@ def test_pairs_are_of_one_size_and_any_folds(table: Table) -> None:
         ("b", "c"),
     ]
     assert list(pairs["won"]) == [1, 1, 1, 0, 1, 1]
-    assert len(matched_pairs(rows_of(table).assign(fold=list("111212")), table)) == 6
+    assert len(matched_pairs(rows_of(table).assign(fold=list("111212")), table, EVERY)) == 6
+
+
+def test_runs_of_other_sizes_or_of_unknown_size_do_not_match(table: Table) -> None:
+    rows = rows_of(table)
+    for change in (
+        {"params": np.nan, "flops": np.nan, "tokens": np.nan},
+        {"params": [1e8, 2e8, 4e8] * 2},
+    ):
+        other = dataclasses.replace(table, runs=table.runs.assign(**change))
+        if "flops" not in change:
+            other.runs["flops"] = 6 * other.runs["params"] * other.runs["tokens"]
+        assert matched_pairs(rows, other, EVERY).empty
+    by_examples = Table.from_runs(
+        pd.DataFrame({"examples": [1e3, 1e6], "corpus": ["a", "b"], "ce": [2.0, 1.0]}), "ce"
+    )
+    assert matched_pairs(rows_of(by_examples), by_examples, EVERY).empty
+
+
+def test_members_of_one_family_are_no_choice(table: Table) -> None:
+    assert matched_pairs(rows_of(table).assign(family="a"), table, EVERY).empty
 
 
 def test_equal_scores_decide_nothing(table: Table) -> None:
-    assert matched_pairs(rows_of(table).assign(score=0.5), table).empty
+    assert matched_pairs(rows_of(table).assign(score=0.5), table, EVERY).empty
 
 
 def test_odds_are_shares_of_joint_draws(table: Table) -> None:
-    pairs = matched_pairs(rows_of(table), table).iloc[:1]
+    pairs = matched_pairs(rows_of(table), table, EVERY).iloc[:1]
     draws = np.zeros((4, 6))
     draws[:, 0] = [1, 1, 0, 0]  # above, above, equal, below
     draws[3, 1] = 1
@@ -60,14 +84,14 @@ def test_the_ranking_is_by_the_largest_run_in_training(table: Table) -> None:
     large = rows["run"].str.endswith("9").to_numpy()
     split = Split("s", (Fold("1", ~large, large, 0),))
     held = rows[large].reset_index(drop=True)
-    pairs = matched_pairs(held, table)
+    pairs = matched_pairs(held, table, split)
     np.testing.assert_array_equal(ranked(pairs, held, table, split, "corpus"), [1, 1, 1])
     none = Split("s", (Fold("1", (rows["run"] == "a1").to_numpy(), large, 0),))
     np.testing.assert_array_equal(ranked(pairs, held, table, none, "corpus"), [0.5, 0.5, 0.5])
 
 
 def test_accuracy_and_brier_are_closed_forms(table: Table) -> None:
-    pairs = matched_pairs(rows_of(table), table)
+    pairs = matched_pairs(rows_of(table), table, EVERY)
     p = np.array([0.9, 0.6, 0.4, 0.2, 0.5, 1.0])
     frame = decision_scores(pairs, {"m": p, RANKING: np.ones(6)})
     assert frame.loc["m", "accuracy"] == pytest.approx((1 + 1 + 0 + 1 + 0.5 + 1) / 6)

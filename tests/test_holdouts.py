@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -121,6 +123,24 @@ def test_by_benchmark_gives_a_few_scores_over_all_sizes(table: Table) -> None:
         assert (size.min(), size.max()) == (1e9, 70e9)
 
 
+def test_what_derives_from_a_tested_score_is_not_given() -> None:
+    table = load_table("open-llm-leaderboard")
+    for fold in hold_out(table, "benchmark").folds:
+        rows = table.scores[fold.train & (table.scores["benchmark"] == fold.label).to_numpy()]
+        runs = table.runs.loc[rows["run"]]
+        assert len(runs) == 5
+        assert (runs["lineage"] == runs["family"]).all()
+
+
+def test_dates_and_benchmarks_need_no_size(table: Table) -> None:
+    runs = table.runs.assign(params=np.nan, tokens=np.nan, flops=np.nan)
+    bare = dataclasses.replace(table, runs=runs)
+    assert hold_out(bare, "date", cutoffs=("2024-01-01",)).folds
+    assert hold_out(bare, "benchmark", keep=2).folds
+    with pytest.raises(SplitError, match="no input that is known"):
+        hold_out(bare, "size")
+
+
 def test_points_of_one_training_run_never_straddle_a_split() -> None:
     table = load_table("compute-optimal")
     (fold,) = hold_out(table, "size", group="experiment").folds
@@ -185,6 +205,8 @@ def test_a_split_file_has_inner_pairs_too() -> None:
         ({"by": "size", "group": "corpus"}, "no groups 'corpus'"),
         ({"by": "size", "size": "depth"}, "'depth'"),
         ({"by": "size", "keep": 9}, "keep fewer or more sizes"),
+        ({"by": "family", "keep": 9}, "nothing of table made is held out"),
+        ({"by": "benchmark", "keep": 99}, "nothing of table made is held out"),
         ({"by": "family", "folds": 1}, "at least 2"),
         ({"by": "family", "keep": -1}, "at least 0"),
         ({"by": "date", "cutoffs": ("soon",)}, "2024-01-01"),

@@ -34,6 +34,17 @@ def leave_out(table: Table, names: list[str]) -> Split:
     return Split("runs", tuple(Fold(name, run != name, run == name, 0) for name in names))
 
 
+def test_a_held_out_standard_error_is_as_unknown_as_its_score(
+    tiny_table: Table, split: Split
+) -> None:
+    one = Split("one", split.folds[:1])
+    drawn = []
+    for stderr in (0.2, np.nan):
+        scores = tiny_table.scores.assign(stderr=np.where(one.folds[0].test, stderr, 0.01))
+        drawn.append(predictions(Table(scores, tiny_table.runs, tiny_table.benchmarks), one)[0])
+    np.testing.assert_array_equal(drawn[0].draws, drawn[1].draws)
+
+
 def predictions(table: Table, split: Split, seed: int = 0) -> list[FoldPrediction]:
     fit_fold = fold_fitter(load_model("compute"), table, split, seed=seed, draws=DRAWS)
     return [fit_fold(fold) for fold in split.folds]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -44,6 +46,13 @@ def test_rules(facts: tuple[float, float, float, float], verdict: str) -> None:
     frame = verdicts(*card_of(*facts))
     assert frame.loc["MMLU", "verdict"] == verdict
     assert verdict in RULES
+
+
+def test_few_scores_or_families_tell_nothing() -> None:
+    card, table = card_of(0.6, 0.1, 0.02, 0.1)
+    for rows in (card.rows.iloc[:8], card.rows.assign(family="f")):
+        few = dataclasses.replace(card, rows=rows)
+        assert verdicts(few, table).loc["MMLU", "verdict"] == "too few to tell"
 
 
 def test_explained_is_one_less_the_error_over_the_spread() -> None:

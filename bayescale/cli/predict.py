@@ -127,6 +127,8 @@ def predict(
 
     forecaster: Fit | Stack
     if stacked := fit.suffix == ".json":
+        if backtest is not None:
+            raise typer.BadParameter("a backtest is of one model: leave --backtest out for a stack")
         stack = bs.load_stack(fit)
         forecaster, posterior = stack, next(iter(stack.fits.values()))
     else:
@@ -174,7 +176,9 @@ def _verdicts(path: Path, model: str) -> pd.DataFrame:
         raise PredictError(
             f"{path} is no backtest of {model}: it has verdicts of {quoted(known) or 'no model'}"
         )
-    return pd.DataFrame.from_dict(known[model], orient="index")
+    found = pd.DataFrame.from_dict(known[model], orient="index")
+    numbers = found.columns.drop("verdict")
+    return found.astype(dict.fromkeys(numbers, float))
 
 
 def _readable(frame: pd.DataFrame) -> pd.DataFrame:

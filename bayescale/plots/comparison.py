@@ -69,7 +69,7 @@ def plot_comparison_frame(comparison: Comparison) -> pd.DataFrame:
 
 
 def plot_comparison(comparison: Comparison, ax: Axes | None = None) -> Axes:
-    """Draw how far fits are behind the best in PSIS-LOO, with two standard errors to each side.
+    """Draw how far fits are behind the best, with two standard errors to each side.
 
     The larger of the errors over rows and over families is drawn. Stacking weights stand beside.
     The doubts of a comparison must be read with its picture.

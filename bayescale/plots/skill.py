@@ -7,12 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator
-from numpy.typing import NDArray
 
 from bayescale.errors import BacktestError
 from bayescale.plots.cards import Shown, Source, measured, read_cards
 from bayescale.plots.style import COLOURS, GREY, INK, MARKERS, legend_below, panels, tidy
-from bayescale.scorecard import BOOTSTRAP_SEED, FIFTHS, UNSEEN, scale_of
+from bayescale.scorecard import BOOTSTRAP_SEED, UNSEEN, distance_parts, scale_of
 from bayescale.scores import cluster_bootstrap
 from bayescale.validation import suggest
 
@@ -59,20 +58,9 @@ def plot_skill_frame(source: Source, *, score: str = "crps") -> pd.DataFrame:
     column, found = SCORES[score][0], []
     for card in read_cards(source):
         rows = card.need(column, "distance", "family")
-        fifth = _fifths(rows["distance"].to_numpy(float))
+        fifth = distance_parts(rows["distance"].astype(float))
         found += [_row(card, rows[fifth == part], column) for part in np.unique(fifth)]
     return pd.DataFrame(found)
-
-
-def _fifths(distance: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Give each known distance the number of its fifth, and what is not known the last one."""
-    known = distance[~np.isnan(distance)]
-    fifth = np.full(len(distance), FIFTHS)
-    if len(known):
-        # Equal distances stay together, so there may be fewer than five.
-        cuts = np.unique(np.quantile(known, np.arange(1, FIFTHS) / FIFTHS))
-        fifth[~np.isnan(distance)] = np.searchsorted(cuts, known)
-    return fifth
 
 
 def _row(card: Shown, rows: pd.DataFrame, column: str) -> dict[str, object]:

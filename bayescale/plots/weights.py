@@ -15,8 +15,6 @@ from bayescale.stacking import Stack
 KINDS = {
     "stacking_weight": "stacking",
     "pseudo_bma": "pseudo-BMA",
-    "pseudo_bma_weight": "pseudo-BMA",
-    "pseudo_bma_plus": "pseudo-BMA+",
 }
 THICK = 0.76  # of the room between fits, that all bars of one take
 
@@ -110,7 +108,9 @@ def plot_weights(source: Stack | Comparison, ax: Axes | None = None) -> Axes:
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1.0], ["0", "0.25", "0.5", "0.75", "1"])
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.set_yticks(range(len(names)), names[::-1])
-    origin = "held-out log scores" if isinstance(source, Stack) else "PSIS-LOO"
+    origin = (
+        "held-out log scores" if isinstance(source, Stack) else "what each left-out score tells"
+    )
     about = frame["about"].iloc[0]
     words = f"{kinds[0]} weight" if len(kinds) == 1 else "weight"
     axes.set_xlabel(f"{words}, from {origin}\n({about})")
