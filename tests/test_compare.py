@@ -392,5 +392,6 @@ def test_rough_integrals_and_rough_refits_are_named() -> None:
     )
     groups = pd.Index(["opt", "yi", "gemma"])
     rough, apart = _doubts_of_scores("fit", found, groups, frame_of(3), "family")
-    assert 'effects of families is rough within a draw for "opt" (down to 3' in rough
+    assert 'scores of families "opt" hang on few draws' in rough
+    assert "down to 3 that count" in rough
     assert 'refits without "yi" have R-hat up to 1.20' in apart

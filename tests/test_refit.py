@@ -154,8 +154,27 @@ def test_a_fold_whose_chains_disagree_runs_longer(
 
 
 def test_backtest_scores_the_held_out_rows(tiny_table: Table, split: Split) -> None:
-    card = backtest("compute", tiny_table, split, seed=0, progress=False)
+    card = backtest("compute", tiny_table, split, seed=0, progress=False)["compute"]
     assert card.n == sum(int(fold.test.sum()) for fold in split.folds)
     assert card.model == "compute"
     assert 0 < card.mae < 0.3
     assert set(card.coverage) == {"0.5", "0.8", "0.9", "0.95"}
+
+
+@pytest.mark.parametrize(
+    "rule", [{"by": "benchmark", "keep": 2}, {"by": "family"}, {"by": "size", "keep": 1}]
+)
+def test_every_rule_goes_from_table_to_words(tiny_table: Table, rule: dict[str, Any]) -> None:
+    found = backtest("compute", tiny_table, seed=0, draws=DRAWS, progress=False, **rule)
+    card = found["compute"]
+    rows = card.rows
+    assert len(found.baselines) == 3
+    assert all(len(other.rows) == len(rows) for other in found.baselines.values())
+    assert (rows["distance"].isna()).all() == (rule["by"] == "family")
+    assert set(found.verdicts["compute"].index) == set(rows["benchmark"])
+    text = str(found)
+    for word in ("least-squares logistic", "by benchmark", "erratic", "too few to tell"):
+        assert word in text
+    assert set(found.to_dict()) == {
+        *("table", "split", "cards", "baselines", "verdicts", "decisions")
+    }

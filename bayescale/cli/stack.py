@@ -17,7 +17,6 @@ from bayescale.runtime import keep_compiled
 EXAMPLES = examples(
     "bayescale stack chinchilla.nc kaplan-nd.nc --out stack.json",
     "bayescale stack skills.nc compute.nc --by family --keep 1",
-    "bayescale predict stack.json --params 7B --tokens 2T",
 )
 
 
