@@ -74,7 +74,8 @@ class Comparison:
 
     def __str__(self) -> str:
         short = self.frame.rename(columns=lambda name: name.removesuffix(f" ({self.task})"))
-        how = short["scored_by"].unique()
+        # How many groups were refitted stands in a column of its own.
+        how = dict.fromkeys(text.split(" of ")[0] for text in short["scored_by"])
         short = short.dropna(axis="columns", how="all").round(2)
         ranking = [name for name in short if name in RANKING]
         criteria = [name for name in short if name.endswith("waic") or name.startswith("p_waic")]
@@ -301,7 +302,7 @@ def _how(refitted: int, groups: int, by: str, folds: int | None) -> str:
         return "PSIS-LOO"
     if refitted == groups:
         return f"exact LOO ({groups} refits)"
-    return f"PSIS-LOO and {refitted} refits of {groups} {plural(by)}"
+    return f"PSIS-LOO and refits of {refitted} of {groups} {plural(by)}"
 
 
 def _p_better(frame: pd.DataFrame) -> NDArray[np.float64]:
