@@ -155,7 +155,9 @@ def backtest(
         dask=dask,
         tell=tell,
     )
-    return _summed_up(table, split, found, baselines, group)
+    summed = _summed_up(table, split, found, baselines, group)
+    cards = {name: model.on(table).card for name, model in loaded.items()}
+    return replace(summed, models=cards, seed=seed)
 
 
 def _named(

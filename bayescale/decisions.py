@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -90,7 +91,10 @@ def decide(pairs: pd.DataFrame, draws: Floats) -> Floats:
 def ranked(
     pairs: pd.DataFrame, rows: pd.DataFrame, table: Table, split: Split, group: str
 ) -> Floats:
-    """Decide each pair by the measured values of the largest run that either has in training.
+    """Decide each pair by the measured values of two training runs: the largest of one size.
+
+    That is the largest run of the first for which the second has one of equal params and FLOPs;
+    where there is none, the largest of either.
 
     Returns
     -------
@@ -98,22 +102,45 @@ def ranked(
         1.0 or 0.0; 0.5 where they are equal, or one has no run in training.
     """
     runs, scores = table.runs, table.scores
-    order = runs[list(SIZES)[::-1]].loc[scores["run"]].reset_index(drop=True)
-    known = scores.assign(member=runs[group].loc[scores["run"]].to_numpy(), **order)
-    largest: dict[tuple[str, str, str], float] = {}
+    known = scores[["benchmark", "score"]].assign(member=runs[group].loc[scores["run"]].to_numpy())
+    sizes = np.log10(runs[list(SIZES)].loc[scores["run"]].to_numpy(float))
+    largest_first = np.lexsort([-np.nan_to_num(size) for size in sizes.T])  # by FLOPs, then params
+    trained: dict[tuple[str, str, str], NDArray[np.intp]] = {}
     for fold in split.folds:
-        last = known[fold.train].sort_values([*order.columns], kind="stable")
-        last = last.drop_duplicates(["member", "benchmark"], keep="last")
-        keys = zip([fold.label] * len(last), last["benchmark"], last["member"], strict=True)
-        largest.update(zip(keys, last["score"], strict=True))
-    fold, mark = rows["fold"].to_numpy(), rows["benchmark"].to_numpy()
-    of = [
-        [largest.get((fold[i], mark[i], who), np.nan) for i, who in zip(place, member, strict=True)]
-        for place, member in ((pairs["first"], pairs["a"]), (pairs["second"], pairs["b"]))
-    ]
-    difference = np.subtract(*np.array(of, float).reshape(2, len(pairs)))
-    probability: Floats = 0.5 + 0.5 * np.sign(np.nan_to_num(difference))
-    return probability
+        order = largest_first[fold.train[largest_first]]
+        for key, of in known.iloc[order].groupby(["benchmark", "member"]).indices.items():
+            trained[fold.label, *key] = order[of]
+    score = known["score"].to_numpy()
+    fold_of, mark = rows["fold"].to_numpy(), rows["benchmark"].to_numpy()
+    none = np.zeros(0, np.intp)
+    decided: dict[tuple[Any, ...], float] = {}
+    for i, j, a, b in zip(pairs["first"], pairs["second"], pairs["a"], pairs["b"], strict=True):
+        key = fold_of[i], fold_of[j], mark[i], a, b
+        if key not in decided:
+            one = trained.get((fold_of[i], mark[i], a), none)
+            two = trained.get((fold_of[j], mark[j], b), none)
+            decided[key] = _by_largest(one, two, sizes, score)
+    return np.array(
+        [
+            decided[fold_of[i], fold_of[j], mark[i], a, b]
+            for i, j, a, b in zip(
+                pairs["first"], pairs["second"], pairs["a"], pairs["b"], strict=True
+            )
+        ]
+    )
+
+
+def _by_largest(
+    one: NDArray[np.intp], two: NDArray[np.intp], sizes: Floats, score: Floats
+) -> float:
+    """Compare the first two rows, from the largest down, that are of one size."""
+    if not (len(one) and len(two)):
+        return 0.5
+    apart = np.abs(sizes[one][:, None] - sizes[two][None])
+    alike: NDArray[np.bool_] = np.all(apart <= ALIKE, axis=2)
+    i = int(np.argmax(np.any(alike, axis=1)))
+    j = int(np.argmax(alike[i]))  # both 0, the largest of either, where none are alike
+    return float(0.5 + 0.5 * np.sign(score[one[i]] - score[two[j]]))
 
 
 def decision_scores(

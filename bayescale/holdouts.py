@@ -89,6 +89,10 @@ def hold_out(
         )
     if (keep is not None and keep < 0) or folds < 2:
         raise SplitError(f"keep must be at least 0 and folds at least 2; given: {keep}, {folds}")
+    if cutoffs and by != "date":
+        raise SplitError(f"cutoffs are dates, of by='date'; given with by={by!r}")
+    if keep is not None and by == "date":
+        raise SplitError("keep is of sizes or scores; by='date' trains on what came before")
     needed = by in ("size", "family")
     rule = Rule(by, keep, folds, group, size_column(table, size, needed), tuple(cutoffs), seed)
     labelled, notes = {
@@ -215,6 +219,12 @@ def _by_date(table: Table, rule: Rule) -> tuple[dict[str, Mask], list[str]]:
     if dated.empty:
         raise SplitError(f"no run of table {table.name} has a date: fill the column released")
     cutoffs = sorted(_as_dates(rule.cutoffs)) or _half_years(dated)
+    first, last = dated.iloc[0], dated.iloc[-1]
+    if outside := [day for day in cutoffs if not first < day <= last]:
+        raise SplitError(
+            f"nothing is released before, or from, {quoted(outside)}: dates of table {table.name} "
+            f"run from {first} to {last}"
+        )
     ends = [*cutoffs[1:], "9999"]
     labelled = {
         start: _of_rows(table, (released >= start) & (released < end))
@@ -245,6 +255,11 @@ def _before(table: Table, cutoff: str) -> Mask:
 
 def _by_benchmark(table: Table, rule: Rule) -> tuple[dict[str, Mask], list[str]]:
     keep = KEPT_OF_BENCHMARK if rule.keep is None else rule.keep
+    if len(table.benchmarks) == 1:
+        raise SplitError(
+            f"table {table.name} has one benchmark: without it nothing is left to learn from; hold "
+            "out by size, family or date"
+        )
     scores, runs = table.scores, table.runs
     size = runs[rule.size] if rule.size else pd.Series(1.0, runs.index)
     size = size.loc[scores["run"]].to_numpy()

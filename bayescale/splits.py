@@ -17,6 +17,7 @@ ROLES = ("train", "test", "drop")
 COLUMNS = ("run", "role", "fold", "benchmark")
 EVERY_RUN = "*"
 ONLY_FOLD = "1"
+MOST = 8  # problems that are told; a file for another table has one in each line
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +111,8 @@ def read_split(path: str | Path, table: Table) -> Split:
     frame = _read(path)
     problems = _problems(frame, table)
     if problems:
-        lines = "\n".join(f"  {text}" for text in problems)
+        more = [f"and {len(problems) - MOST} more"] if len(problems) > MOST else []
+        lines = "\n".join(f"  {text}" for text in [*problems[:MOST], *more])
         raise SplitError(f"{path} cannot split the table {table.name}:\n{lines}")
     folds = tuple(_fold(label, rows, table) for label, rows in frame.groupby("fold", sort=False))
     pairs = frame[(frame["run"] != EVERY_RUN) & (frame["benchmark"] != "")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,6 @@ from bayescale.loo import stacking_weights
 from bayescale.prediction import Prediction, intervals
 from bayescale.validation import quoted
 
-LEAST_SHARE = 0.005  # a weight below adds no draw that anybody would see
 LOWEST = -1e3  # nats: how impossible a fit may find a score that another expects
 APART = 1.0  # disagreement between fits, over their own spread, that is worth a word
 
@@ -62,8 +62,16 @@ class Stack:
         """
         folder = Path(path).resolve().parent
         told = {name: os.path.relpath(files[name], folder) for name in self.fits}
-        weights = self.weights.to_dict()
-        write_json(path, {"fits": told, "weights": weights, "validation": self.validation})
+        hashes = {name: _sha256(Path(files[name])) for name in self.fits}
+        write_json(
+            path,
+            {
+                "fits": told,
+                "sha256": hashes,
+                "weights": self.weights.to_dict(),
+                "validation": self.validation,
+            },
+        )
 
     def __str__(self) -> str:
         shares = self.weights.round(3).to_string()
@@ -96,19 +104,18 @@ class Stack:
             Its `parts` say what each fit predicts, and how much of the mixture's variance is due to
             it: ``w_k (variance_k + (mean_k - mean)^2)`` over the sum of these.
         """
-        used = self.weights[self.weights >= LEAST_SHARE]
-        used = used / used.sum()
         each = {
-            name: self.fits[name].predict(
+            name: fit.predict(
                 rows, benchmark=benchmark, kind=kind, interval=interval, seed=seed, **query
             )
-            for name in used.index
+            for name, fit in self.fits.items()
         }
-        draws = mix([each[name].draws for name in used.index], used.to_numpy(), seed)
+        weights = self.weights[list(each)]
+        draws = mix([one.draws for one in each.values()], weights.to_numpy(), seed)
         frame = next(iter(each.values())).frame
         # The medians and ends of the first fit make room for those of the mixture.
         known = frame.loc[:, :"benchmark"]
-        parts = _parts(each, used, kind, interval)
+        parts = _parts(each, weights, kind, interval)
         doubts = list(dict.fromkeys(doubt for one in each.values() for doubt in one.doubts))
         return Prediction(
             known.assign(**intervals(draws, kind, interval)),
@@ -175,7 +182,9 @@ def stack(
             f"the backtest has no card of {quoted(lacking)}; it has {quoted(validation.cards)}: "
             "backtest a mapping of the fits' names to their models"
         )
-    return Stack(dict(fits), weights_from(validation, list(fits)), str(validation.split.name))
+    card = validation[next(iter(fits))]
+    told = f"{validation.split.name}: {card.n} scores of {len(card.by_family)} families"
+    return Stack(dict(fits), weights_from(validation, list(fits)), told)
 
 
 def load_stack(path: str | Path) -> Stack:
@@ -189,13 +198,25 @@ def load_stack(path: str | Path) -> Stack:
     path = Path(path)
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
-        fits = {name: load_fit(path.parent / file) for name, file in told["fits"].items()}
+        files = {name: path.parent / file for name, file in told["fits"].items()}
+        if lost := [str(file) for file in files.values() if not file.is_file()]:
+            raise FitFileError(f"{path} is a stack of fits that are not there: {quoted(lost)}")
+        if other := [str(f) for name, f in files.items() if _sha256(f) != told["sha256"][name]]:
+            raise FitFileError(
+                f"{quoted(other)} changed since {path} was made, whose weights are of the fits of "
+                "then: stack them again"
+            )
+        fits = {name: load_fit(file) for name, file in files.items()}
         weights = pd.Series(told["weights"], name="weight").loc[list(fits)]
         return Stack(fits, weights.rename_axis("fit"), str(told["validation"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FitFileError(
             f"{path} is no stack ({error}); `bayescale stack FIT FIT --out {path}` writes one"
         ) from None
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def weights_from(found: Backtest, names: Sequence[str]) -> pd.Series:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from bayescale.files import plain, write_json
+from bayescale.refit import R_HAT_LIMIT
 from bayescale.scorecard import Scorecard, scale_of
 from bayescale.splits import Split
 from bayescale.verdicts import RULES
 
 SCORES = ["mae", "crps", "interval_score"]
-SHOWN = ["n", *SCORES, "coverage_0.9", "coverage_0.9_se"]
+COVERED = ["coverage_0.9", "coverage_0.9_se"]
+SHOWN = ["n", *SCORES, *COVERED]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,6 +37,10 @@ class Backtest:
         How well each model, and a ranking by the largest small run, tells which of two families of
         equal size scores higher: `n`, `accuracy`, `brier`, with standard errors over families.
         Empty where no two held-out runs match.
+    models
+        For each model its card as it was fitted.
+    seed
+        The seed.
     """
 
     table: str
@@ -43,6 +49,8 @@ class Backtest:
     baselines: dict[str, Scorecard]
     verdicts: dict[str, pd.DataFrame]
     decisions: pd.DataFrame
+    models: dict[str, str] = field(default_factory=dict)
+    seed: int = 0
 
     def __getitem__(self, model: str) -> Scorecard:
         return self.cards[model]
@@ -58,12 +66,14 @@ class Backtest:
         Returns
         -------
         dict
-            `table`, `split`, `cards` and `baselines` (lists of scorecards), `verdicts` (by model
-            and benchmark), `decisions` (by forecast).
+            `table`, `models` (the cards as text), `seed`, `split`, `cards` and `baselines` (lists
+            of scorecards), `verdicts` (by model and benchmark), `decisions` (by forecast).
         """
         result: dict[str, Any] = plain(
             {
                 "table": self.table,
+                "models": self.models,
+                "seed": self.seed,
                 "split": str(self.split).splitlines(),
                 "cards": [card.to_dict() for card in self.cards.values()],
                 "baselines": [card.to_dict() for card in self.baselines.values()],
@@ -102,15 +112,26 @@ class Backtest:
             text.append(f"{card.model} less the baselines: gains (standard error)")
             text.append(_told_gains(card, factor, digits).to_string())
             if len(card.by_distance):
-                text.append(f"{card.model} by distance of extrapolation")
+                text.append(
+                    f"{card.model} by distance: decades of compute beyond the most of the family "
+                    "in training"
+                )
                 scaled = card.by_distance[SHOWN].copy()
                 scaled[SCORES] = (factor * scaled[SCORES]).round(digits)
-                text.append(scaled.round(3).to_string())
-            text.append(f"{card.model} by benchmark")
+                scaled[COVERED] = (100 * scaled[COVERED]).round(1)
+                named = dict(zip(COVERED, ("90% hold", "se"), strict=True))
+                text.append(scaled.rename(columns=named).to_string())
+            if card.max_r_hat > R_HAT_LIMIT:
+                worse = int((card.folds["max_r_hat"] > R_HAT_LIMIT).sum())
+                text.append(
+                    f"{card.model}: chains disagree in {worse} of {len(card.folds)} folds (R-hat "
+                    f"up to {card.max_r_hat:.2f}), so its numbers are rough; give more draws"
+                )
+            text.append(f"{card.model} by benchmark (shares, not percent)")
             text.append(self.verdicts[card.model].round(3).to_string())
         text.append(RULES)
         if len(self.decisions):
-            text.append("which of two families of equal size scores higher")
+            text.append("which of two held-out runs of equal size, of two families, has more")
             text.append(self.decisions.round(3).to_string())
         return "\n\n".join(text)
 

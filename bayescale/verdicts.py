@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EDGE = 0.05  # share of the range from chance to ceiling that counts as its end
 EXPLAINED = 0.5  # share of the held-out spread that a predictable benchmark's medians explain
-LEVEL, LEAST_COVERED = 0.9, 0.86
+LEVEL, LEAST_COVERED, NEVER_BELOW = 0.9, 0.86, 0.8
 FEW_SCORES, FEW_FAMILIES = 10, 3
 BOOTSTRAP_SEED = 0
 RULES = f"""\
@@ -24,7 +24,8 @@ too few to tell: fewer than {FEW_SCORES} held-out scores, or than {FEW_FAMILIES}
 flat at chance: nine of ten held-out scores are within {EDGE:.0%} of the range above chance
 saturated: nine of ten are within {EDGE:.0%} of the range below the ceiling
 predictable: medians explain {EXPLAINED:.0%} of the variance of held-out scores or more, and 90% \
-intervals hold {LEAST_COVERED:.0%} of them or more, or 90% within two standard errors
+intervals hold {LEAST_COVERED:.0%} of them or more, or 90% within two standard errors \
+but no less than {NEVER_BELOW:.0%}
 erratic: anything else"""
 
 
@@ -57,7 +58,8 @@ def verdicts(card: Scorecard, table: Table) -> pd.DataFrame:
         covered, se = cluster_bootstrap(
             rows[f"covered_{LEVEL}"], rows["family"], seed=BOOTSTRAP_SEED
         )
-        holds = covered >= LEAST_COVERED or covered + 2 * se >= LEVEL
+        near = covered + 2 * se >= LEVEL and covered >= NEVER_BELOW
+        holds = covered >= LEAST_COVERED or near
         edge = EDGE * (ceiling - chance)
         if len(rows) < FEW_SCORES or rows["family"].nunique() < FEW_FAMILIES:
             verdict = "too few to tell"

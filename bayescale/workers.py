@@ -6,6 +6,7 @@ each worker one compiled program serves all folds of a model.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -238,6 +239,11 @@ def _cluster(address: str) -> Iterator[int]:
         raise FitError(
             "a Dask cluster needs the package distributed: pip install 'bayescale[dask]'"
         ) from error
+    if not re.fullmatch(r"(\w+://)?[^\s/]+:\d+", address):
+        raise FitError(
+            f"{address!r} is no address of a Dask scheduler: give what `dask scheduler` prints, "
+            "such as tcp://10.0.0.1:8786"
+        )
     try:
         client: Any = Client(  # type: ignore[no-untyped-call]
             address, timeout=ANSWER, set_as_default=False

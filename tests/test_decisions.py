@@ -86,6 +86,11 @@ def test_the_ranking_is_by_the_largest_run_in_training(table: Table) -> None:
     held = rows[large].reset_index(drop=True)
     pairs = matched_pairs(held, table, split)
     np.testing.assert_array_equal(ranked(pairs, held, table, split, "corpus"), [1, 1, 1])
+    # a's larger run of another size counts only where b has none to set beside it.
+    apart = dataclasses.replace(
+        table, runs=table.runs.assign(params=[1e8, 2e8, 1e8, 9e8, 9e8, 9e8], flops=6e18)
+    )
+    assert list(ranked(pairs, held, apart, split, "corpus")) == [1, 1, 1]
     none = Split("s", (Fold("1", (rows["run"] == "a1").to_numpy(), large, 0),))
     np.testing.assert_array_equal(ranked(pairs, held, table, none, "corpus"), [0.5, 0.5, 0.5])
 
@@ -108,3 +113,23 @@ def test_the_bootstrap_draws_members_not_pairs() -> None:
     many = many.assign(won=[float(i % 2) for i in range(100)])
     frame = decision_scores(many, {"m": np.full(100, 0.9)})
     assert frame.loc["m", "accuracy_se"] > 5 * np.sqrt(0.25 / 100)
+
+
+def test_a_ranking_is_of_the_largest_runs_of_one_size() -> None:
+    """The corpus with the larger small run is not better for that."""
+    frame = pd.DataFrame(
+        {
+            "run": ["a-small", "a-mid", "b-small", "a-large", "b-large"],
+            "corpus": list("aabab"),
+            "params": [1e8, 4e8, 1e8, 9e9, 9e9],
+            "tokens": 1e10,
+            "acc": [0.40, 0.60, 0.45, 0.7, 0.8],
+        }
+    )
+    table = Table.from_runs(frame, "acc", units={"acc": "points"})
+    rows = rows_of(table)
+    large = rows["run"].str.endswith("large").to_numpy()
+    split = Split("s", (Fold("1", ~large, large, 0),))
+    held = rows[large].reset_index(drop=True)
+    pairs = matched_pairs(held, table, split)
+    assert list(ranked(pairs, held, table, split, "corpus")) == [0.0]

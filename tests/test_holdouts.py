@@ -210,8 +210,10 @@ def test_a_split_file_has_inner_pairs_too() -> None:
         ({"by": "family", "folds": 1}, "at least 2"),
         ({"by": "family", "keep": -1}, "at least 0"),
         ({"by": "date", "cutoffs": ("soon",)}, "2024-01-01"),
-        ({"by": "date", "cutoffs": ("2022-01-01",)}, "no rows to train on"),
-        ({"by": "date", "cutoffs": ("2030-01-01",)}, "no rows to test"),
+        ({"by": "date", "cutoffs": ("2022-01-01",)}, "run from 2023-01-05 to 2024-04-05"),
+        ({"by": "date", "cutoffs": ("2030-01-01",)}, "run from 2023-01-05 to 2024-04-05"),
+        ({"by": "date", "keep": 1}, "keep is of sizes"),
+        ({"by": "size", "cutoffs": ("2024-01-01",)}, "of by='date'"),
     ],
 )
 def test_rules_that_make_no_sense_are_refused(

@@ -176,5 +176,5 @@ def test_every_rule_goes_from_table_to_words(tiny_table: Table, rule: dict[str, 
     for word in ("least-squares logistic", "by benchmark", "erratic", "too few to tell"):
         assert word in text
     assert set(found.to_dict()) == {
-        *("table", "split", "cards", "baselines", "verdicts", "decisions")
+        *("table", "models", "seed", "split", "cards", "baselines", "verdicts", "decisions")
     }

@@ -129,6 +129,19 @@ def test_a_stack_comes_back_from_its_file(tiny_fit: Fit, tmp_path: Path) -> None
     np.testing.assert_array_equal(read.predict(**QUERY).draws, made.predict(**QUERY).draws)
 
 
+def test_a_fit_that_changed_or_is_lost_is_told(tiny_fit: Fit, other: Fit, tmp_path: Path) -> None:
+    tiny_fit.save(tmp_path / "one.nc")
+    Stack({"one": tiny_fit}, pd.Series({"one": 1.0}), "by hand").save(
+        tmp_path / "stack.json", {"one": tmp_path / "one.nc"}
+    )
+    other.save(tmp_path / "one.nc")
+    with pytest.raises(FitFileError, match="changed since"):
+        load_stack(tmp_path / "stack.json")
+    (tmp_path / "one.nc").unlink()
+    with pytest.raises(FitFileError, match="not there"):
+        load_stack(tmp_path / "stack.json")
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"fits": {"a": "no.nc"}, "weights": {"a": 1}}'])
 def test_what_is_no_stack_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "stack.json"

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "bayescale backtest skills compute --by family --keep 1",
     "bayescale backtest skills compute --by date --cutoff 2024-01-01 --json card.json",
-    "bayescale backtest chinchilla --table my_runs.csv --response loss --by size --group corpus",
+    "bayescale backtest chinchilla --table my_runs.csv --response loss --pool corpus --by size "
+    "--group corpus",
     "bayescale backtest skills --table my_scores.csv --split split.csv --csv scores.csv",
     "bayescale backtest skills --by family --dask tcp://scheduler:8786",
 )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bayescale.fit import Fit
+    from bayescale.model import Model
     from bayescale.stacking import Stack
 
 EXAMPLES = examples(
@@ -133,7 +134,7 @@ def predict(
         forecaster, posterior = stack, next(iter(stack.fits.values()))
     else:
         forecaster = posterior = bs.load_fit(fit)
-    verdicts = None if backtest is None else _verdicts(backtest, posterior.model.name)
+    verdicts = None if backtest is None else _verdicts(backtest, posterior.model)
     law = not posterior.model.of_leaderboard
     if not law and (flops is not None or others):
         raise typer.BadParameter(
@@ -165,20 +166,25 @@ def predict(
             show_frame(_readable(frame) if law else frame, title if stacked else None)
 
 
-def _verdicts(path: Path, model: str) -> pd.DataFrame:
+def _verdicts(path: Path, fitted: Model) -> pd.DataFrame:
     """Read what a backtest says of the benchmarks of a model."""
     import pandas as pd
 
     from bayescale.validation import quoted
 
-    known = read_backtest(path)["verdicts"]
+    found, model = read_backtest(path), fitted.name
+    known = found["verdicts"]
+    if model in known and found.get("models", {}).get(model) != fitted.card:
+        note(
+            f"note: {path} is of a model {model} with other options (pooling, noise, priors, "
+            "table) than this fit: its verdicts may not hold here"
+        )
     if model not in known:
         raise PredictError(
             f"{path} is no backtest of {model}: it has verdicts of {quoted(known) or 'no model'}"
         )
-    found = pd.DataFrame.from_dict(known[model], orient="index")
-    numbers = found.columns.drop("verdict")
-    return found.astype(dict.fromkeys(numbers, float))
+    frame = pd.DataFrame.from_dict(known[model], orient="index")
+    return frame.astype(dict.fromkeys(frame.columns.drop("verdict"), float))
 
 
 def _readable(frame: pd.DataFrame) -> pd.DataFrame:
