@@ -1,7 +1,8 @@
 """One compiled program for many folds: weights change, shapes and executables stay.
 
 Before the folds, one run with every fold's held-out rows at weight zero learns a start, a step size
-and a metric; each fold then continues from there. So no start depends on a value held out.
+and a metric; each fold then continues from there. So no start depends on a value held out. Where
+every row is held out once, there is nothing to learn from, and each fold learns its own.
 """
 
 from __future__ import annotations
@@ -112,17 +113,19 @@ def fold_fitter(
     tell(f"compiling {model.name}")
     began = time.perf_counter()
     common = np.logical_and.reduce([fold.train for fold in split.folds])
+    start: Start | None = None
     with jax.enable_x64(True):
         program = compile_program(model, design)
-        tell("learning a common start")
-        first = sample(
-            program,
-            design.with_weights(weights(common)),
-            seed=seed,
-            chains=chains,
-            windows=FIRST_WINDOWS,
-            draws=50,
-        )
+        if common.any():
+            tell("learning a start from the rows that every fold trains on")
+            start = sample(
+                program,
+                design.with_weights(weights(common)),
+                seed=seed,
+                chains=chains,
+                windows=FIRST_WINDOWS,
+                draws=50,
+            ).end
     before = {"seconds": time.perf_counter() - began}
 
     def fit_fold(fold: Fold) -> FoldPrediction:
@@ -130,7 +133,7 @@ def fold_fitter(
         number = split.folds.index(fold)
         held = design.with_weights(weights(fold.train))
 
-        def more(length: int, windows: int, start: Start) -> Draws:
+        def more(length: int, windows: int, start: Start | None) -> Draws:
             with jax.enable_x64(True):
                 return sample(
                     program,
@@ -142,7 +145,7 @@ def fold_fitter(
                     start=start,
                 )
 
-        length, found = 1, more(1, WINDOWS, first.end)
+        length, found = 1, more(1, WINDOWS if start else FIRST_WINDOWS, start)
         while (r_hat := _r_hat(model, table, found)) > R_HAT_LIMIT and length < LONGEST:
             tell(f"fold {fold.label}: R-hat {r_hat:.2f}; as many draws again")
             found = found.then(more(length, 0, found.end))
