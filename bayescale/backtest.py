@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,9 +61,9 @@ def backtest(
 ) -> Backtest:
     """Hold rows out, fit models to the rest, predict what was held out, and keep score.
 
-    One compiled program serves all folds of a model, and every fold starts from what the rows
-    common to all training sets teach, so that nothing depends on a held-out value. Finished folds
-    are kept on disk: an interrupted backtest goes on, and one that is repeated is free.
+    One compiled program serves all folds of a model. Every fold starts from what the rows common to
+    all training sets teach, where there are any, so that nothing depends on a held-out value.
+    Finished folds are kept on disk: an interrupted backtest goes on, one that is repeated is free.
 
     Parameters
     ----------
@@ -77,7 +76,7 @@ def backtest(
         Folds from `read_split` or `hold_out`; or say `by`.
     by, keep, folds, group, size, cutoffs
         The rule of `hold_out`, which documents them; `group` also names what stands for families
-        in standard errors, baselines and distances.
+        in standard errors, baselines and distances. A split that `hold_out` made has its own.
     seed
         Seed.
     chains, draws
@@ -138,10 +137,12 @@ def backtest(
             seed=seed,
         )
         tell(str(split))
+    elif split.rule is not None:
+        group = split.rule.group
     elif group not in table.groups:
         raise SplitError(f"table {table.name} has no groups {group!r}: it has {table.groups}")
     baselines = {
-        name: [_as_fold(predict_baseline(name, table, split, fold, group)) for fold in split.folds]
+        name: [predict_baseline(name, table, split, fold, group) for fold in split.folds]
         for name in BASELINES
     }
     found = fit_folds(
@@ -156,8 +157,9 @@ def backtest(
         tell=tell,
     )
     summed = _summed_up(table, split, found, baselines, group)
-    cards = {name: model.on(table).card for name, model in loaded.items()}
-    return replace(summed, models=cards, seed=seed)
+    return replace(
+        summed, models={name: model.on(table).card for name, model in loaded.items()}, seed=seed
+    )
 
 
 def _named(
@@ -203,18 +205,6 @@ def _summed_up(
         baselines=beaten,
         verdicts={name: verdicts(card, table) for name, card in cards.items()},
         decisions=_decisions(table, split, found, next(iter(cards.values())).rows, group),
-    )
-
-
-def _as_fold(found: Any) -> FoldPrediction:
-    return FoldPrediction(
-        draws=found.draws,
-        mean_draws=found.mean_draws,
-        log_density=found.log_density,
-        seconds=0.0,
-        max_r_hat=float("nan"),
-        divergences=0,
-        length=0,
     )
 
 

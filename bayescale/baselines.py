@@ -20,6 +20,7 @@ from scipy.special import expit, logit
 from bayescale.errors import SplitError
 from bayescale.frames import ACCURACY
 from bayescale.holdouts import Mask, inner, log_compute
+from bayescale.refit import FoldPrediction
 from bayescale.splits import Fold, Split
 from bayescale.table import Table
 
@@ -145,18 +146,9 @@ BASELINES: dict[str, Callable[[Points, Points], Floats]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class BaselinePrediction:
-    """Predictive draws and point predictions of test rows, and log densities; (draw, row) each."""
-
-    draws: Floats
-    mean_draws: Floats
-    log_density: Floats
-
-
 def predict_baseline(
     name: str, table: Table, split: Split, fold: Fold, group: str
-) -> BaselinePrediction:
+) -> FoldPrediction:
     """Predict a fold's test rows by a baseline, with intervals from its errors in training.
 
     Parameters
@@ -170,7 +162,8 @@ def predict_baseline(
 
     Returns
     -------
-    BaselinePrediction
+    FoldPrediction
+        One draw of the expected value, the point prediction; nothing was sampled.
     """
     rows = _long(table, split, fold, group)
     rule = BASELINES[name]
@@ -206,7 +199,15 @@ def predict_baseline(
     low, high = _bounds(table, marks)
     shown = np.where(logs, np.exp(draws), np.clip(draws, low, high))
     point = np.where(logs, np.exp(middle), np.clip(middle, low, high))
-    return BaselinePrediction(shown, np.broadcast_to(point, (1, len(y))), log_density - scale)
+    return FoldPrediction(
+        draws=shown,
+        mean_draws=np.broadcast_to(point, (1, len(y))),
+        log_density=log_density - scale,
+        seconds=0.0,
+        max_r_hat=float("nan"),
+        divergences=0,
+        length=0,
+    )
 
 
 def _long(table: Table, split: Split, fold: Fold, group: str) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from bayescale import refit
 from bayescale.backtest import backtest
 from bayescale.cards import load_model
+from bayescale.holdouts import hold_out
 from bayescale.refit import FoldPrediction, fold_fitter
 from bayescale.splits import Fold, Split
 from bayescale.table import Table
@@ -159,6 +160,14 @@ def test_backtest_scores_the_held_out_rows(tiny_table: Table, split: Split) -> N
     assert card.model == "compute"
     assert 0 < card.mae < 0.3
     assert set(card.coverage) == {"0.5", "0.8", "0.9", "0.95"}
+
+
+def test_a_split_by_rule_knows_its_groups(tiny_table: Table) -> None:
+    runs = tiny_table.runs.assign(maker=tiny_table.runs["family"].str[0])
+    table = Table(tiny_table.scores, runs, tiny_table.benchmarks)
+    split = hold_out(table, "size", keep=1, group="maker")
+    found = backtest("compute", table, split, seed=0, draws=DRAWS, progress=False)
+    assert set(found["compute"].by_family.index) == {"l", "p", "q"}
 
 
 @pytest.mark.parametrize(
