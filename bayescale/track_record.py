@@ -109,7 +109,7 @@ class Backtest:
         text = [str(self.split), f"scores in {unit}; coverage in percent (standard error)"]
         text.append(table.to_string())
         for card in self.cards.values():
-            text.append(f"{card.model} less the baselines: gains (standard error)")
+            text.append(f"{card.model}: by how much it beats the baselines (standard error)")
             text.append(_told_gains(card, factor, digits).to_string())
             if len(card.by_distance):
                 text.append(
