@@ -41,3 +41,7 @@ class SplitError(BayescaleError):
 
 class BacktestError(BayescaleError):
     """A backtest does not say what to hold out, or of which models."""
+
+
+class AskError(PredictError):
+    """A question that this fit cannot answer as it was put."""
