@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayescale.answer import Answer
     from bayescale.backtest import Backtest, Scorecard, backtest
     from bayescale.cards import list_models, load_model
     from bayescale.compare import Comparison, compare
@@ -45,11 +46,13 @@ if TYPE_CHECKING:
     from bayescale.stacking import Stack, load_stack, stack
     from bayescale.table import Table
     from bayescale.tablefiles import read_table
+    from bayescale.unknown import between
     from bayescale.waic import waic
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
     "Backtest",
     "BayescaleError",
     "Comparison",
@@ -62,6 +65,7 @@ __all__ = [
     "Table",
     "__version__",
     "backtest",
+    "between",
     "compare",
     "fit",
     "hold_out",
@@ -97,6 +101,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "Answer": "answer",
     "Backtest": "backtest",
     "BayescaleError": "errors",
     "Comparison": "compare",
@@ -108,6 +113,7 @@ _HOME = {
     "Stack": "stacking",
     "Table": "table",
     "backtest": "backtest",
+    "between": "unknown",
     "compare": "compare",
     "fit": "fit",
     "hold_out": "holdouts",

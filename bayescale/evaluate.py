@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from zlib import crc32
 
 import jax
 import numpy as np
@@ -18,6 +19,7 @@ from bayescale.density import distribution, log_likelihood
 from bayescale.design import Design
 from bayescale.model import Model
 from bayescale.rows import Rows
+from bayescale.sites import from_standard
 
 # Draws evaluated at once: bounds the memory, and divides the usual numbers of draws, since a
 # remainder would be compiled as a program of its own.
@@ -39,17 +41,36 @@ class Evaluation:
 
 
 @partial(jax.jit, static_argnames=("model",))
-def _evaluate(model: Model, design: Design | Rows, keys: Any, sites: Any, by_draw: Any) -> Any:
+def _evaluate(
+    model: Model, design: Design | Rows, keys: Any, sites: Any, by_draw: Any, members: Any
+) -> Any:
     def one(draw: tuple[Any, Any, Any]) -> Any:
         key, values, fields = draw
         new_key, noise_key = jax.random.split(key)
         chosen = dataclasses.replace(design, **fields)
-        with seeded(rng_seed=new_key), substitute(data=values):
+        new = partial(_new_members, members, new_key)
+        with seeded(rng_seed=new_key), substitute(data=values), substitute(substitute_fn=new):
             expected, measured = distribution(model, chosen)
         score = measured.sample(noise_key)
         return expected.T, score.T, log_likelihood(measured, chosen)
 
     return jax.lax.map(one, (keys, sites, by_draw), batch_size=BATCH)
+
+
+def _new_members(members: Any, key: Any, site: Any) -> Any:
+    """Draw the values of new members by who they are; None where that is not known."""
+    groups = [group for group in members if site["name"].endswith(f"{group}_new")]
+    if not groups:
+        return None
+    own = jax.random.fold_in(key, crc32(site["name"].encode()))
+    prior: Any = site["fn"]  # untyped in NumPyro
+    shape = prior.shape()[1:]
+
+    def standard(member: Any) -> Any:
+        return jax.random.normal(jax.random.fold_in(own, member), shape)
+
+    each: Any = jax.vmap(standard)
+    return from_standard(prior, each(members[max(groups, key=len)]))
 
 
 def evaluate(
@@ -59,6 +80,7 @@ def evaluate(
     *,
     seed: int,
     by_draw: Mapping[str, Any] | None = None,
+    members: Mapping[str, NDArray[np.uint32]] | None = None,
 ) -> Evaluation:
     """Run the model forward under each draw; what the draws lack is drawn anew.
 
@@ -74,6 +96,9 @@ def evaluate(
     by_draw
         Fields of the design that differ by draw, with a leading dimension of draws: the family of
         each run, say.
+    members
+        For groups a number of each new member, shape (member,): whoever has the same number has the
+        same draws in every evaluation of one seed. Others are drawn by their place.
 
     Returns
     -------
@@ -83,7 +108,9 @@ def evaluate(
     with jax.enable_x64(True):
         keys = jax.random.split(jax.random.PRNGKey(seed), count)
         wide = {name: np.asarray(values, float) for name, values in sites.items()}
-        expected, score, log_density = _evaluate(model, design, keys, wide, dict(by_draw or {}))
+        expected, score, log_density = _evaluate(
+            model, design, keys, wide, dict(by_draw or {}), dict(members or {})
+        )
     scores = np.asarray(score)
     low, high = bounds(design)
     return Evaluation(np.asarray(expected), np.clip(scores, low, high), np.asarray(log_density))

@@ -25,7 +25,6 @@ from bayescale.diagnostics import Diagnosis, Verdict, diagnose
 from bayescale.errors import FitError
 from bayescale.estimates import coefficient_frame
 from bayescale.evaluate import evaluate
-from bayescale.forecast import forecast
 from bayescale.labels import site_groups, to_datasets
 from bayescale.model import Model
 from bayescale.predict import predict
@@ -233,8 +232,7 @@ class Fit:
             "run": run,
             **given,
         }
-        asked = predict if self.model.of_leaderboard else forecast
-        return asked(
+        return predict(
             self, rows, one=one, benchmark=benchmark, kind=kind, interval=interval, seed=seed
         )
 

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro.distributions as dist
 from jax import Array
 from numpy.typing import NDArray
 from numpyro.handlers import seed as seeded
@@ -30,6 +29,7 @@ from bayescale.evaluate import BATCH
 from bayescale.inputs import Schedule
 from bayescale.model import EFFECT, Model
 from bayescale.rows import Rows
+from bayescale.sites import from_standard
 
 SAMPLES = 400  # within a draw
 GRID = 49  # points along an axis at which the integrand is looked at
@@ -247,22 +247,14 @@ def _log_joint(
 
     def placed(site: Any) -> Any:
         name = site["name"]
-        return _value(site["fn"], pieces[name].reshape(shapes[name])) if name in pieces else None
+        if name not in pieces:
+            return None
+        return from_standard(site["fn"], pieces[name].reshape(shapes[name]))
 
     with substitute(data=values), substitute(substitute_fn=placed):
         _, measured = distribution(model, part)
     scores = jnp.sum(part.weights * log_likelihood(measured, part))
     return scores - 0.5 * jnp.sum(u**2) - 0.5 * len(u) * jnp.log(2 * jnp.pi)
-
-
-def _value(prior: Any, standard: Array) -> Any:
-    """Turn standard Normal numbers into a value of a Normal site."""
-    base = prior
-    while isinstance(base, dist.Independent | dist.ExpandedDistribution):
-        base = base.base_dist
-    if isinstance(base, dist.MultivariateNormal):
-        return base.loc + (base.scale_tril @ standard[..., None])[..., 0]
-    return base.loc + base.scale * standard
 
 
 class _Newton(NamedTuple):

@@ -36,3 +36,13 @@ def spread(name: str, rule: Pooling, shape: tuple[int, ...]) -> Array:
 def taken(coefficients: tuple[Coefficient, ...], values: Mapping[str, Array]) -> dict[str, Any]:
     """Give natural values of some coefficients, by name."""
     return {c.name: c.prior.natural(values[c.name]) for c in coefficients}
+
+
+def from_standard(prior: dist.Distribution, standard: Array) -> Any:
+    """Turn standard Normal numbers into a value of a Normal site, of one variable or several."""
+    base = prior
+    while isinstance(base, dist.Independent | dist.ExpandedDistribution):
+        base = base.base_dist
+    if isinstance(base, dist.MultivariateNormal):
+        return base.loc + (base.scale_tril @ standard[..., None])[..., 0]
+    return base.loc + base.scale * standard

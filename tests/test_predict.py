@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import bayescale as bs
 from bayescale.errors import PredictError
 from bayescale.fit import Fit
 from bayescale.prediction import Prediction
@@ -162,13 +163,11 @@ QUESTION: dict[str, Any] = {"family": "qwen2", "params": 7e9, "tokens": 2e12}
         ({"interval": 0.0}, "interval must lie between 0 and 1"),
         ({"params": 7}, r"params is .7..*plain number of parameters.*7e9$"),
         ({"params": -7e9}, "params is .-7"),
-        ({"params": float("nan")}, "needs params"),
         ({"params": float("inf")}, "params is .inf"),
         ({"params": "7B"}, "params is .7B.; give a plain number.*command line"),
         ({"tokens": "2T"}, "tokens is .2T.; give a plain number"),
         ({"tokens": 2}, r"tokens is .2..*plain number of tokens"),
         ({"tokens": 0.0}, "tokens is .0"),
-        ({"params": None}, "needs params"),
         ({"run": "llama-7b"}, "give run alone"),
         ({"rows": ROWS}, "not both"),
     ],
@@ -178,6 +177,52 @@ def test_questions_that_make_no_sense_are_refused(
 ) -> None:
     with pytest.raises(PredictError, match=said):
         tiny_fit.predict(**(QUESTION | change))
+
+
+def test_params_left_out_become_draws_like_the_familys_runs(small_fit: Fit) -> None:
+    runs = small_fit.table.runs
+    own = np.log(runs.loc[runs["family"] == "pythia", "params"])
+    known = small_fit.predict(family="pythia", params=float(np.exp(own.mean())), tokens=3e11)
+    unknown = small_fit.predict(family="pythia", tokens=3e11)
+    assert np.log(unknown.frame["params"].iloc[0]) == pytest.approx(own.mean())
+    assert any("params not known" in doubt for doubt in unknown.doubts)
+    assert (unknown.draws.std(axis=0) > 1.3 * known.draws.std(axis=0)).any()
+
+
+def test_an_input_between_two_numbers_is_as_wide_as_its_range(small_fit: Fit) -> None:
+    query = {"family": "pythia", "tokens": 3e11, "kind": "mean", "benchmark": "HellaSwag"}
+    ends = [small_fit.predict(params=params, **query).draws.mean() for params in (1e9, 64e9)]
+    narrow, wide = (
+        small_fit.predict(params=bs.between(8e9 / factor, 8e9 * factor), **query)
+        for factor in (1.01, 8)
+    )
+    assert ends[0] < wide.draws.mean() < ends[1]
+    assert wide.draws.std() > 1.5 * narrow.draws.std()
+    assert wide.doubts == ("params not known: drawn between 1B and 64B, any factor as likely",)
+    with pytest.raises(PredictError, match="to a larger one"):
+        bs.between(2e9, 1e9)
+
+
+def test_several_values_are_every_combination_of_them(tiny_fit: Fit) -> None:
+    many = tiny_fit.predict(
+        family=["qwen2", "llama"], params=[1e9, 7e9], tokens=2e12, benchmark="MMLU"
+    )
+    told = many.frame[["family", "params"]].to_numpy().tolist()
+    assert told == [["qwen2", 1e9], ["qwen2", 7e9], ["llama", 1e9], ["llama", 7e9]]
+    one = tiny_fit.predict(family="llama", params=7e9, tokens=2e12, benchmark="MMLU", kind="mean")
+    again = tiny_fit.predict(
+        family=["qwen2", "llama"], params=[1e9, 7e9], tokens=2e12, benchmark="MMLU", kind="mean"
+    )
+    np.testing.assert_allclose(again.draws[:, 3], one.draws[:, 0])
+
+
+def test_a_new_family_has_the_same_draws_whoever_else_is_asked_about(small_fit: Fit) -> None:
+    query = {"params": 7e9, "tokens": 2e12, "kind": "mean"}
+    alone = small_fit.predict(family="mine", **query)
+    among = small_fit.predict(family=["mine", "yours", "pythia"], **query)
+    marks = alone.draws.shape[1]
+    np.testing.assert_allclose(among.draws[:, :marks], alone.draws)
+    assert not np.allclose(among.draws[:, marks : 2 * marks], alone.draws)
 
 
 def test_an_unknown_run_and_empty_questions_are_refused(tiny_fit: Fit) -> None:
@@ -195,7 +240,6 @@ def test_an_unknown_run_and_empty_questions_are_refused(tiny_fit: Fit) -> None:
         ({"params": [7e9, 7.0]}, r"params is .7..*: row 8$"),
         ({"params": [7.0, 8.0]}, r"params is .7., .8..*: row 5, row 8$"),
         ({"params": [7e9, "7B"]}, "params is .7B.*: row 8$"),
-        ({"params": [7e9, None]}, "needs params.*: row 8$"),
         ({"params_active": [None, 0.0]}, "params_active is .0.*: row 8$"),
         ({"params_active": [7e9, 8e9]}, "params_active is above params.*: row 8$"),
         ({"run": [None, "llama-7b"]}, "give run alone.*: row 8$"),

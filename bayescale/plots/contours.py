@@ -15,16 +15,15 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
+from bayescale.compute import COMPUTE, completed
 from bayescale.plots.scales import input_label, input_text, log_input, response_label
 from bayescale.plots.style import COLOURS, INK, legend_below, panels
 from bayescale.plots.surface import (
-    COMPUTE,
     TAILS,
     Of,
     best_sizes,
     check_axes,
     check_not_held,
-    completed,
     expected,
     first_group,
     has_best_size,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayescale.compute import COMPUTE, FLOPS_PER_TOKEN, completed
 from bayescale.errors import PredictError
 from bayescale.estimates import law_draws, places
 from bayescale.inputs import Input
@@ -24,12 +25,8 @@ if TYPE_CHECKING:
 MOST_DRAWS = 400
 INTERVAL = 0.9
 TAILS = (0.05, 0.5, 0.95)  # of that interval, and the median
-FLOPS_PER_TOKEN = 6.0  # and parameter: C = 6 N D
 REACH = np.log(1e4)  # how far from params = tokens the best size is looked for, to both sides
 SIZES = 161  # looked at for the best one
-
-# Logs of compute quantities in those of params and tokens; flops also have log 6 added.
-COMPUTE = {"params": (1, 0), "tokens": (0, 1), "flops": (1, 1), "multiplier": (-1, 1)}
 
 Floats = NDArray[np.float64]
 Values = Mapping[str, Any]
@@ -143,22 +140,6 @@ def check_not_held(at: Values | None, *axes: str) -> None:
             f"{quoted(fixed)} is an axis of this picture, and cannot be held at a value: take it "
             "out of at (command line: --at), or choose other axes"
         )
-
-
-def completed(given: Values) -> dict[str, Any]:
-    """Add what two of params, tokens, flops and multiplier say of the others; positive values."""
-    known = [name for name in COMPUTE if name in given][:2]
-    if len(known) < 2:
-        return dict(given)
-    shift = np.log(FLOPS_PER_TOKEN)
-    logs = [np.log(given[name]) - shift * (name == "flops") for name in known]
-    inverse = np.linalg.inv([COMPUTE[name] for name in known])
-    size, data = (row[0] * logs[0] + row[1] * logs[1] for row in inverse)
-    found = {
-        name: np.exp(a * size + b * data + shift * (name == "flops"))
-        for name, (a, b) in COMPUTE.items()
-    }
-    return found | dict(given)
 
 
 def usual(model: Model, table: Table, column: str) -> float:

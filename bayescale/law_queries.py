@@ -1,21 +1,23 @@
-"""Predictions of a law of a quantity: at any inputs, for known members of groups and new ones.
+"""Queries of a law of a quantity: at any inputs, for known members of groups and new ones.
 
-The fitted coefficients are those of members, not of runs, so that a prediction lays out the queried
-runs alone. What a query does not name is a new member, drawn from the population once a draw.
+The fitted coefficients are those of members, not of runs, so that the queried runs stand alone.
+What a query does not name is a new member, drawn from the population once a draw.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
 
+from bayescale.asked import Asked, drawn_inputs, split_unknown, told_ranges
+from bayescale.compute import contradiction
 from bayescale.counts import format_count
 from bayescale.errors import ModelError, PredictError
-from bayescale.evaluate import evaluate
-from bayescale.prediction import Prediction, check_kind, chosen_benchmarks, intervals
+from bayescale.layout import lay_out_rows, padded
 from bayescale.rows import as_read, group_names, make_rows, members
 from bayescale.table import Table
 from bayescale.validation import Source, quoted, suggest
@@ -26,54 +28,48 @@ if TYPE_CHECKING:
 LEAST_ROWS = 8  # queries are padded to a power of two from here on: one program for many lengths
 FAR = 3.0  # times the range of an input, in both directions: worth a word
 COUNTS = ("params", "params_active", "tokens", "flops")
+LEFT_OUT = ("params", "params_active", "tokens")  # what a closed model may not tell
 
 
-def forecast(
-    fit: Fit,
-    rows: pd.DataFrame | None,
-    *,
-    one: Mapping[str, Any],
-    benchmark: str | Sequence[str] | None,
-    kind: str,
-    interval: float,
-    seed: int,
-) -> Prediction:
-    """Predict a law's response, and scores behind it; `Fit.predict` documents the arguments."""
-    check_kind(kind, interval)
-    marks = chosen_benchmarks(fit, benchmark)
+def ask_law(fit: Fit, rows: pd.DataFrame, *, seed: int) -> Asked:
+    """Check queries to a fit of a law of a quantity, and lay them out.
+
+    Raises
+    ------
+    PredictError
+        See `Fit.predict`.
+    """
     names = group_names(fit.model)
     known = {name: members(fit.table, name) for name in names}
+    plain, ranges = split_unknown(rows)
     # Whoever read the rows from a file says so, and errors name its lines.
-    source = Source() if rows is None else rows.attrs.get("bayescale_source", Source())
+    source = rows.attrs.get("bayescale_source", Source())
     try:
-        queries = _queries(fit, rows, one)
+        queries, left_out = _queries(fit, plain)
         count = len(queries)
-        size = max(LEAST_ROWS, 2 ** int(np.ceil(np.log2(count))))
-        padded = queries.iloc[np.minimum(np.arange(size), count - 1)].reset_index(drop=True)
+        padding = np.minimum(np.arange(max(LEAST_ROWS, padded(count))), count - 1)
+        longer = queries.iloc[padding].reset_index(drop=True)
         # Once without the padding, so that an error names each query once.
         make_rows(fit.model, _as_table(fit, queries, names), known)
-        design = make_rows(fit.model, _as_table(fit, padded, names), known)
+        layout = lay_out_rows(fit, queries, _as_table(fit, longer, names))
     except (ModelError, PredictError) as error:
         raise PredictError(source.problem(str(error))) from error
-    found = evaluate(fit.model, design, fit.sites(), seed=seed)
-    grid = found.score if kind == "score" else found.expected
-    column = [list(fit.table.benchmarks.index).index(name) for name in marks]
-    draws = grid[:, :count][:, :, column].reshape(len(grid), -1)
-    frame = queries.loc[queries.index.repeat(len(marks))].reset_index(drop=True)
-    frame["benchmark"] = marks * count
-    frame = frame.assign(**intervals(draws, kind, interval))
-    return Prediction(frame, draws, kind, interval, tuple(_doubts(fit, queries, known)))
+    drawn = drawn_inputs(ranges, queries, layout.draws, seed)
+    for name, (middle, spread) in left_out.items():
+        rng = np.random.default_rng([seed, crc32(name.encode())])
+        away = rng.normal(size=layout.draws)[:, None]
+        drawn[name] = np.tile(np.exp(middle + spread * away), (1, count))
+    doubts = [*_doubts(fit, queries, known), *told_ranges(ranges)]
+    doubts += [f"{name} not known: drawn as the runs of the fit are spread" for name in left_out]
+    return Asked(queries, layout, tuple(doubts), drawn)
 
 
-def _queries(fit: Fit, rows: pd.DataFrame | None, one: Mapping[str, Any]) -> pd.DataFrame:
-    """Check the names of the queries' columns, and leave out empty ones.
+def _queries(fit: Fit, given: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, tuple[float, float]]]:
+    """Check the names of the queries' columns, and fill in what is left out.
 
-    The index names each query for errors: by its line, if it is from a file.
+    The index names each query for errors: by its line, if it is from a file. Beside the queries:
+    mean and spread of the log of each count that was left out, at whose middle the queries are.
     """
-    single = {name: value for name, value in one.items() if value is not None}
-    if (rows is None) == (not single):
-        raise PredictError("give rows, or one query (such as params= and tokens=), not both")
-    given = pd.DataFrame([single]) if rows is None else rows
     if given.empty:
         raise PredictError("rows is empty: give at least one row to predict")
     source = given.attrs.get("bayescale_source")
@@ -104,10 +100,22 @@ def _queries(fit: Fit, rows: pd.DataFrame | None, one: Mapping[str, Any]) -> pd.
     numbers = [c.name for c in fit.model.law.columns if c.kind in ("number", "flag")]
     needed = [fit.model.inputs.get(name, name) for name in numbers]
     asked = _as_table(fit, given, ()).runs
+    missing = [name for name in needed if as_read(asked, name).isna().all()]
+    left_out = {}
+    for name in [name for name in missing if name in LEFT_OUT]:
+        if len(missing) < len(needed) and name in fit.table.inputs:
+            logs = np.log(as_read(fit.table.runs, name).dropna())
+            left_out[name] = float(logs.mean()), float(logs.std())
+            given = given.assign(**{name: np.exp(left_out[name][0])})
+    asked = _as_table(fit, given, ()).runs
     if missing := [name for name in needed if as_read(asked, name).isna().all()]:
         raise PredictError(f"a query to {fit.model.name} needs {quoted(missing)}")
     numbers = [name for name in given.columns if name not in fit.table.groups]
-    return given.astype(dict.fromkeys(numbers, float))
+    given = given.astype(dict.fromkeys(numbers, float))
+    for label, row in given[numbers].iterrows():
+        if (wrong := contradiction(row.to_dict())) is not None:
+            raise PredictError(f"{label}: {wrong}" if len(given) > 1 else wrong)
+    return given, left_out
 
 
 def _as_table(fit: Fit, queries: pd.DataFrame, names: Sequence[str]) -> Table:

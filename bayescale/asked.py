@@ -1,0 +1,81 @@
+"""`Asked`: checked queries of a fit, laid out, whose unknown inputs differ by draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bayescale.evaluate import Evaluation
+from bayescale.layout import Layout
+from bayescale.unknown import Between, drawn_between
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Queries of a fit.
+
+    Parameters
+    ----------
+    frame
+        A row each: what was given, and what that says of the family and the run.
+    layout
+        Their layout.
+    doubts
+        Sentences to read with whatever is made of them.
+    drawn
+        Inputs that are not known, as draws, shape (draw, query).
+    """
+
+    frame: pd.DataFrame
+    layout: Layout
+    doubts: tuple[str, ...]
+    drawn: Mapping[str, Floats] = field(default_factory=dict)
+
+    def evaluate(
+        self, seed: int, changed: Mapping[str, Floats] | None = None, *, one_run: bool = False
+    ) -> Evaluation:
+        """Run the model forward; see `Layout.evaluate`."""
+        return self.layout.evaluate(seed, {**self.drawn, **(changed or {})}, one_run=one_run)
+
+
+def split_unknown(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, dict[int, Between]]]:
+    """Put the middle in the place of each range, and give the ranges by column and row."""
+    ranges: dict[str, dict[int, Between]] = {}
+    plain = rows.copy()
+    for name in map(str, rows):
+        found = {i: v for i, v in enumerate(rows[name]) if isinstance(v, Between)}
+        if found:
+            ranges[name] = found
+            values = [v.middle if isinstance(v, Between) else v for v in rows[name]]
+            plain[name] = pd.Series(values, index=rows.index).infer_objects()
+    plain.attrs = dict(rows.attrs)
+    return plain, ranges
+
+
+def drawn_inputs(
+    ranges: Mapping[str, Mapping[int, Between]], queries: pd.DataFrame, draws: int, seed: int
+) -> dict[str, Floats]:
+    """Draw unknown inputs; the same range of one input is one number, in all rows that give it."""
+    found = {}
+    for name, rows in ranges.items():
+        values = np.tile(queries[name].to_numpy(float), (draws, 1))
+        for i, given in rows.items():
+            values[:, i] = drawn_between(given, draws, seed=seed, name=f"{name} {given}")
+        found[name] = values
+    return found
+
+
+def told_ranges(ranges: Mapping[str, Mapping[int, Between]]) -> list[str]:
+    """Say which inputs are drawn from a range."""
+    texts = dict.fromkeys(
+        f"{name} not known: drawn between {str(given).replace('~', ' and ')}, any factor as likely"
+        for name, rows in ranges.items()
+        for given in rows.values()
+    )
+    return list(texts)
