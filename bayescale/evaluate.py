@@ -18,6 +18,7 @@ from numpyro.handlers import substitute
 from bayescale.density import distribution, log_likelihood
 from bayescale.design import Design
 from bayescale.model import Model
+from bayescale.quantity import law_values
 from bayescale.rows import Rows
 from bayescale.sites import from_standard
 
@@ -114,6 +115,51 @@ def evaluate(
     scores = np.asarray(score)
     low, high = bounds(design)
     return Evaluation(np.asarray(expected), np.clip(scores, low, high), np.asarray(log_density))
+
+
+def law_coefficients(
+    model: Model,
+    design: Rows,
+    sites: Mapping[str, NDArray[Any]],
+    *,
+    response: int,
+    seed: int,
+    members: Mapping[str, NDArray[np.uint32]],
+) -> dict[str, Floats]:
+    """Give the coefficients of a law for the first run of a design, as `evaluate` draws them.
+
+    Parameters
+    ----------
+    model, design, sites, seed, members
+        As of `evaluate`.
+    response
+        Position of the response among the law's own.
+
+    Returns
+    -------
+    dict
+        Coefficient to draws in natural units, shape (draw, ...).
+    """
+    count = len(next(iter(sites.values())))
+    with jax.enable_x64(True):
+        keys = jax.random.split(jax.random.PRNGKey(seed), count)
+        wide = {name: np.asarray(values, float) for name, values in sites.items()}
+        found = _law_values(model, design, response, keys, wide, dict(members))
+    return {name: np.asarray(value) for name, value in found.items()}
+
+
+@partial(jax.jit, static_argnames=("model", "response"))
+def _law_values(
+    model: Model, design: Rows, response: int, keys: Any, sites: Any, members: Any
+) -> Any:
+    def one(draw: tuple[Any, Any]) -> Any:
+        key, values = draw
+        new_key, _ = jax.random.split(key)
+        new = partial(_new_members, members, new_key)
+        with seeded(rng_seed=new_key), substitute(data=values), substitute(substitute_fn=new):
+            return law_values(model, design, response, 0)
+
+    return jax.lax.map(one, (keys, sites), batch_size=BATCH)
 
 
 def bounds(design: Design | Rows) -> tuple[Floats, Floats]:

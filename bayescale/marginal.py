@@ -28,6 +28,7 @@ from bayescale.design import Design
 from bayescale.evaluate import BATCH
 from bayescale.inputs import Schedule
 from bayescale.model import EFFECT, Model
+from bayescale.newton import minimise
 from bayescale.rows import Rows
 from bayescale.sites import from_standard
 
@@ -36,9 +37,7 @@ GRID = 49  # points along an axis at which the integrand is looked at
 REACH = 9.0  # of the grid, in standard deviations of the prior
 HEAT = 0.9  # power of the integrand that samples follow: a little wider than it is
 LEAST_DENSITY = 1e-4  # share of the prior in the samples along an axis, about
-STEPS = 60  # of Newton's method at most
 CLOSE = 1e-6  # expected gain of a Newton step, in nats, at which the mode is found
-DAMPING = (1e-3, 8.0)  # at the start, and by what factor it changes
 LEAST_CURVATURE = 0.2  # of the proposal: in a direction that the prior has curvature one
 
 Floats = NDArray[np.float64]
@@ -257,63 +256,11 @@ def _log_joint(
     return scores - 0.5 * jnp.sum(u**2) - 0.5 * len(u) * jnp.log(2 * jnp.pi)
 
 
-class _Newton(NamedTuple):
-    """A place, the function there with its derivatives, and how far the search has come."""
-
-    place: Array
-    value: Array
-    slope: Array
-    curvature: Array
-    damping: Array
-    gain: Array
-    step: Array
-
-
-def _mode(loss: Callable[[Array], Array], start: Array) -> tuple[Array, Array]:
-    """Minimise by Newton's method, damped where a step would not lower the loss."""
-    slope_of, curvature_of = jax.grad(loss), jax.hessian(loss)
-    first, factor = DAMPING
-
-    def going(at: _Newton) -> Array:
-        return (at.gain > CLOSE) & (at.step < STEPS)
-
-    def body(at: _Newton) -> _Newton:
-        damped = at.curvature + at.damping * jnp.eye(len(start))
-        root = jnp.linalg.cholesky(damped)
-        move = jax.scipy.linalg.cho_solve((root, True), at.slope)
-        place = at.place - move
-        value = loss(place)
-        # Where the damped curvature is not positive, its root and so the value are not a number.
-        better = value <= at.value
-        place = jnp.where(better, place, at.place)
-        return _Newton(
-            place,
-            jnp.where(better, value, at.value),
-            slope_of(place),
-            curvature_of(place),
-            jnp.where(better, at.damping / factor, at.damping * factor),
-            jnp.where(better, 0.5 * at.slope @ move, at.gain),
-            at.step + 1,
-        )
-
-    begin = _Newton(
-        start,
-        loss(start),
-        slope_of(start),
-        curvature_of(start),
-        jnp.asarray(first),
-        jnp.asarray(jnp.inf),
-        jnp.asarray(0),
-    )
-    end = jax.lax.while_loop(going, body, begin)
-    return end.place, end.curvature
-
-
 def _integral(log_joint: Callable[[Array], Array], size: int, key: Any) -> tuple[Array, Array]:
     """Integrate over `size` dimensions: the log, and how many samples count."""
     if not size:
         return log_joint(jnp.zeros(0)), jnp.asarray(jnp.inf)
-    mode, curvature = _mode(lambda u: -log_joint(u), jnp.zeros(size))
+    mode, curvature = minimise(lambda u: -log_joint(u), jnp.zeros(size), close=CLOSE)
     scale, axes = jnp.linalg.eigh(curvature)
     width = 1 / jnp.sqrt(jnp.maximum(scale, LEAST_CURVATURE))
     joint = jax.vmap(log_joint)

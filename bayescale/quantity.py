@@ -93,6 +93,36 @@ class Stacked:
         return jnp.concatenate(blocks)[order]
 
 
+def law_values(model: Model, rows: Rows, response: int, run: int) -> dict[str, Array]:
+    """Sample the coefficients of the law, in natural units, for one response of one run.
+
+    Parameters
+    ----------
+    model
+        Law and pooling.
+    rows
+        The data; members beyond the known ones are drawn anew.
+    response
+        Position among the law's own responses.
+    run
+        Position of the run.
+
+    Returns
+    -------
+    dict
+        Coefficient to its value, a number; of one with more dimensions, these.
+    """
+    found = {}
+    for name, value in taken(model.law.coefficients, _values(model, rows)).items():
+        c = next(c for c in model.law.coefficients if c.name == name)
+        more = tuple(dim for dim in c.dims if dim != "benchmark")
+        wide = jnp.broadcast_to(
+            value, (len(rows.own), rows.runs, *jnp.shape(value)[jnp.ndim(value) - len(more) :])
+        )
+        found[name] = wide[response, run]
+    return found
+
+
 def _measured(
     noise: Any, expected: Array, rows: Rows, at: tuple[int, ...], coefficients: dict[str, Array]
 ) -> dist.Distribution:

@@ -1,0 +1,131 @@
+"""`required`: how much of an input it takes to reach a score or a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale.answer import Answer, check_interval, percent, quantiles, told
+from bayescale.ask.best import best_path
+from bayescale.ask.curve import OPTIMAL, Curve, first_reached, inputs_range, path_curve
+from bayescale.errors import AskError
+
+if TYPE_CHECKING:
+    from bayescale.fit import Fit
+
+FAR = 3.0  # times the largest of the fit: worth a word
+SHOWN = 60  # points of the picture's curve
+
+
+def required(
+    fit: Fit,
+    target: float,
+    *,
+    want: str,
+    probability: float,
+    benchmark: str | None,
+    rule: str | None,
+    interval: float,
+    seed: int,
+    given: Mapping[str, Any],
+) -> Answer:
+    """Solve for an input in each draw; `Questions.required` documents the arguments."""
+    check_interval(interval)
+    check_interval(probability, "probability")
+    if rule not in (None, OPTIMAL):
+        raise AskError(f'rule must be "{OPTIMAL}" or left out; given: {rule!r}')
+    move = best_path(fit, want, given, seed=seed) if rule else None
+    curve = path_curve(fit, want, given, benchmark=benchmark, seed=seed, move=move)
+    check_target(curve, target)
+    draws = first_reached(curve, float(target))
+    enough = float(np.quantile(draws, probability, method="inverted_cdf"))
+    never = float(np.mean(np.isinf(draws)))
+    row = {
+        "quantity": want,
+        "benchmark": curve.benchmark,
+        "target": float(target),
+        "probability": probability,
+        "enough": enough,
+        **{name: float(value) for name, value in quantiles(draws, interval).items()},
+        "never": never,
+    }
+    doubts = [*curve.doubts]
+    largest = inputs_range(fit, want)[1]
+    if np.isfinite(enough) and enough > FAR * largest:
+        doubts.append(
+            f"{told(enough)} {want} are {told(enough / largest)} times the largest of the fit "
+            f"({told(largest)}): an extrapolation that no measurement checks"
+        )
+    if (start := float(np.mean(draws <= curve.ends[0]))) > 0:
+        doubts.append(
+            f"in {percent(start)} of the draws the target is reached with {told(curve.ends[0])} "
+            f"{want} already, the least that was looked at"
+        )
+    return Answer(
+        question="required",
+        frame=pd.DataFrame([row]),
+        draws=draws[:, None],
+        sentence=_sentence(curve, row, interval),
+        doubts=tuple(doubts),
+        interval=interval,
+        picture=_picture(curve, draws),
+        about={"want": want, "target": float(target), "benchmark": curve.benchmark},
+    )
+
+
+def check_target(curve: Curve, target: float) -> None:
+    """Refuse a target that no run can have, whatever the law.
+
+    Raises
+    ------
+    AskError
+        It is no number, or not between the benchmark's floor and ceiling.
+    """
+    if not np.isfinite(target):
+        raise AskError(f"the target must be a number; given: {target}")
+    mark = curve.fit.table.benchmarks.loc[curve.benchmark]
+    if curve.rising:
+        low = float(np.nan_to_num(mark["chance"], nan=0.0))
+        high = float(np.nan_to_num(mark["ceiling"], nan=1.0))
+        percent_hint = "; give 0.7, not 70" if 1 < target <= 100 else ""
+        if not low < target < high:
+            raise AskError(
+                f"{curve.benchmark} lies between {low:g} (chance) and {high:g} (the best there "
+                f"can be), and the target is {target:g}{percent_hint}"
+            )
+    elif curve.fit.model.noise.positive and target <= 0:
+        raise AskError(f"{curve.benchmark} is positive; the target is {target:g}")
+
+
+def _sentence(curve: Curve, row: Mapping[str, Any], interval: float) -> str:
+    verb = "reach" if curve.rising else "get down to"
+    goal = f"{curve.benchmark} of {row['target']:g}"
+    want, sure = row["quantity"], percent(row["probability"])
+    if np.isinf(row["enough"]):
+        text = f"Under this law no {want} {verb} {goal} with probability {sure}"
+        text += f": with probability {percent(row['never'])} none ever do."
+        if np.isfinite(row["median"]):
+            text += f" As likely as not it takes {told(row['median'])} or fewer."
+        return text
+    low, high = row[f"lower_{interval:g}"], row[f"upper_{interval:g}"]
+    text = (
+        f"{told(row['enough'])} {want} {verb} {goal} with probability {sure} (median "
+        f"{told(row['median'])}, {percent(interval)} interval {told(low)} to {told(high)})."
+    )
+    if row["never"] > 0:
+        text += f" With probability {percent(row['never'])} no {want} ever do under this law."
+    return text
+
+
+def _picture(curve: Curve, draws: Any) -> pd.DataFrame:
+    """Give the probability that each value is enough."""
+    finite = draws[np.isfinite(draws)]
+    low, high = (
+        np.quantile(finite, [0.002, 0.99]) if len(finite) else inputs_range(curve.fit, curve.along)
+    )
+    values = np.geomspace(low / 1.5, high * 1.5, SHOWN)
+    reached = [float(np.mean(draws <= value)) for value in values]
+    return pd.DataFrame({curve.along: values, "probability": reached})
