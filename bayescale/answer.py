@@ -98,10 +98,10 @@ def told(value: float) -> str:
 
 
 def percent(probability: float) -> str:
-    """Write a probability in percent; one that is small but not zero as such."""
-    if 0 < probability < 0.01:
+    """Write a probability in percent; draws cannot tell those near zero and one from these."""
+    if probability < 0.01:
         return "under 1%"
-    if 0.99 < probability < 1:
+    if probability > 0.99:
         return "over 99%"
     return f"{probability:.0%}"
 

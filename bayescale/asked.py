@@ -43,6 +43,12 @@ class Asked:
         """Run the model forward; see `Layout.evaluate`."""
         return self.layout.evaluate(seed, {**self.drawn, **(changed or {})}, one_run=one_run)
 
+    def expected(
+        self, seed: int, changed: Mapping[str, Floats] | None = None, *, one_run: bool = False
+    ) -> Floats:
+        """Give expected values alone; see `Layout.expected`."""
+        return self.layout.expected(seed, {**self.drawn, **(changed or {})}, one_run=one_run)
+
 
 def split_unknown(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, dict[int, Between]]]:
     """Put the middle in the place of each range, and give the ranges by column and row."""

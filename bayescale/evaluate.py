@@ -41,9 +41,16 @@ class Evaluation:
     log_density: Floats
 
 
-@partial(jax.jit, static_argnames=("model",))
+@partial(jax.jit, static_argnames=("model", "measured"))
 def _evaluate(
-    model: Model, design: Design | Rows, keys: Any, sites: Any, by_draw: Any, members: Any
+    model: Model,
+    design: Design | Rows,
+    keys: Any,
+    sites: Any,
+    by_draw: Any,
+    members: Any,
+    *,
+    measured: bool,
 ) -> Any:
     def one(draw: tuple[Any, Any, Any]) -> Any:
         key, values, fields = draw
@@ -51,9 +58,10 @@ def _evaluate(
         chosen = dataclasses.replace(design, **fields)
         new = partial(_new_members, members, new_key)
         with seeded(rng_seed=new_key), substitute(data=values), substitute(substitute_fn=new):
-            expected, measured = distribution(model, chosen)
-        score = measured.sample(noise_key)
-        return expected.T, score.T, log_likelihood(measured, chosen)
+            expected, noise = distribution(model, chosen)
+        if not measured:
+            return expected.T
+        return expected.T, noise.sample(noise_key).T, log_likelihood(noise, chosen)
 
     return jax.lax.map(one, (keys, sites, by_draw), batch_size=BATCH)
 
@@ -105,16 +113,41 @@ def evaluate(
     -------
     Evaluation
     """
-    count = len(next(iter(sites.values())))
     with jax.enable_x64(True):
-        keys = jax.random.split(jax.random.PRNGKey(seed), count)
-        wide = {name: np.asarray(values, float) for name, values in sites.items()}
         expected, score, log_density = _evaluate(
-            model, design, keys, wide, dict(by_draw or {}), dict(members or {})
+            *_prepared(model, design, sites, seed, by_draw, members), measured=True
         )
     scores = np.asarray(score)
     low, high = bounds(design)
     return Evaluation(np.asarray(expected), np.clip(scores, low, high), np.asarray(log_density))
+
+
+def expected_values(
+    model: Model,
+    design: Design | Rows,
+    sites: Mapping[str, NDArray[Any]],
+    *,
+    seed: int,
+    by_draw: Mapping[str, Any] | None = None,
+    members: Mapping[str, NDArray[np.uint32]] | None = None,
+) -> Floats:
+    """Give the expected values that `evaluate` gives, shape (draw, run, benchmark), and no more."""
+    with jax.enable_x64(True):
+        found = _evaluate(*_prepared(model, design, sites, seed, by_draw, members), measured=False)
+        return np.asarray(found)
+
+
+def _prepared(
+    model: Model,
+    design: Design | Rows,
+    sites: Mapping[str, NDArray[Any]],
+    seed: int,
+    by_draw: Mapping[str, Any] | None,
+    members: Mapping[str, NDArray[np.uint32]] | None,
+) -> tuple[Any, ...]:
+    keys = jax.random.split(jax.random.PRNGKey(seed), len(next(iter(sites.values()))))
+    wide = {name: np.asarray(values, float) for name, values in sites.items()}
+    return model, design, keys, wide, dict(by_draw or {}), dict(members or {})
 
 
 def law_coefficients(

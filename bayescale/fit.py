@@ -29,6 +29,7 @@ from bayescale.labels import site_groups, to_datasets
 from bayescale.model import Model
 from bayescale.predict import predict
 from bayescale.prediction import Prediction
+from bayescale.questions import Questions
 from bayescale.sampler import WINDOW, compile_program, sample
 from bayescale.sensitivity import off_scale, prior_driven, sensitivity
 from bayescale.table import Table
@@ -38,7 +39,7 @@ LIBRARIES = ("numpyro", "jax", "jaxlib", "numpy", "xarray", "arviz-stats")
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class Fit(Questions):
     """A posterior with all that is needed to use it again.
 
     Parameters

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from bayescale.compute import COMPUTE, completed
 from bayescale.design import UNKNOWN_TOKENS, Design, make_design
-from bayescale.evaluate import Evaluation, evaluate
+from bayescale.evaluate import Evaluation, evaluate, expected_values
 from bayescale.model import EFFECT, Model
 from bayescale.rows import Rows, at_reference, group_names, make_rows, members
 
@@ -89,17 +89,28 @@ class Layout:
         Evaluation
             Shape (draw, query, benchmark).
         """
+        found = evaluate(
+            self.model, self.design, self.sites, seed=seed, **self._fields(changed, one_run)
+        )
+        each = (found.expected, found.score, found.log_density)
+        return Evaluation(*(values[:, self.position] for values in each))
+
+    def expected(
+        self, seed: int, changed: Mapping[str, Floats] | None = None, *, one_run: bool = False
+    ) -> Floats:
+        """Give the expected values of `evaluate` alone, which takes a tenth of the time."""
+        fields = self._fields(changed, one_run)
+        found = expected_values(self.model, self.design, self.sites, seed=seed, **fields)
+        return found[:, self.position]
+
+    def _fields(self, changed: Mapping[str, Floats] | None, one_run: bool) -> dict[str, Any]:
         fields = dict(self.by_draw)
         if changed:
             fields |= self._changed(changed)
         new = dict(self.new)
         if one_run and RUN in new:
             new[RUN] = np.zeros_like(new[RUN])
-        found = evaluate(
-            self.model, self.design, self.sites, seed=seed, by_draw=fields, members=new
-        )
-        each = (found.expected, found.score, found.log_density)
-        return Evaluation(*(values[:, self.position] for values in each))
+        return {"by_draw": fields, "members": new}
 
     def _changed(self, changed: Mapping[str, Floats]) -> dict[str, Any]:
         given = {name: np.asarray(values, float) for name, values in changed.items()}

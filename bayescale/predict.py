@@ -52,8 +52,7 @@ def predict(
     check_kind(kind, interval)
     marks = chosen_benchmarks(fit, benchmark)
     asked = ask(fit, rows, one=one, seed=seed)
-    found = asked.evaluate(seed)
-    grid = found.score if kind == "score" else found.expected
+    grid = asked.evaluate(seed).score if kind == "score" else asked.expected(seed)
     column = [list(fit.table.benchmarks.index).index(name) for name in marks]
     draws = grid[:, :, column].reshape(len(grid), -1)
     queries = asked.frame

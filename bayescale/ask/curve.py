@@ -35,7 +35,7 @@ RATIO = "tokens_per_param"
 OPTIMAL = "optimal"
 POINTS = 96  # of the first look along a path
 FEW = 24  # along the best split of each budget, where a loss only falls
-BEFORE, BEYOND = 1e9, 1e30  # how far a path goes below and above the inputs of the fit, in factors
+BEFORE, BEYOND = 1e3, 1e30  # how far a path goes below and above the inputs of the fit, in factors
 LEAST = 1.0  # of a count
 
 
@@ -84,7 +84,7 @@ class Curve:
             name: np.broadcast_to(moved, (draws, wide.shape[1]))
             for name, moved in self.move(np.broadcast_to(wide, (draws, wide.shape[1]))).items()
         }
-        found = asked.evaluate(self.seed, changed, one_run=True).expected
+        found = asked.expected(self.seed, changed, one_run=True)
         return found[:, :, list(self.fit.table.benchmarks.index).index(self.benchmark)]
 
     def _asked(self, points: int) -> Asked:

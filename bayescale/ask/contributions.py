@@ -1,0 +1,186 @@
+"""`contributions`: what a prediction, and the width of its interval, is made of.
+
+A walk from a usual run of the population to the run that is asked about, one step at a time: the
+family's level, its size, its data, its own departure, and the noise of a measurement. The steps of
+each draw add up to the predicted value, so that their covariances with it are shares of its
+variance that add up to one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale.answer import Answer, check_interval, percent, quantiles
+from bayescale.ask.curve import Floats, law_columns, one_benchmark
+from bayescale.asked import Asked
+from bayescale.compute import COMPUTE
+from bayescale.errors import AskError
+from bayescale.layout import RUN, grouped_sites
+from bayescale.predict import ask
+from bayescale.queries import ask_leaderboard
+from bayescale.rows import as_read, group_names
+
+if TYPE_CHECKING:
+    from bayescale.fit import Fit
+
+NARROW = -20.0  # log of a spread that is none
+NOBODY = "a family that is as the population"
+NAMES = {"params": "size", "tokens": "tokens", "flops": "compute", "multiplier": "tokens per param"}
+FAMILY, NOISE, POPULATION = "family", "noise", "population"
+
+
+def contributions(
+    fit: Fit,
+    *,
+    benchmark: str | None,
+    interval: float,
+    seed: int,
+    given: Mapping[str, Any],
+) -> Answer:
+    """Take a prediction apart; `Questions.contributions` documents the arguments."""
+    check_interval(interval)
+    mark = one_benchmark(fit, benchmark)
+    query = {name: value for name, value in given.items() if value is not None}
+    column = list(fit.table.benchmarks.index).index(mark)
+    asked = ask(fit, None, one=query, seed=seed)
+    if len(asked.frame) > 1:
+        raise AskError("one query at a time is taken apart: give one value of each input")
+    if fit.model.of_leaderboard:
+        steps = _leaderboard_walk(fit, asked, seed, column)
+    else:
+        steps = _law_walk(fit, query, seed, column, asked)
+    last = asked.evaluate(seed, one_run=True)
+    steps[RUN if fit.model.of_leaderboard else POPULATION] = last.expected[:, 0, column]
+    values = list(steps.values())
+    parts = {
+        name: v - before
+        for (name, v), before in zip(list(steps.items())[1:], values[:-1], strict=True)
+    }
+    parts = {next(iter(steps)): values[0], **parts}
+    total = last.score[:, 0, column]
+    parts[NOISE] = total - values[-1]
+    parts = {name: v for name, v in parts.items() if np.ptp(v) > 1e-9}
+    variance = float(np.var(total))
+    shares = {n: float(np.cov(v, total, ddof=0)[0, 1] / variance) for n, v in parts.items()}
+    draws = np.column_stack([*parts.values(), total])
+    frame = pd.DataFrame(
+        {"part": [*parts, "total"], "benchmark": mark, **quantiles(draws, interval)}
+    )
+    frame["share_of_variance"] = [*shares.values(), 1.0]
+    return Answer(
+        question="contributions",
+        frame=frame,
+        draws=draws,
+        sentence=_sentence(frame, shares, mark, interval),
+        doubts=asked.doubts,
+        interval=interval,
+        picture=frame,
+        about={"benchmark": mark, "query": {k: str(v) for k, v in query.items()}},
+    )
+
+
+def _without(fit: Fit, asked: Asked, groups: set[str]) -> Asked:
+    """Take the spread out of groups, so that a new member is as the population."""
+    owners = grouped_sites(fit.model)
+    narrow = {f"{name}_spread" for name, group in owners.items() if group in groups}
+    sites = {
+        name: np.full_like(values, NARROW) if name in narrow else values
+        for name, values in asked.layout.sites.items()
+    }
+    return replace(asked, layout=replace(asked.layout, sites=sites))
+
+
+def _leaderboard_walk(fit: Fit, asked: Asked, seed: int, column: int) -> dict[str, Floats]:
+    told = asked.frame.iloc[0]
+    runs = fit.table.runs
+    own = runs[runs["family"] == told["family"]]
+    # A family is pinned down where its runs are: from there size and data lead away.
+    middle = {
+        name: float(np.exp(np.log(as_read(own, name).dropna()).mean()))
+        if as_read(own, name).notna().any()
+        else float(
+            fit.model.reference.get(name, np.exp(np.log(as_read(runs, name).dropna()).mean()))
+        )
+        for name in ("params", "tokens")
+    }
+    target = {n: v for n, v in asked.drawn.items() if n in middle}
+    for name in middle:
+        if name not in target and pd.notna(told[name]):
+            target[name] = np.array([[float(told[name])]])
+
+    def expected(family: Any, off: set[str], inputs: Mapping[str, Any]) -> Floats:
+        row = {"family": family, "params": middle["params"], "tokens": middle["tokens"]}
+        if pd.notna(told.get("params_active", np.nan)):
+            row["params_active"] = middle["params"] * told["params_active"] / told["params"]
+        place = _without(fit, ask_leaderboard(fit, pd.DataFrame([row]), seed=seed), off)
+        draws = place.layout.draws
+        changed = {n: np.broadcast_to(v, (draws, 1)) for n, v in inputs.items()}
+        return place.expected(seed, changed, one_run=True)[:, 0, column]
+
+    family = None if pd.isna(told["family"]) else told["family"]
+    steps = {
+        "population": expected(NOBODY, {FAMILY, RUN}, {}),
+        FAMILY: expected(family, {RUN}, {}),
+        "size": expected(family, {RUN}, {n: target[n] for n in ("params",) if n in target}),
+    }
+    if "tokens" in target:
+        steps["tokens"] = expected(family, {RUN}, target)
+    else:
+        unknown = _without(fit, asked, {RUN})
+        steps["tokens"] = unknown.expected(seed, one_run=True)[:, 0, column]
+    return steps
+
+
+def _law_walk(
+    fit: Fit, query: Mapping[str, Any], seed: int, column: int, asked: Asked
+) -> dict[str, Floats]:
+    groups = [
+        *(n for n in group_names(fit.model) if n in query),
+        *(n for n in group_names(fit.model) if n not in query),
+    ]
+    shared = {
+        rule.group
+        for rules in (*fit.model.pooling.values(), [*fit.model.effects.values()])
+        for rule in rules
+        if rule.spread is not None
+    }
+    inputs = [n for n in law_columns(fit) if n in asked.frame or n in asked.drawn]
+    if {"flops", "multiplier"} & set(law_columns(fit)):
+        inputs = [n for n in COMPUTE if n in asked.frame]
+    usual = {n: float(np.exp(np.log(as_read(fit.table.runs, n).dropna()).mean())) for n in inputs}
+    flags = {n: v for n, v in query.items() if n not in inputs and n not in groups}
+    steps: dict[str, Floats] = {}
+    named: dict[str, Any] = {n: query[n] for n in groups if n in query and n not in shared}
+
+    def expected(off: set[str], where: Mapping[str, Any]) -> Floats:
+        place = _without(fit, ask(fit, None, one={**flags, **where, **named}, seed=seed), off)
+        return place.expected(seed, one_run=True)[:, 0, column]
+
+    off = {g for g in groups if g in shared}
+    steps[POPULATION] = expected(off, usual)
+    for group in [g for g in groups if g in shared]:
+        off = off - {group}
+        if group in query:
+            named[group] = query[group]
+        steps[group] = expected(off, usual)
+    where = dict(usual)
+    for name in inputs:
+        where[name] = query.get(name, usual[name])
+        steps[NAMES.get(name, name)] = expected(off, where)
+    return steps
+
+
+def _sentence(frame: pd.DataFrame, shares: Mapping[str, float], mark: str, interval: float) -> str:
+    total = frame.iloc[-1]
+    ordered = sorted(shares.items(), key=lambda pair: -pair[1])
+    parts = [f"{name} {share:.0%}" for name, share in ordered if share >= 0.005]
+    return (
+        f"{mark} is {total['median']:.3g} ({percent(interval)} interval "
+        f"{total[f'lower_{interval:g}']:.3g} to {total[f'upper_{interval:g}']:.3g}); of the "
+        f"variance of a measured value come from {', '.join(parts)}."
+    )

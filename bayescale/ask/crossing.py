@@ -1,0 +1,104 @@
+"""`crossing`: where two curves meet, and whether they ever do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale.answer import Answer, check_interval, percent, quantiles, told
+from bayescale.ask.curve import Floats, inputs_range, solve
+from bayescale.ask.pairs import both_curves, first_draws, label, pair
+from bayescale.errors import AskError
+
+if TYPE_CHECKING:
+    from bayescale.fit import Fit
+
+AHEAD = 1e6  # times the largest run: as far as a crossing is looked for, unless the call says
+LOOKED = 128  # places looked at first
+
+
+def crossing(
+    fit: Fit,
+    a: Mapping[str, Any],
+    b: Mapping[str, Any],
+    *,
+    along: str,
+    other: Fit | None,
+    within: tuple[float, float] | None,
+    benchmark: str | None,
+    interval: float,
+    seed: int,
+    given: Mapping[str, Any],
+) -> Answer:
+    """Find where two curves cross; `Questions.crossing` documents the arguments."""
+    check_interval(interval)
+    first, second = pair(
+        fit, a, b, along=along, other=other, benchmark=benchmark, seed=seed, given=given
+    )
+    low, high = within or (inputs_range(fit, along)[0], AHEAD * inputs_range(fit, along)[1])
+    if not 0 < low < high < np.inf:
+        raise AskError(
+            f"within goes from a positive number to a larger one; given: {low:g}, {high:g}"
+        )
+    count = min(first.draws, second.draws)
+    sign = 1.0 if first.rising else -1.0
+
+    def gap(x: Floats) -> Floats:
+        ahead: Floats = sign * (first_draws(first, x, count) - first_draws(second, x, count))
+        return ahead
+
+    grid = np.geomspace(low, high, LOOKED)
+    draws = solve(gap, grid, count, rising=None)
+    before = float(np.mean(gap(grid[None, :1])[:, 0] > 0))
+    never = float(np.mean(np.isinf(draws)))
+    names = label(a, first, other is not None), label(b, second, other is not None)
+    row = {
+        "a": names[0],
+        "b": names[1],
+        "along": along,
+        "benchmark": first.benchmark,
+        **{k: float(v) for k, v in quantiles(draws, interval).items()},
+        "never": never,
+        "probability_a_ahead_at_the_start": before,
+        "from": low,
+        "to": high,
+    }
+    return Answer(
+        question="crossing",
+        frame=pd.DataFrame([row]),
+        draws=draws[:, None],
+        sentence=_sentence(row, names, interval),
+        doubts=tuple(dict.fromkeys([*first.doubts, *second.doubts])),
+        interval=interval,
+        picture=both_curves(first, second, names, low, min(high, _far(draws, high)), interval),
+        about={"along": along, "benchmark": first.benchmark, "a": names[0], "b": names[1]},
+    )
+
+
+def _far(draws: Floats, high: float) -> float:
+    finite = draws[np.isfinite(draws)]
+    return 10 * float(np.quantile(finite, 0.95)) if len(finite) else high
+
+
+def _sentence(row: Mapping[str, Any], names: tuple[str, str], interval: float) -> str:
+    a, b = names
+    ahead, share = max(
+        (a, row["probability_a_ahead_at_the_start"]),
+        (b, 1 - row["probability_a_ahead_at_the_start"]),
+        key=lambda pair: float(pair[1]),
+    )
+    span = f"between {told(row['from'])} and {told(row['to'])} {row['along']}"
+    text = (
+        f"With probability {percent(1 - row['never'])} {a} and {b} cross on {row['benchmark']} "
+        f"{span}"
+    )
+    if row["never"] < 1:
+        low, high = row[f"lower_{interval:g}"], row[f"upper_{interval:g}"]
+        text += (
+            f"; the median of where is {told(row['median'])} ({percent(interval)} interval "
+            f"{told(low)} to {told(high)})"
+        )
+    return f"{text}. At its start {ahead} is ahead with probability {percent(share)}."

@@ -1,0 +1,103 @@
+"""`elasticity`: what doubling an input brings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale.answer import Answer, check_interval, percent, quantiles, told
+from bayescale.ask.curve import RATIO, higher_is_better, law_columns
+from bayescale.compute import COMPUTE
+from bayescale.errors import AskError
+from bayescale.predict import ask
+from bayescale.prediction import chosen_benchmarks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bayescale.fit import Fit
+
+BOTH = "params and tokens"
+
+
+def elasticity(
+    fit: Fit,
+    *,
+    factor: float,
+    benchmark: str | Sequence[str] | None,
+    interval: float,
+    seed: int,
+    given: Mapping[str, Any],
+) -> Answer:
+    """Multiply each input in turn; `Questions.elasticity` documents the arguments."""
+    check_interval(interval)
+    if not (0 < factor < np.inf) or factor == 1:
+        raise AskError(f"factor must be a positive number other than 1, such as 2; given: {factor}")
+    query = {name: value for name, value in given.items() if value is not None}
+    if RATIO in query:
+        query["multiplier"] = query.pop(RATIO)
+    marks = chosen_benchmarks(fit, benchmark)
+    numbers = [n for n in _inputs(fit) if isinstance(query.get(n), int | float | np.number)]
+    if not numbers:
+        raise AskError(f"say where: give {', '.join(_inputs(fit))} as numbers")
+    changes = {name: {name: factor * float(query[name])} for name in numbers}
+    if {"params", "tokens"} <= set(numbers):
+        changes[BOTH] = {n: factor * float(query[n]) for n in ("params", "tokens")}
+    rows = pd.DataFrame([query, *({**query, **change} for change in changes.values())])
+    asked = ask(fit, rows, one={}, seed=seed)
+    expected = asked.expected(seed, one_run=True)
+    table, columns = [], []
+    for mark in marks:
+        values = expected[:, :, list(fit.table.benchmarks.index).index(mark)]
+        for k, name in enumerate(changes, start=1):
+            change = values[:, k] - values[:, 0]
+            row: dict[str, Any] = {"input": name, "benchmark": mark}
+            row |= {f"change_{q}": float(v) for q, v in quantiles(change, interval).items()}
+            if (values > 0).all():
+                local = np.log(values[:, k] / values[:, 0]) / np.log(factor)
+                row["elasticity_median"] = float(np.median(local))
+            better = change > 0 if higher_is_better(fit, mark) else change < 0
+            row["probability_better"] = float(np.mean(better))
+            table.append(row)
+            columns.append(change)
+    frame = pd.DataFrame(table)
+    return Answer(
+        question="elasticity",
+        frame=frame,
+        draws=np.column_stack(columns),
+        sentence=" ".join(
+            _sentence(frame[frame["benchmark"] == m], factor, interval) for m in marks
+        ),
+        doubts=tuple(asked.doubts),
+        interval=interval,
+        picture=frame,
+        about={"factor": factor, "at": {k: str(v) for k, v in query.items()}},
+    )
+
+
+def _inputs(fit: Fit) -> list[str]:
+    """List what can be multiplied: of compute, what a user thinks of first."""
+    columns = law_columns(fit)
+    if {"flops", "multiplier"} <= set(columns) or fit.model.of_leaderboard:
+        return ["params", "tokens", *(c for c in columns if c not in COMPUTE)]
+    return columns
+
+
+def _sentence(rows: pd.DataFrame, factor: float, interval: float) -> str:
+    mark = rows["benchmark"].iloc[0]
+    best = rows.loc[rows["change_median"].abs().idxmax()]
+    low, high = best[f"change_lower_{interval:g}"], best[f"change_upper_{interval:g}"]
+    times = "Doubling" if factor == 2 else f"Multiplying by {factor:g}"
+    parts = [f"{row.input} changes {mark} by {row.change_median:+.3g}" for row in rows.itertuples()]
+    return (
+        f"{times} {'; '.join(parts)} ({best['input']}: {percent(interval)} interval "
+        f"{told_change(low)} to {told_change(high)})."
+    )
+
+
+def told_change(value: float) -> str:
+    """Write a change with its sign."""
+    return f"{value:+.3g}" if abs(value) < 1000 else told(value)

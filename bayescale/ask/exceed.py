@@ -1,0 +1,132 @@
+"""`exceed`: how probable it is that a planned run beats a score, a given model, or all of a set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale.answer import Answer, check_interval, percent, quantiles
+from bayescale.ask.curve import Floats, higher_is_better
+from bayescale.errors import AskError
+from bayescale.prediction import chosen_benchmarks
+from bayescale.validation import suggest
+
+if TYPE_CHECKING:
+    from bayescale.fit import Fit
+
+Rival = str | float | Mapping[str, Any]
+ALL = "all of them"
+
+
+def exceed(
+    fit: Fit,
+    rivals: Sequence[Rival],
+    *,
+    benchmark: str | Sequence[str] | None,
+    kind: str,
+    interval: float,
+    seed: int,
+    given: Mapping[str, Any],
+) -> Answer:
+    """Compare a plan with rivals; `Questions.exceed` documents the arguments."""
+    check_interval(interval)
+    if not rivals:
+        raise AskError("name what is to be beaten: a number, a run of the fit, or a query")
+    marks = chosen_benchmarks(fit, benchmark)
+    plan = {name: value for name, value in given.items() if value is not None}
+    names = [_name(rival) for rival in rivals]
+    queries = [_query(fit, r) for r in rivals if not isinstance(r, int | float | np.number)]
+    rows = pd.DataFrame([plan, *queries])
+    found = fit.predict(rows, benchmark=marks, kind=kind, interval=interval, seed=seed)
+    table, columns = [], []
+    for j, mark in enumerate(marks):
+        sign = 1.0 if higher_is_better(fit, mark) else -1.0
+        each = found.draws[:, j :: len(marks)]
+        mine, others = each[:, 0], _values(fit, rivals, each[:, 1:], mark, kind)
+        ahead = sign * (mine[:, None] - others)
+        share = (ahead > 0) + 0.5 * (ahead == 0)
+        for k, name in enumerate(names):
+            table.append(_row(mark, name, share[:, k].mean(), ahead[:, k], interval))
+            columns.append(ahead[:, k])
+        if len(names) > 1:
+            least = ahead.min(axis=1)
+            row = _row(mark, ALL, float((ahead > 0).all(axis=1).mean()), least, interval)
+            table.append({**row, "expected_rank": float((1 + (1 - share).sum(axis=1)).mean())})
+            columns.append(least)
+    frame = pd.DataFrame(table)
+    return Answer(
+        question="exceed",
+        frame=frame,
+        draws=np.column_stack(columns),
+        sentence=" ".join(_sentence(frame[frame["benchmark"] == m], len(names)) for m in marks),
+        doubts=found.doubts,
+        interval=interval,
+        picture=frame,
+        about={"kind": kind, "plan": {k: str(v) for k, v in plan.items()}, "rivals": names},
+    )
+
+
+def _name(rival: Rival) -> str:
+    if isinstance(rival, Mapping):
+        return ", ".join(f"{k} {v:g}" if isinstance(v, float) else str(v) for k, v in rival.items())
+    return f"{rival:g}" if isinstance(rival, int | float | np.number) else str(rival)
+
+
+def _query(fit: Fit, rival: Any) -> dict[str, Any]:
+    """Turn a rival into a query: a run of a leaderboard is asked for by name."""
+    if isinstance(rival, Mapping):
+        return dict(rival)
+    runs = fit.table.runs
+    if rival not in runs.index:
+        raise AskError(f"the fit has no run {rival!r}{suggest(str(rival), map(str, runs.index))}")
+    if fit.model.of_leaderboard:
+        return {"run": rival}
+    run = runs.loc[rival]
+    wanted = [fit.model.inputs.get(name, name) for name in fit.model.law.inputs]
+    told = {name: run[name] for name in wanted if name in run and pd.notna(run[name])}
+    if not told:
+        told = {n: run[n] for n in ("params", "tokens", "flops") if pd.notna(run.get(n))}
+    return {**told, **{name: run[name] for name in fit.table.groups}}
+
+
+def _values(fit: Fit, rivals: Sequence[Rival], predicted: Floats, mark: str, kind: str) -> Floats:
+    """Give each rival's value in each draw: a measured score is what it is."""
+    scores = fit.table.scores
+    columns, next_one = [], 0
+    for rival in rivals:
+        if isinstance(rival, int | float | np.number):
+            if not np.isfinite(rival):
+                raise AskError(f"a score to beat must be a number; given: {rival}")
+            columns.append(np.full(len(predicted), float(rival)))
+            continue
+        column = predicted[:, next_one]
+        next_one += 1
+        if isinstance(rival, str) and kind == "score":
+            own = scores[(scores["run"] == rival) & (scores["benchmark"] == mark)]["score"]
+            column = np.full(len(column), float(own.iloc[0])) if len(own) else column
+        columns.append(column)
+    return np.column_stack(columns)
+
+
+def _row(
+    mark: str, rival: str, probability: float, ahead: Floats, interval: float
+) -> dict[str, Any]:
+    summary = {f"ahead_{k}": float(v) for k, v in quantiles(ahead, interval).items()}
+    return {"benchmark": mark, "rival": rival, "probability": float(probability), **summary}
+
+
+def _sentence(rows: pd.DataFrame, rivals: int) -> str:
+    mark = rows["benchmark"].iloc[0]
+    each = [f"{row.rival} with probability {percent(row.probability)}" for row in rows.itertuples()]
+    text = f"On {mark} the plan beats {_listed(each)}"
+    if rivals > 1:
+        text += f"; its expected rank is {rows['expected_rank'].iloc[-1]:.1f} of {rivals + 1}"
+    return f"{text}."
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """Join clauses with commas and an "and"."""
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
