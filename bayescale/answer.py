@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from bayescale.counts import format_count
 from bayescale.errors import AskError
+
+if TYPE_CHECKING:
+    from bayescale.fit import Fit
 
 Floats = NDArray[np.float64]
 LARGEST_WORD = 1e15  # counts up to here are written with a letter
@@ -41,6 +44,8 @@ class Answer:
         The frame behind its picture, see `plot_answer`.
     about
         What was asked, in plain values.
+    fit
+        A fit that knows more, where the question was to learn something.
     """
 
     question: str
@@ -51,6 +56,7 @@ class Answer:
     interval: float = 0.9
     picture: pd.DataFrame | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
+    fit: Fit | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Copy of `frame`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -71,35 +71,10 @@ def distribution(model: Model, design: Design | Rows) -> tuple[Array, dist.Distr
     """
     if isinstance(design, Rows):
         return quantity.distribution(model, design)
-    inputs, middle = _inputs(model, design), _family_inputs(model, design)
-    levels = {c.name: _level(c, _rules(model, c), design) for c in model.coefficients}
-    by_family, by_run = dict(levels), dict(levels)
-
-    def skills_at(place: list[Array], values: dict[str, Array]) -> Array:
-        skills: Array = model.law(*place, **taken(model.law.coefficients, values))
-        return skills
-
-    def response(coefficient: Coefficient, place: list[Array], values: dict[str, Array]) -> Array:
-        if coefficient.name == "intercept":
-            return skills_at(place, values)
-        if coefficient.name == "difficulty":
-            return values["difficulty"] + skills_at(place, values) @ levels["loading"].T
-        return values[coefficient.name]
-
-    for c in sorted(model.coefficients, key=lambda c: LEVELS.get(c.name, 0)):
-        for rule in _rules(model, c):
-            if rule.group in OF_BENCHMARKS:
-                continue
-            family = rule.group == "family"
-            values, place = (by_family, middle) if family else (by_run, inputs)
-            centre = response(c, place, values)
-            offset = _members(c, rule, centre, design) - centre
-            if family:
-                by_family[c.name] = by_family[c.name] + offset
-                by_run[c.name] = by_run[c.name] + offset[design.family]
-            else:
-                by_run[c.name] = by_run[c.name] + offset
-    latent, pivot = _latent(model, design, skills_at(inputs, by_run), levels, by_run)
+    values = _values(model, design)
+    levels, by_run, inputs = values.levels, values.by_run, values.inputs
+    skills = model.law(*inputs, **taken(model.law.coefficients, by_run))
+    latent, pivot = _latent(model, design, skills, levels, by_run)
     assert model.link is not None  # cards of leaderboards have one
     link, noise = (
         {name: _per_row(value) for name, value in taken(part.coefficients, by_run).items()}
@@ -110,6 +85,79 @@ def distribution(model: Model, design: Design | Rows) -> tuple[Array, dist.Distr
     expected = model.link(latent.T, pivot, chance, top, **link)
     measured = model.noise(expected, items, resolution, jnp.asarray(design.stderr).T, **noise)
     return expected, measured
+
+
+class _Values(NamedTuple):
+    """Real-line values of every coefficient: of the population, of families, of runs."""
+
+    levels: dict[str, Array]
+    by_family: dict[str, Array]
+    by_run: dict[str, Array]
+    inputs: list[Array]
+
+
+def _values(model: Model, design: Design) -> _Values:
+    inputs, middle = _inputs(model, design), _family_inputs(model, design)
+    levels = {c.name: _level(c, _rules(model, c), design) for c in model.coefficients}
+    by_family, by_run = dict(levels), dict(levels)
+    for c in sorted(model.coefficients, key=lambda c: LEVELS.get(c.name, 0)):
+        for rule in _rules(model, c):
+            if rule.group in OF_BENCHMARKS:
+                continue
+            family = rule.group == "family"
+            values, place = (by_family, middle) if family else (by_run, inputs)
+            centre = _response(model, c.name, place, values, levels)
+            offset = _members(c, rule, centre, design) - centre
+            if family:
+                by_family[c.name] = by_family[c.name] + offset
+                by_run[c.name] = by_run[c.name] + offset[design.family]
+            else:
+                by_run[c.name] = by_run[c.name] + offset
+    return _Values(levels, by_family, by_run, inputs)
+
+
+def _response(
+    model: Model,
+    coefficient: str,
+    place: list[Array],
+    values: dict[str, Array],
+    levels: dict[str, Array],
+) -> Array:
+    """Give what members of a coefficient are values of: the latent score at a place, of levels."""
+    if coefficient not in LEVELS:
+        return values[coefficient]
+    skills: Array = model.law(*place, **taken(model.law.coefficients, values))
+    return (
+        skills
+        if coefficient == "intercept"
+        else values["difficulty"] + skills @ levels["loading"].T
+    )
+
+
+def family_levels(model: Model, design: Design, middle: Array) -> dict[str, Array]:
+    """Give the families' values of levels at other places than those of the design.
+
+    Parameters
+    ----------
+    model, design
+        As of `distribution`, which samples the same sites.
+    middle
+        Params, tokens and FLOPs at the new place of each family of the design, shape (family, 3).
+
+    Returns
+    -------
+    dict
+        Site of a level by family to its values, shape (family, ...).
+    """
+    values = _values(model, design)
+    order = ("params", "tokens", "flops")
+    place = [middle[:, order.index(n), None] / model.reference[n] for n in model.law.inputs]
+    return {
+        f"{name}_family": _response(model, name, place, values.by_family, values.levels)
+        for name in LEVELS
+        for rule in model.pooling.get(name, ())
+        if rule.group == "family"
+    }
 
 
 def _inputs(model: Model, design: Design) -> list[Array]:

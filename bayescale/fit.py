@@ -25,6 +25,7 @@ from bayescale.diagnostics import Diagnosis, Verdict, diagnose
 from bayescale.errors import FitError
 from bayescale.estimates import coefficient_frame
 from bayescale.evaluate import evaluate
+from bayescale.evidence import Evidence
 from bayescale.labels import site_groups, to_datasets
 from bayescale.model import Model
 from bayescale.predict import predict
@@ -61,6 +62,8 @@ class Fit(Questions):
         Time for compilation and sampling.
     stored_log_likelihood
         What a small fit's file holds of `log_likelihood`.
+    evidence
+        Scores that it was conditioned on after it was fitted, and how.
     """
 
     model: Model
@@ -71,6 +74,7 @@ class Fit(Questions):
     versions: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     stored_log_likelihood: xr.DataArray | None = None
+    evidence: tuple[Evidence, ...] = ()
 
     response = "score"
     base_measure = "density"
@@ -86,7 +90,8 @@ class Fit(Questions):
     def _diagnosis(self) -> Diagnosis:
         groups = {k: v for k, v in site_groups(self.model).items() if k in self.posterior}
         found = diagnose(self.posterior, self.sample_stats, groups)
-        return replace(found, notes=(*off_scale(self), *prior_driven(self)))
+        said = tuple(str(one) for one in self.evidence)
+        return replace(found, notes=(*said, *off_scale(self), *prior_driven(self)))
 
     def summary(self) -> Diagnosis:
         """Say whether the draws can be trusted, in words and by site.

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from numpyro.handlers import seed as seeded
 from numpyro.handlers import substitute, trace
 
-from bayescale.density import distribution, log_likelihood
+from bayescale.density import distribution, family_levels, log_likelihood
 from bayescale.design import Design
 from bayescale.evaluate import BATCH
 from bayescale.inputs import Schedule
@@ -110,9 +110,90 @@ def log_marginal(
             part = only_group(design, observed, runs)
             keys = jax.random.split(jax.random.fold_in(jax.random.PRNGKey(seed), number), count)
             known = _known_sites(model, part, wide)
-            found.append([np.asarray(v) for v in _integrate(model, part, known, keys)])
+            log_density, effective, _ = _integrate(model, part, known, keys)
+            found.append([np.asarray(log_density), np.asarray(effective)])
     log_density, effective = (np.stack(values, axis=1) for values in zip(*found, strict=True))
     return Marginal(log_density, effective)
+
+
+@dataclass(frozen=True, eq=False)
+class Conditional:
+    """New members under each draw, given their scores.
+
+    Parameters
+    ----------
+    log_density
+        Of the scores together, the new members integrated out, in nats, shape (draw,).
+    effective
+        How many of the samples within a draw count, shape (draw,).
+    values
+        A draw of the new members' sites, shape (draw, ...).
+    levels
+        Families' levels at the places that were asked for, shape (draw, family, ...).
+    """
+
+    log_density: Floats
+    effective: Floats
+    values: dict[str, Floats]
+    levels: dict[str, Floats]
+
+
+def draw_new_members(
+    model: Model, part: Design | Rows, sites: Sites, *, seed: int, middle: Floats | None = None
+) -> Conditional:
+    """Draw the new members of a design given its scores, draw by draw.
+
+    From the samples that integrate their own effects out (see `log_marginal`) one is taken with the
+    probability of its weight.
+
+    Parameters
+    ----------
+    model
+        Law, links, noises and pooling.
+    part
+        The new scores; members that the draws know come first.
+    sites
+        Draws of every site of the known members, shape (draw, ...).
+    seed
+        Seed of the samples.
+    middle
+        For a leaderboard: where the families' levels are to be told, see `density.family_levels`.
+
+    Returns
+    -------
+    Conditional
+    """
+    wide = {name: np.asarray(values, float) for name, values in sites.items()}
+    count = len(next(iter(wide.values())))
+    with jax.enable_x64(True):
+        keys = jax.random.split(jax.random.PRNGKey(seed), count)
+        log_density, effective, place = _integrate(model, part, wide, keys)
+        values, levels = _told(model, part, wide, place, middle)
+    return Conditional(
+        np.asarray(log_density),
+        np.asarray(effective),
+        {name: np.asarray(value) for name, value in values.items()},
+        {name: np.asarray(value) for name, value in levels.items()},
+    )
+
+
+@partial(jax.jit, static_argnames=("model",))
+def _told(model: Model, part: Design | Rows, sites: Any, places: Any, middle: Any) -> Any:
+    """Give the values of the new members' sites, and families' levels elsewhere."""
+
+    def one(draw: tuple[Any, Any]) -> Any:
+        values, u = draw
+        shapes = _new_sites(model, part, values)
+        new = partial(_placed, shapes, u)
+        with trace() as found, substitute(data=values), substitute(substitute_fn=new):
+            distribution(model, part)
+        told = {name: found[name]["value"] for name in shapes}
+        if middle is None or isinstance(part, Rows):
+            return told, {}
+        with substitute(data=values | told):
+            return told, family_levels(model, part, middle)
+
+    return jax.lax.map(one, (sites, places), batch_size=BATCH)
 
 
 def only_group(
@@ -218,7 +299,7 @@ def _known_sites(model: Model, part: Design | Rows, sites: Sites) -> dict[str, N
 
 @partial(jax.jit, static_argnames=("model",))
 def _integrate(model: Model, part: Design | Rows, sites: Any, keys: Any) -> Any:
-    def one(draw: tuple[Any, Any]) -> tuple[Array, Array]:
+    def one(draw: tuple[Any, Any]) -> tuple[Array, Array, Array]:
         values, key = draw
         shapes = _new_sites(model, part, values)
         return _integral(partial(_log_joint, model, part, values, shapes), _size(shapes), key)
@@ -241,25 +322,29 @@ def _log_joint(
     model: Model, part: Design | Rows, values: Any, shapes: dict[str, tuple[int, ...]], u: Array
 ) -> Array:
     """Give the log likelihood of the part and the density of the new members' standard values."""
-    cuts = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])[:-1]
-    pieces = dict(zip(shapes, jnp.split(u, cuts), strict=True)) if shapes else {}
-
-    def placed(site: Any) -> Any:
-        name = site["name"]
-        if name not in pieces:
-            return None
-        return from_standard(site["fn"], pieces[name].reshape(shapes[name]))
-
+    placed = partial(_placed, shapes, u)
     with substitute(data=values), substitute(substitute_fn=placed):
         _, measured = distribution(model, part)
     scores = jnp.sum(part.weights * log_likelihood(measured, part))
     return scores - 0.5 * jnp.sum(u**2) - 0.5 * len(u) * jnp.log(2 * jnp.pi)
 
 
-def _integral(log_joint: Callable[[Array], Array], size: int, key: Any) -> tuple[Array, Array]:
-    """Integrate over `size` dimensions: the log, and how many samples count."""
+def _placed(shapes: dict[str, tuple[int, ...]], u: Array, site: Any) -> Any:
+    """Give a new member's site its value from standard Normal numbers; None to other sites."""
+    name = site["name"]
+    if name not in shapes:
+        return None
+    sizes = [int(np.prod(shape)) for shape in shapes.values()]
+    pieces = dict(zip(shapes, jnp.split(u, np.cumsum(sizes)[:-1]), strict=True))
+    return from_standard(site["fn"], pieces[name].reshape(shapes[name]))
+
+
+def _integral(
+    log_joint: Callable[[Array], Array], size: int, key: Any
+) -> tuple[Array, Array, Array]:
+    """Integrate over `size` dimensions: the log, how many samples count, and one of them."""
     if not size:
-        return log_joint(jnp.zeros(0)), jnp.asarray(jnp.inf)
+        return log_joint(jnp.zeros(0)), jnp.asarray(jnp.inf), jnp.zeros(0)
     mode, curvature = minimise(lambda u: -log_joint(u), jnp.zeros(size), close=CLOSE)
     scale, axes = jnp.linalg.eigh(curvature)
     width = 1 / jnp.sqrt(jnp.maximum(scale, LEAST_CURVATURE))
@@ -275,7 +360,9 @@ def _integral(log_joint: Callable[[Array], Array], size: int, key: Any) -> tuple
     weights = joint(mode + away.T @ axes.T) - proposal.sum(axis=0)
     total = jax.nn.logsumexp(weights)
     effective = jnp.exp(2 * total - jax.nn.logsumexp(2 * weights))
-    return total - jnp.log(SAMPLES), effective
+    # From a key of its own, so that the integral does not depend on it.
+    chosen = away[:, jax.random.categorical(jax.random.fold_in(key, 1), weights)]
+    return total - jnp.log(SAMPLES), effective, mode + axes @ chosen
 
 
 def _along_axis(grid: Array, density: Array, key: Any) -> tuple[Array, Array]:

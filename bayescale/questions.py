@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bayescale.answer import Answer
     from bayescale.fit import Fit
     from bayescale.prediction import Prediction
+    from bayescale.table import Table
 
 
 class Questions:
@@ -439,6 +440,59 @@ class Questions:
 
         return contributions(
             cast("Fit", self), benchmark=benchmark, interval=interval, seed=seed, given=query
+        )
+
+    def update(
+        self,
+        new: Table,
+        *,
+        refit: str = "auto",
+        interval: float = 0.9,
+        seed: int = 0,
+        progress: bool = False,
+    ) -> Answer:
+        r"""Condition the fit on new runs, such as one small run of a new family.
+
+        .. math:: w_s \propto p(y_{new} \mid \theta_s) = \int p(y_{new} \mid u, \theta_s)\,
+                  p(u \mid \theta_s)\, du
+
+        Each draw proposes the effects u of the new members from where their likelihood lies, and is
+        weighted by it. Where the weights' tail is too heavy, the model is fitted again.
+
+        Parameters
+        ----------
+        new
+            Runs that are not in the fit's table, on benchmarks that are.
+        refit
+            "auto": where the weights are bad; "never", "always".
+        interval
+            Probability of the intervals of what was expected.
+        seed
+            Seed.
+        progress
+            Whether a refit shows progress.
+
+        Returns
+        -------
+        Answer
+            `.fit`: the fit given them, to be asked like any other; its `evidence` says how.
+            `.frame`: each new score beside what the fit expected of it.
+
+        Raises
+        ------
+        AskError
+            The runs are known, or measured on other benchmarks, or lack what the law reads.
+
+        Examples
+        --------
+        >>> mine = fit.update(bs.read_table("my_small_run.csv")).fit  # doctest: +SKIP
+
+        Source: Vehtari et al. 2016, JMLR 17:103; Vehtari et al. 2024, JMLR 25:72.
+        """
+        from bayescale.ask.update import update
+
+        return update(
+            cast("Fit", self), new, refit=refit, interval=interval, seed=seed, progress=progress
         )
 
     def next_run(

@@ -15,6 +15,7 @@ import xarray as xr
 
 from bayescale.cards import model_from_card
 from bayescale.errors import BayescaleError, FitFileError, ModelError
+from bayescale.evidence import from_json, to_json
 from bayescale.files import atomic_path
 from bayescale.model import Model
 from bayescale.parts import source_text
@@ -61,6 +62,7 @@ def save_fit(fit: Fit, path: Path) -> None:
         "seed": fit.seed,
         "versions": fit.versions,
         "seconds": fit.seconds,
+        "evidence": to_json(fit.evidence),
     }
     if fit.model.law.origin:
         text = source_text(fit.model.law)
@@ -172,6 +174,7 @@ def read_fit(path: Path) -> Fit:
             versions=about["versions"],
             seconds=about["seconds"],
             stored_log_likelihood=stored,
+            evidence=from_json(about.get("evidence", [])),
         )
     except (KeyError, ValueError, BayescaleError) as error:
         raise FitFileError(f"{path} lacks a part of a fit: {error}") from error

@@ -1,0 +1,367 @@
+"""`update`: condition a fit on new runs without a refit.
+
+Each draw of the population proposes its own new members, from where their likelihood lies, and is
+weighted by the likelihood that remains once they are integrated out. The weights are smoothed by a
+Pareto tail; where that is too heavy, few draws would decide, and the model is fitted again.
+
+Source: Vehtari, Simpson, Gelman, Yao and Gabry 2024, JMLR 25:72 (Pareto smoothed importance
+sampling); Vehtari et al. 2016, JMLR 17:103 (integrated importance sampling).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from arviz_stats.base.array import array_stats as untyped
+from numpy.typing import NDArray
+
+from bayescale.answer import Answer, Floats, check_interval, quantiles
+from bayescale.design import Design, grid_positions, make_design
+from bayescale.errors import AskError, BayescaleError
+from bayescale.evidence import Evidence
+from bayescale.labels import to_datasets
+from bayescale.layout import FAMILY, RUN, Layout, grouped_sites, lay_out_rows, lay_out_runs
+from bayescale.marginal import Conditional, draw_new_members
+from bayescale.rows import Rows, group_names, make_rows, members
+from bayescale.sampler import Draws
+from bayescale.table import Table
+from bayescale.validation import quoted
+
+if TYPE_CHECKING:
+    from bayescale.fit import Fit
+
+array_stats: Any = untyped  # it says it is typed, but its functions are not
+REFIT = ("auto", "never", "always")
+LEAST_EFFECTIVE = 100.0  # draws that must count
+FEW = 20.0  # samples within a draw that must count, in the median
+
+
+@dataclass(frozen=True, eq=False)
+class _Weighted:
+    """Draws given new runs: which of the old ones, and their new members."""
+
+    chosen: NDArray[np.int_]
+    found: Conditional
+    pareto_k: float
+    effective: float
+
+
+def update(
+    fit: Fit, new: Table, *, refit: str, interval: float, seed: int, progress: bool
+) -> Answer:
+    """Condition a fit on new runs; `Questions.update` documents the arguments."""
+    check_interval(interval)
+    if refit not in REFIT:
+        raise AskError(f"refit must be one of {', '.join(REFIT)}; given: {refit!r}")
+    joint = _joined(fit, new)
+    before = _before(fit, new, interval, seed)
+    weighted: _Weighted | None = None
+    why = "asked for"
+    if refit != "always":
+        if fit.model.along is not None:
+            why = "its noise goes on along a curve, which weights cannot condition on"
+        else:
+            weighted = _weigh(fit, new, joint, seed)
+            why = _too_few(weighted)
+    again = weighted is None or (bool(why) and refit == "auto")
+    if again:
+        after, evidence = _fitted_again(fit, new, joint, weighted, why, seed, progress)
+    else:
+        assert weighted is not None
+        after, evidence = _reweighted(fit, new, joint, weighted, why)
+    frame, draws = before
+    return Answer(
+        question="update",
+        frame=frame,
+        draws=draws,
+        sentence=_sentence(evidence, new, frame, interval),
+        doubts=tuple([] if fit.verdict_ok else [f"the sampler's verdict: {fit.summary().verdict}"]),
+        interval=interval,
+        picture=_picture(fit, after, new, interval, seed),
+        about=dataclasses.asdict(evidence),
+        fit=after,
+    )
+
+
+def _joined(fit: Fit, new: Table) -> Table:
+    if not isinstance(new, Table):
+        raise AskError(f"new evidence is a Table of runs, not {new!r:.60}; read_table reads one")
+    unknown = [b for b in new.scores["benchmark"].unique() if b not in fit.table.benchmarks.index]
+    if unknown:
+        raise AskError(
+            f"the fit knows no {quoted(unknown)}: place() finds where a new benchmark stands, "
+            "update() takes runs on those that are known"
+        )
+    try:
+        return fit.table.add(new)
+    except BayescaleError as error:
+        raise AskError(str(error)) from error
+
+
+def _queries(fit: Fit, new: Table) -> pd.DataFrame:
+    """Describe new runs as queries."""
+    if fit.model.of_leaderboard:
+        frame = new.runs[["family", "params", "params_active", "tokens"]].reset_index(drop=True)
+        flops = new.runs["flops"].to_numpy(float)
+        active = frame["params_active"].fillna(frame["params"])
+        frame["tokens"] = frame["tokens"].fillna(pd.Series(flops / (6 * active.to_numpy(float))))
+        return frame
+    return new.runs.reset_index(drop=True)
+
+
+def _layout(fit: Fit, new: Table, seed: int) -> Layout:
+    """Lay new runs out with their scores."""
+    if fit.model.of_leaderboard:
+        layout = lay_out_runs(fit, _queries(fit, new), seed=seed)
+        row, column = grid_positions(dataclasses.replace(new, benchmarks=fit.table.benchmarks))
+        at = layout.position[row]
+        design = layout.design
+        scores, weights, stderr = (
+            np.array(getattr(design, name)) for name in ("scores", "weights", "stderr")
+        )
+        scores[at, column], weights[at, column] = new.scores["score"], 1.0
+        stderr[at, column] = new.scores["stderr"]
+        filled = dataclasses.replace(design, scores=scores, weights=weights, stderr=stderr)
+        return dataclasses.replace(layout, design=filled)
+    table = dataclasses.replace(new, benchmarks=fit.table.benchmarks)
+    known = {name: members(fit.table, name) for name in group_names(fit.model)}
+    layout = lay_out_rows(fit, new.runs.reset_index(drop=True).iloc[:, :0], table)
+    return dataclasses.replace(layout, design=make_rows(fit.model, table, known))
+
+
+def _weigh(fit: Fit, new: Table, joint: Table, seed: int) -> _Weighted:
+    layout = _layout(fit, new, seed)
+    middle = _new_middles(fit, layout, new, joint)
+    found = draw_new_members(fit.model, layout.design, layout.sites, seed=seed, middle=middle)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        smoothed, k = array_stats.psislw(-found.log_density)
+    weights = np.exp(np.asarray(smoothed))
+    weights = weights / weights.sum()
+    count = len(weights)
+    # Systematic: each draw is kept in proportion to its weight, in the order of the chains.
+    offset = np.random.default_rng(seed).uniform()
+    places = (np.arange(count) + offset) / count
+    chosen = np.minimum(np.searchsorted(np.cumsum(weights), places), count - 1)
+    return _Weighted(chosen, found, float(k), float(1 / np.sum(weights**2)))
+
+
+def _new_middles(fit: Fit, layout: Layout, new: Table, joint: Table) -> Floats | None:
+    """Say where the levels of the layout's families are told once the new runs belong to them."""
+    if isinstance(layout.design, Rows):
+        return None
+    whole = make_design(joint, tuple(fit.model.anchors(fit.table).values()))
+    names = list(joint.families)
+    middle = np.ones((layout.design.families, 3))
+    for name, place in _family_places(layout, new).items():
+        middle[place] = whole.middle[names.index(name)]
+    # A family without runs is told at the reference; here are none, but those that only pad.
+    return np.where(np.isnan(middle), 1.0, middle)
+
+
+def _family_places(layout: Layout, new: Table) -> dict[str, int]:
+    design = layout.design
+    assert isinstance(design, Design)
+    families = new.runs["family"].to_numpy()
+    return {
+        str(name): int(np.asarray(design.family)[layout.position[i]])
+        for i, name in enumerate(families)
+    }
+
+
+def _too_few(weighted: _Weighted) -> str:
+    """Say why the weights cannot be used; nothing where they can."""
+    count = len(weighted.chosen)
+    good = min(1 - 1 / np.log10(count), 0.7)
+    if not weighted.pareto_k < good:
+        return f"Pareto k is {weighted.pareto_k:.2f}, above {good:.2f}"
+    if weighted.effective < LEAST_EFFECTIVE:
+        return f"only {weighted.effective:.0f} draws would count"
+    if np.median(weighted.found.effective) < FEW:
+        return "the new members' own effects are hard to integrate out"
+    return ""
+
+
+def _fitted_again(
+    fit: Fit,
+    new: Table,
+    joint: Table,
+    weighted: _Weighted | None,
+    why: str,
+    seed: int,
+    progress: bool,
+) -> tuple[Fit, Evidence]:
+    from bayescale.fit import fit as fit_again
+
+    sizes = fit.posterior.sizes
+    after = fit_again(
+        fit.model, joint, seed=seed, chains=sizes["chain"], draws=sizes["draw"], progress=progress
+    )
+    evidence = Evidence(
+        runs=tuple(map(str, new.runs.index)),
+        scores=new.n_rows,
+        how="refitted",
+        why=why,
+        pareto_k=weighted.pareto_k if weighted else None,
+        effective=weighted.effective if weighted else None,
+    )
+    return dataclasses.replace(after, evidence=(*fit.evidence, evidence)), evidence
+
+
+def _reweighted(
+    fit: Fit, new: Table, joint: Table, weighted: _Weighted, why: str
+) -> tuple[Fit, Evidence]:
+    layout = _layout(fit, new, 0)
+    sites = _joint_sites(fit, layout, new, joint, weighted)
+    sizes = fit.posterior.sizes
+    shape = (sizes["chain"], sizes["draw"])
+    drawn = Draws(
+        {name: values.reshape(*shape, *values.shape[1:]) for name, values in sites.items()},
+        {},
+        None,  # type: ignore[arg-type]  # weights have no chain to go on with
+    )
+    posterior, _ = to_datasets(fit.model, joint, drawn)
+    evidence = Evidence(
+        runs=tuple(map(str, new.runs.index)),
+        scores=new.n_rows,
+        how="reweighted",
+        why=why,
+        pareto_k=weighted.pareto_k,
+        effective=weighted.effective,
+    )
+    after = dataclasses.replace(
+        fit,
+        table=joint,
+        posterior=posterior,
+        stored_log_likelihood=None,
+        evidence=(*fit.evidence, evidence),
+    )
+    return after, evidence
+
+
+def _joint_sites(
+    fit: Fit, layout: Layout, new: Table, joint: Table, weighted: _Weighted
+) -> dict[str, Floats]:
+    """Put the draws that were chosen and their new members together, in the joint table's order."""
+    values = weighted.found.values
+    groups = grouped_sites(fit.model)
+    found: dict[str, Floats] = {}
+    names = _new_names(fit, new)
+    for name, old in fit.sites().items():
+        group = groups.get(name)
+        kept = old[weighted.chosen].astype(float)
+        if name == "tokens_unknown":
+            found[name] = _unknown_tokens(fit, kept, weighted, new, joint)
+            continue
+        if group is None or f"{name}_new" not in values:
+            found[name] = kept
+            continue
+        fresh = values[f"{name}_new"][weighted.chosen][:, : len(names[group])]
+        whole = np.concatenate([kept, fresh], axis=1)
+        order = [*_known_names(fit, group), *names[group]]
+        wanted = _known_names(dataclasses.replace(fit, table=joint), group)
+        found[name] = whole[:, [order.index(member) for member in wanted]]
+    if "tokens_unknown" not in found and "tokens_unknown_new" in values:
+        empty = np.zeros((len(weighted.chosen), 0))
+        found["tokens_unknown"] = _unknown_tokens(fit, empty, weighted, new, joint)
+    if fit.model.of_leaderboard:
+        _set_levels(layout, new, joint, weighted, found)
+    return found
+
+
+def _set_levels(
+    layout: Layout,
+    new: Table,
+    joint: Table,
+    weighted: _Weighted,
+    found: dict[str, Floats],
+) -> None:
+    """Tell the levels of the families that have new runs where these have moved their middle."""
+    families = list(joint.families)
+    for site, levels in weighted.found.levels.items():
+        for name, place in _family_places(layout, new).items():
+            found[site][:, families.index(name)] = levels[weighted.chosen][:, place]
+
+
+def _new_names(fit: Fit, new: Table) -> dict[str, list[str]]:
+    """Name the new members of each group, in the order of the layout."""
+    if fit.model.of_leaderboard:
+        known = set(fit.table.families)
+        families = [str(f) for f in dict.fromkeys(new.runs["family"]) if f not in known]
+        return {FAMILY: families, RUN: [str(run) for run in new.runs.index]}
+    found = {}
+    for group in group_names(fit.model):
+        known = set(members(fit.table, group))
+        found[group] = [m for m in members(new, group) if m not in known]
+    return found
+
+
+def _known_names(fit: Fit, group: str) -> list[str]:
+    if fit.model.of_leaderboard:
+        names: Any = fit.table.families if group == FAMILY else fit.table.runs.index
+        return [str(name) for name in names]
+    return members(fit.table, group)
+
+
+def _unknown_tokens(
+    fit: Fit, kept: Floats, weighted: _Weighted, new: Table, joint: Table
+) -> Floats:
+    def unknown(table: Table) -> list[str]:
+        anchors = tuple(fit.model.anchors(fit.table).values())
+        return [str(table.runs.index[i]) for i in make_design(table, anchors).unknown]
+
+    drawn = weighted.found.values.get("tokens_unknown_new")
+    fresh = np.zeros((len(kept), 0)) if drawn is None else drawn[weighted.chosen]
+    without = _queries(fit, new)["tokens"].isna().to_numpy()
+    names = [str(run) for run in new.runs.index[without]]
+    order = [*unknown(fit.table), *names]
+    whole = np.concatenate([kept, fresh[:, : len(names)]], axis=1)
+    return whole[:, [order.index(run) for run in unknown(joint)]]
+
+
+def _before(fit: Fit, new: Table, interval: float, seed: int) -> tuple[pd.DataFrame, Floats]:
+    """Say what the fit expected of the new scores, and how far off it was."""
+    prediction = fit.predict(_rows(fit, new), kind="score", interval=interval, seed=seed)
+    marks = list(fit.table.benchmarks.index)
+    row, column = grid_positions(dataclasses.replace(new, benchmarks=fit.table.benchmarks))
+    draws = prediction.draws[:, row * len(marks) + column]
+    observed = new.scores["score"].to_numpy(float)
+    frame = new.scores[["run", "benchmark"]].reset_index(drop=True)
+    frame["observed"] = observed
+    expected = {f"expected_{k}": v for k, v in quantiles(draws, interval).items()}
+    frame = frame.assign(**expected)
+    below = (draws < observed).mean(axis=0) + 0.5 * (draws == observed).mean(axis=0)
+    frame["probability_below"] = below
+    return frame, draws
+
+
+def _rows(fit: Fit, new: Table) -> pd.DataFrame:
+    if fit.model.of_leaderboard:
+        frame = _queries(fit, new)
+        return frame.dropna(axis="columns", how="all")
+    wanted = [fit.model.inputs.get(n, n) for n in fit.model.law.inputs]
+    known = [c for c in new.runs if c in (*wanted, *new.inputs, *fit.table.groups)]
+    usable = [c for c in known if c in (*fit.table.inputs, *fit.table.groups, *wanted)]
+    return new.runs[usable].reset_index(drop=True)
+
+
+def _sentence(evidence: Evidence, new: Table, frame: pd.DataFrame, interval: float) -> str:
+    low, high = frame[f"expected_lower_{interval:g}"], frame[f"expected_upper_{interval:g}"]
+    outside = int(((frame["observed"] < low) | (frame["observed"] > high)).sum())
+    surprise = f"{outside} of {len(frame)} lay outside the {interval:.0%} interval expected of them"
+    return f"{evidence} {surprise[0].upper()}{surprise[1:]}." if new.n_rows else str(evidence)
+
+
+def _picture(fit: Fit, after: Fit, new: Table, interval: float, seed: int) -> pd.DataFrame:
+    """Give expected values of the new runs on every benchmark, before and after."""
+    rows = _rows(fit, new)
+    parts = []
+    for when, one in (("before", fit), ("after", after)):
+        found = one.predict(rows, kind="mean", interval=interval, seed=seed)
+        names = np.repeat(new.runs.index, len(fit.table.benchmarks))
+        summary = found.frame[["benchmark"]].assign(when=when, run=names)
+        parts.append(summary.assign(**quantiles(found.draws, interval)))
+    return pd.concat(parts, ignore_index=True)
