@@ -32,8 +32,8 @@ from bayescale.newton import minimise
 from bayescale.rows import Rows
 from bayescale.sites import from_standard
 
-SAMPLES = 400  # within a draw
-GRID = 49  # points along an axis at which the integrand is looked at
+SAMPLES, GRID = 400, 49  # within a draw; points along an axis at which the integrand is looked at
+FEW_SAMPLES, FEW_POINTS = 64, 25  # where a draw of the new members is wanted, no precise integral
 REACH = 9.0  # of the grid, in standard deviations of the prior
 HEAT = 0.9  # power of the integrand that samples follow: a little wider than it is
 LEAST_DENSITY = 1e-4  # share of the prior in the samples along an axis, about
@@ -110,7 +110,7 @@ def log_marginal(
             part = only_group(design, observed, runs)
             keys = jax.random.split(jax.random.fold_in(jax.random.PRNGKey(seed), number), count)
             known = _known_sites(model, part, wide)
-            log_density, effective, _ = _integrate(model, part, known, keys)
+            log_density, effective, _ = _integrate(model, part, known, keys, None, SAMPLES, GRID)
             found.append([np.asarray(log_density), np.asarray(effective)])
     log_density, effective = (np.stack(values, axis=1) for values in zip(*found, strict=True))
     return Marginal(log_density, effective)
@@ -167,7 +167,12 @@ def draw_new_members(
     count = len(next(iter(wide.values())))
     with jax.enable_x64(True):
         keys = jax.random.split(jax.random.PRNGKey(seed), count)
-        log_density, effective, place = _integrate(model, part, wide, keys)
+        # The mode of a middling draw is near that of any other.
+        middling = {name: np.median(value, axis=0)[None] for name, value in wide.items()}
+        start = _modes(model, part, middling)[0]
+        log_density, effective, place = _integrate(
+            model, part, wide, keys, start, FEW_SAMPLES, FEW_POINTS
+        )
         values, levels = _told(model, part, wide, place, middle)
     return Conditional(
         np.asarray(log_density),
@@ -297,14 +302,36 @@ def _known_sites(model: Model, part: Design | Rows, sites: Sites) -> dict[str, N
     return found
 
 
-@partial(jax.jit, static_argnames=("model",))
-def _integrate(model: Model, part: Design | Rows, sites: Any, keys: Any) -> Any:
+@partial(jax.jit, static_argnames=("model", "samples", "points"))
+def _integrate(
+    model: Model,
+    part: Design | Rows,
+    sites: Any,
+    keys: Any,
+    start: Any,
+    samples: int,
+    points: int,
+) -> Any:
     def one(draw: tuple[Any, Any]) -> tuple[Array, Array, Array]:
         values, key = draw
         shapes = _new_sites(model, part, values)
-        return _integral(partial(_log_joint, model, part, values, shapes), _size(shapes), key)
+        begin = jnp.zeros(_size(shapes)) if start is None else start
+        joint = partial(_log_joint, model, part, values, shapes)
+        return _integral(joint, begin, key, samples, points)
 
     return jax.lax.map(one, (sites, keys), batch_size=BATCH)
+
+
+@partial(jax.jit, static_argnames=("model",))
+def _modes(model: Model, part: Design | Rows, sites: Any) -> Any:
+    def one(values: Any) -> Array:
+        shapes = _new_sites(model, part, values)
+        joint = partial(_log_joint, model, part, values, shapes)
+        if not _size(shapes):
+            return jnp.zeros(0)
+        return minimise(lambda u: -joint(u), jnp.zeros(_size(shapes)), close=CLOSE)[0]
+
+    return jax.lax.map(one, sites)
 
 
 def _new_sites(model: Model, part: Design | Rows, values: Any) -> dict[str, tuple[int, ...]]:
@@ -340,39 +367,40 @@ def _placed(shapes: dict[str, tuple[int, ...]], u: Array, site: Any) -> Any:
 
 
 def _integral(
-    log_joint: Callable[[Array], Array], size: int, key: Any
+    log_joint: Callable[[Array], Array], start: Array, key: Any, samples: int, points: int
 ) -> tuple[Array, Array, Array]:
-    """Integrate over `size` dimensions: the log, how many samples count, and one of them."""
+    """Integrate: the log, how many samples count, and one of them."""
+    size = len(start)
     if not size:
-        return log_joint(jnp.zeros(0)), jnp.asarray(jnp.inf), jnp.zeros(0)
-    mode, curvature = minimise(lambda u: -log_joint(u), jnp.zeros(size), close=CLOSE)
+        return log_joint(start), jnp.asarray(jnp.inf), start
+    mode, curvature = minimise(lambda u: -log_joint(u), start, close=CLOSE)
     scale, axes = jnp.linalg.eigh(curvature)
     width = 1 / jnp.sqrt(jnp.maximum(scale, LEAST_CURVATURE))
     joint = jax.vmap(log_joint)
     # Each axis has a grid of its own, fine near the mode, that spans what the prior allows.
     ends = jnp.arcsinh(REACH / width)
-    grid = width * jnp.sinh(jnp.linspace(-1.0, 1.0, GRID)[:, None] * ends)
+    grid = width * jnp.sinh(jnp.linspace(-1.0, 1.0, points)[:, None] * ends)
     seen = jax.vmap(lambda i, t: joint(mode + t[:, None] * axes[:, i]))(jnp.arange(size), grid.T)
     profile = HEAT * (seen - seen.max(axis=1, keepdims=True))
     density = jnp.exp(profile) + LEAST_DENSITY * jnp.exp(-0.5 * ((mode @ axes) + grid).T ** 2)
     keys = jax.random.split(key, size)
-    away, proposal = jax.vmap(_along_axis)(grid.T, density, keys)
+    away, proposal = jax.vmap(partial(_along_axis, samples))(grid.T, density, keys)
     weights = joint(mode + away.T @ axes.T) - proposal.sum(axis=0)
     total = jax.nn.logsumexp(weights)
     effective = jnp.exp(2 * total - jax.nn.logsumexp(2 * weights))
     # From a key of its own, so that the integral does not depend on it.
     chosen = away[:, jax.random.categorical(jax.random.fold_in(key, 1), weights)]
-    return total - jnp.log(SAMPLES), effective, mode + axes @ chosen
+    return total - jnp.log(samples), effective, mode + axes @ chosen
 
 
-def _along_axis(grid: Array, density: Array, key: Any) -> tuple[Array, Array]:
+def _along_axis(samples: int, grid: Array, density: Array, key: Any) -> tuple[Array, Array]:
     """Sample from a density that is linear between the points of a grid: values, log density."""
     low, high, step = density[:-1], density[1:], jnp.diff(grid)
     mass = 0.5 * (low + high) * step
     cell_key, place_key = jax.random.split(key)
-    cell = jax.random.categorical(cell_key, jnp.log(mass), shape=(SAMPLES,))
+    cell = jax.random.categorical(cell_key, jnp.log(mass), shape=(samples,))
     low, high = low[cell], high[cell]
-    v = jax.random.uniform(place_key, (SAMPLES,))
+    v = jax.random.uniform(place_key, (samples,))
     place = v * (low + high) / (low + jnp.sqrt(low**2 + (high**2 - low**2) * v))
     found = jnp.log(low + (high - low) * place) - jnp.log(mass.sum())
     return grid[cell] + step[cell] * place, found
