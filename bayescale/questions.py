@@ -495,6 +495,65 @@ class Questions:
             cast("Fit", self), new, refit=refit, interval=interval, seed=seed, progress=progress
         )
 
+    def place(
+        self,
+        scores: pd.DataFrame,
+        *,
+        chance: float = 0.0,
+        items: float | None = None,
+        interval: float = 0.9,
+        seed: int = 0,
+        progress: bool = False,
+    ) -> Answer:
+        """Place a new benchmark, agent task or ability on the skills that the leaderboard knows.
+
+        Parameters
+        ----------
+        scores
+            Columns run, benchmark, score in [0, 1], and maybe stderr: a handful of runs of the fit
+            on one benchmark that it does not know.
+        chance
+            Score of guessing.
+        items
+            Number of questions, where known.
+        interval
+            Probability of the central interval.
+        seed
+            Seed.
+        progress
+            Whether the fit shows progress.
+
+        Returns
+        -------
+        Answer
+            `.frame`: every run of the fit, with its measured score or the one that is to be
+            expected. `.fit`: the fit with the benchmark, which predicts it for any model.
+            `.about`: its loadings on the skills.
+
+        Raises
+        ------
+        AskError
+            A fit of a law, unknown runs, a benchmark that is known, several at once.
+
+        Examples
+        --------
+        >>> fit.place(scores, chance=0.25).fit.predict(params=70e9, benchmark="mine")
+        ... # doctest: +SKIP
+
+        Source: Ruan, Maddison and Hashimoto 2024, arXiv:2405.10938 (observational scaling laws).
+        """
+        from bayescale.ask.place import place
+
+        return place(
+            cast("Fit", self),
+            scores,
+            chance=chance,
+            items=items,
+            interval=interval,
+            seed=seed,
+            progress=progress,
+        )
+
     def next_run(
         self,
         candidates: pd.DataFrame,
