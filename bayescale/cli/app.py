@@ -8,6 +8,8 @@ import typer
 
 from bayescale import __version__
 from bayescale.cli import (
+    ask,
+    ask_learn,
     backtest,
     coefficients,
     compare,
@@ -60,6 +62,10 @@ app.command("fit", epilog=fit.EXAMPLES)(fit.fit)
 app.command("summary", epilog=fit.SUMMARY_EXAMPLES)(fit.summary)
 app.command("coefficients", epilog=coefficients.EXAMPLES)(coefficients.coefficients)
 app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
+ask.app.command("update", epilog=ask_learn.UPDATE_EXAMPLES)(ask_learn.update)
+ask.app.command("place", epilog=ask_learn.PLACE_EXAMPLES)(ask_learn.place)
+ask.app.command("next-run", epilog=ask_learn.NEXT_RUN_EXAMPLES)(ask_learn.next_run)
+app.add_typer(ask.app, name="ask")
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
 app.command("backtest", epilog=backtest.EXAMPLES)(backtest.backtest)
 app.command("stack", epilog=stack.EXAMPLES)(stack.stack)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bayescale.counts import parse_count
 from bayescale.errors import BayescaleError
+from bayescale.unknown import parse_amount, parse_grid
 
 if TYPE_CHECKING:
+    from bayescale.fit import Fit
     from bayescale.model import Model
 
 LEADERBOARD = "open-llm-leaderboard"
@@ -24,6 +26,50 @@ def count(text: str | float) -> float:
         return parse_count(str(text))
     except BayescaleError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def amount(text: str | float) -> Any:
+    """Read 7B, or 1T~15T for a number that is not known."""
+    try:
+        return parse_amount(str(text))
+    except BayescaleError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def amounts(text: str | float) -> Any:
+    """Read what `amount` does, or a range of queries: 1B..1T, 1B..1T:20."""
+    if ".." not in str(text):
+        return amount(text)
+    try:
+        return parse_grid(str(text))
+    except BayescaleError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def values(texts: Mapping[str, str], fit: Fit) -> dict[str, Any]:
+    """Read what --at gives: members of groups are text, inputs are numbers."""
+    from bayescale.validation import quoted, suggest
+
+    groups = fit.table.groups
+    found: dict[str, Any] = {}
+    for name, text in texts.items():
+        try:
+            found[name] = text if name in groups else number(text)
+        except BayescaleError:
+            raise typer.BadParameter(
+                f"{name}={text}: {text!r} is no number, and the fit has no group {name!r}"
+                f"{suggest(name, groups)}; its groups are {quoted(groups)}",
+                param_hint="--at",
+            ) from None
+    return found
+
+
+def number(text: str) -> Any:
+    """Read any plain number, a count, or a range of one that is not known."""
+    try:
+        return float(text)
+    except ValueError:
+        return parse_amount(text)
 
 
 def pairs(texts: Sequence[str] | None, option: str, example: str) -> dict[str, str]:
@@ -162,6 +208,15 @@ References = Annotated[
 Added = Annotated[
     list[Path] | None,
     typer.Option("--add", help="A file of your own runs, joined to the table; may be repeated."),
+]
+At = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--at",
+        metavar="NAME=VALUE",
+        help="Another input of a law, unique_tokens=4B, or a member of a group, corpus=c4; may "
+        "be repeated.",
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same numbers.")]
 Chains = Annotated[int, typer.Option(min=1, help="Number of chains.")]

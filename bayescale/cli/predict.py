@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,12 +11,24 @@ import typer
 from bayescale.cli.cards import read_backtest
 from bayescale.cli.coefficients import short, significant
 from bayescale.cli.group import examples
-from bayescale.cli.options import Benchmarks, CsvOut, FitFile, Interval, Json, Seed, count, pairs
+from bayescale.cli.options import (
+    At,
+    Benchmarks,
+    CsvOut,
+    FitFile,
+    Interval,
+    Json,
+    Seed,
+    amounts,
+    number,
+    pairs,
+    values,
+)
 from bayescale.cli.output import COUNTS, note, save_csv, show_frame, show_json
-from bayescale.counts import parse_count
 from bayescale.errors import BayescaleError, PredictError
 from bayescale.files import check_writable
 from bayescale.runtime import keep_compiled
+from bayescale.unknown import parse_amount
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +40,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "bayescale predict skills.nc --family qwen2 --params 72B --tokens 7T",
     "bayescale predict skills.nc --params 8B --tokens 15T --benchmark MMLU --kind mean",
+    "bayescale predict skills.nc --family qwen2 --family mine --params 1B..1T --tokens 1T~15T",
     "bayescale predict skills.nc --run google/gemma-2-9b --benchmark GSM8K --json",
     "bayescale predict skills.nc --rows rows.csv --csv predicted.csv",
     "bayescale predict chinchilla.nc --params 7B --tokens 2T --kind mean",
@@ -48,30 +60,32 @@ class Kind(StrEnum):
 def predict(
     fit: FitFile,
     family: Annotated[
-        str | None, typer.Option(help="A family, known or new; leave out for any family.")
+        list[str] | None,
+        typer.Option(help="A family, known or new; may be repeated; any family if left out."),
     ] = None,
     params: Annotated[
-        float | None, typer.Option(parser=count, metavar="COUNT", help="Parameters: 7B, 1.5e9.")
+        float | None,
+        typer.Option(
+            parser=amounts,
+            metavar="COUNT",
+            help="Parameters: 7B; several with 1B..1T (or 1B..1T:20); not known: 5B~9B.",
+        ),
     ] = None,
     params_active: Annotated[
         float | None,
-        typer.Option(parser=count, metavar="COUNT", help="Active, of a mixture of experts: 37B."),
+        typer.Option(parser=amounts, metavar="COUNT", help="Active, of a mixture of experts: 37B."),
     ] = None,
     tokens: Annotated[
-        float | None, typer.Option(parser=count, metavar="COUNT", help="Training tokens: 15T.")
+        float | None,
+        typer.Option(
+            parser=amounts, metavar="COUNT", help="Training tokens: 15T, 1T..15T, 1T~15T."
+        ),
     ] = None,
     flops: Annotated[
         float | None,
-        typer.Option(parser=count, metavar="COUNT", help="Training compute, for a law: 1e21."),
+        typer.Option(parser=amounts, metavar="COUNT", help="Training compute, for a law: 1e21."),
     ] = None,
-    at: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="Another input of a law, unique_tokens=4B, or a member of a group, corpus=c4; may "
-            "be repeated.",
-        ),
-    ] = None,
+    at: At = None,
     benchmark: Benchmarks = None,
     kind: Annotated[
         Kind, typer.Option(help="Interval of a measured score (or loss), or of the expected one.")
@@ -107,7 +121,7 @@ def predict(
         "tokens": tokens,
         "flops": flops,
     }
-    query: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    query: dict[str, Any] = {name: value for name, value in asked.items() if value}
     ways = [name for name, given in (("--rows", rows), ("--run", run)) if given is not None]
     if twice := sorted(query.keys() & others.keys()):
         raise typer.BadParameter(f"{', '.join(twice)} is given twice", param_hint="--at")
@@ -122,7 +136,6 @@ def predict(
     if csv is not None:
         check_writable(csv)
     keep_compiled()
-    import pandas as pd
 
     import bayescale as bs
 
@@ -142,11 +155,11 @@ def predict(
             "of leaderboards: give --params, --tokens and --family"
         )
     if rows is not None:
-        query = {"rows": _read_rows(rows, posterior if law else None)}
+        query = {"rows": read_rows(rows, posterior if law else None)}
     elif run is not None:
         query = {"run": run}
     elif law:
-        query = {"rows": pd.DataFrame([query | _values(others, posterior)])}
+        query |= values(others, posterior)
     prediction = forecaster.predict(
         **query, benchmark=benchmark, kind=kind.value, interval=interval, seed=seed
     )
@@ -193,36 +206,10 @@ def _readable(frame: pd.DataFrame) -> pd.DataFrame:
     return significant(frame.assign(**{name: frame[name].map(short) for name in inputs}))
 
 
-def _values(texts: Mapping[str, str], fit: Fit) -> dict[str, Any]:
-    """Read what --at gives: members of groups are text, inputs are numbers."""
-    from bayescale.validation import quoted, suggest
-
-    groups = fit.table.groups
-    found: dict[str, Any] = {}
-    for name, text in texts.items():
-        try:
-            found[name] = text if name in groups else _number(text)
-        except BayescaleError:
-            raise typer.BadParameter(
-                f"{name}={text}: {text!r} is no number, and the fit has no group {name!r}"
-                f"{suggest(name, groups)}; its groups are {quoted(groups)}",
-                param_hint="--at",
-            ) from None
-    return found
-
-
-def _number(text: str) -> float:
-    """Read any plain number, or a count."""
-    try:
-        return float(text)
-    except ValueError:
-        return parse_count(text)
-
-
-def _read_rows(path: Path, law: Fit | None = None) -> pd.DataFrame:
+def read_rows(path: Path, law: Fit | None = None, extra: str | None = None) -> pd.DataFrame:
     """Read queries, with counts as people write them; keep where they came from, for errors.
 
-    Of a law, every column but groups is a number.
+    Of a law, every column but groups is a number; so is `extra`.
     """
     import pandas as pd
 
@@ -232,17 +219,18 @@ def _read_rows(path: Path, law: Fit | None = None) -> pd.DataFrame:
     numbers = [
         str(column)
         for column in frame.columns
-        if (column not in law.table.groups if law is not None else column in COUNTS)
+        if column == extra
+        or (column not in law.table.groups if law is not None else column in COUNTS)
     ]
-    read = parse_count if law is None else _number
+    read = parse_amount if law is None else number
     for column in numbers:
-        values = []
+        told = []
         for label, value in frame[column].items():
             try:
-                values.append(float("nan") if pd.isna(value) else read(str(value)))
+                told.append(float("nan") if pd.isna(value) else read(str(value)))
             except BayescaleError as error:
                 text = f'column "{column}": {error}: {source.row} {label}'
                 raise PredictError(source.problem(text)) from None
-        frame[column] = values
+        frame[column] = told
     frame.attrs["bayescale_source"] = source
     return frame
