@@ -97,7 +97,9 @@ def _quantities(
     counted = np.asarray(size(whole)), np.asarray(tokens(whole))
     if "params" not in found and "params_active" not in found:
         found["params"] = counted[0]
-    return {**found, RATIO: counted[1] / counted[0], response: loss}
+    with np.errstate(over="ignore"):  # where the law has no best size
+        every = {**found, RATIO: counted[1] / counted[0], response: loss}
+    return {name: np.broadcast_to(values, loss.shape) for name, values in every.items()}
 
 
 def _edges(best: Best, inputs: Mapping[str, Floats]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.answer import Answer, check_interval, percent, quantiles, told
-from bayescale.ask.curve import Floats, inputs_range, solve
+from bayescale.ask.curve import Floats, higher_is_better, inputs_range, solve
 from bayescale.ask.pairs import both_curves, first_draws, label, pair
 from bayescale.errors import AskError
 
@@ -44,7 +44,7 @@ def crossing(
             f"within goes from a positive number to a larger one; given: {low:g}, {high:g}"
         )
     count = min(first.draws, second.draws)
-    sign = 1.0 if first.rising else -1.0
+    sign = 1.0 if higher_is_better(fit, first.benchmark) else -1.0
 
     def gap(x: Floats) -> Floats:
         ahead: Floats = sign * (first_draws(first, x, count) - first_draws(second, x, count))

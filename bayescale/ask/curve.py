@@ -56,7 +56,7 @@ class Curve:
     benchmark
         The response.
     rising
-        Whether more of the response is better, as of a score.
+        Whether the response comes to a value from below: scores do, and what a law says rises.
     ends
         How far the path goes.
     seed
@@ -267,7 +267,7 @@ def _curve(
     # A count ends at one; what else a law reads has no natural least value.
     least = max(low / BEFORE, LEAST) if along in COMPUTE else low / BEFORE
     ends = least, high * BEYOND
-    return Curve(fit, along, move, dict(query), mark, higher_is_better(fit, mark), ends, seed)
+    return Curve(fit, along, move, dict(query), mark, _rises(fit, along, mark), ends, seed)
 
 
 def law_columns(fit: Fit) -> list[str]:
@@ -317,8 +317,13 @@ def one_benchmark(fit: Fit, benchmark: str | None) -> str:
     return names[0]
 
 
+def _rises(fit: Fit, along: str, benchmark: str) -> bool:
+    columns = {fit.model.inputs.get(name, name) for name in fit.model.law.rises}
+    return higher_is_better(fit, benchmark) or along in columns
+
+
 def higher_is_better(fit: Fit, benchmark: str) -> bool:
-    """Whether more of a response is better: of a score, and of what a law says rises."""
+    """Whether more of a response is better, as of a score."""
     return str(fit.table.benchmarks.loc[benchmark, "unit"]) == SCORE_UNIT
 
 

@@ -93,7 +93,8 @@ def optimum(
         each = {k: np.asarray(v, float) for k, v in coefficients.items()}
         first = np.log([float(start[name]) for name in (*task.free, task.spent)])
         found, loss = _solve(task, each, np.asarray(budget, float), first, wide)
-    return {name: np.asarray(value) for name, value in found.items()}, np.asarray(loss)
+    # JAX gives a dict back in the order of its names.
+    return {name: np.asarray(found[name]) for name in names_of(task)}, np.asarray(loss)
 
 
 @partial(jax.jit, static_argnames=("task",))

@@ -10,7 +10,14 @@ import pandas as pd
 
 from bayescale.answer import Answer, check_interval, percent, quantiles, told
 from bayescale.ask.best import best_path
-from bayescale.ask.curve import OPTIMAL, Curve, first_reached, inputs_range, path_curve
+from bayescale.ask.curve import (
+    OPTIMAL,
+    Curve,
+    first_reached,
+    higher_is_better,
+    inputs_range,
+    path_curve,
+)
 from bayescale.errors import AskError
 
 if TYPE_CHECKING:
@@ -87,7 +94,7 @@ def check_target(curve: Curve, target: float) -> None:
     if not np.isfinite(target):
         raise AskError(f"the target must be a number; given: {target}")
     mark = curve.fit.table.benchmarks.loc[curve.benchmark]
-    if curve.rising:
+    if higher_is_better(curve.fit, curve.benchmark):
         low = float(np.nan_to_num(mark["chance"], nan=0.0))
         high = float(np.nan_to_num(mark["ceiling"], nan=1.0))
         percent_hint = "; give 0.7, not 70" if 1 < target <= 100 else ""
