@@ -19,7 +19,9 @@ from bayescale.plots.style import GREY, INK, AxesGrid, given_panels, legend_belo
 Floats = NDArray[np.float64]
 BAND = 0.22  # opacity of an interval
 HALVES = (0, 0.25, 0.5, 0.75, 1)  # ticks of a probability
+LETTER = 5.6  # points that a letter of a title takes
 LABELS = 40  # that a tall panel has room for
+BELOW = 5.0  # letters between a panel and a legend below it: ticks and their label
 ROW = 0.26  # inches that a row of a panel takes
 
 
@@ -33,11 +35,19 @@ def panels_for(
 
 
 def put_legend(grid: AxesGrid, handles: Sequence[Artist], ax: Any, columns: int = 3) -> None:
-    """Put a legend below a figure of ours, or into the first of the axes that the user gave."""
+    """Put a legend below a figure of ours, or below the first of the axes that the user gave."""
     if ax is None:
         legend_below(grid, handles, columns)
     else:
-        grid[0].legend(handles=handles, frameon=False, fontsize="small")
+        grid[0].legend(
+            handles=handles,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0.0),
+            borderaxespad=BELOW,
+            ncols=min(2, len(handles)),
+            frameon=False,
+            fontsize="small",
+        )
 
 
 def ends(frame: Any, interval: float, before: str = "") -> tuple[Any, Any]:
@@ -108,9 +118,11 @@ def amount(column: str, value: float) -> str:
     return f"{told(value)} {'FLOPs' if column == 'flops' else input_words(column)}"
 
 
-def title(axes: Axes, text: str, width: int = 80) -> None:
-    """Write a sentence above a panel, broken into lines."""
-    axes.set_title(textwrap.fill(text, width), color=INK, fontsize="medium")
+def title(axes: Axes, text: str) -> None:
+    """Write a sentence above a panel, broken into lines that are no wider."""
+    width = axes.get_window_extent().width * 72 / axes.figure.dpi  # in points
+    lines = textwrap.fill(text, max(20, int(width / LETTER)))
+    axes.set_title(lines, color=INK, fontsize="medium")
 
 
 def guide(axes: Axes, which: str, value: float, **look: Any) -> None:

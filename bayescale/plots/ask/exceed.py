@@ -34,7 +34,7 @@ def draw(answer: Answer, ax: Any = None) -> AxesGrid:
         axes.set_xlim(0, 1.3)
         probability_axis(axes, "x")
         guide(axes, "x", 0.5, linestyle=":")
-        said = f"against {_words(str(name))}" if alone else str(name)
+        said = f"against {_words(str(name))}" if alone else str(name).replace("_", " ")
         axes.set_title(said, color=INK, fontsize="medium")
         what = "expected value" if answer.about.get("kind") == "mean" else "measured score"
         axes.set_xlabel(f"probability that the plan's {what} is better")
