@@ -42,6 +42,17 @@ def plot_answer(answer: Answer, ax: Any = None) -> Axes | AxesGrid:
     ValueError
         `ax` holds more or fewer axes than there are panels.
 
+    Notes
+    -----
+    Columns of `answer.picture`, beside `median`, `lower_0.9` and `upper_0.9` (of its interval):
+
+    - required: the input that is wanted, and `probability`, that so much is enough
+    - exceed, elasticity, contributions, place: those of `answer.frame`
+    - allocate: `budget`, `quantity`
+    - crossing, gain: `of`, and the input along which they are compared
+    - update: `benchmark`, `when` (before or after), `run`
+    - next_run: `cost`, `reduction`, `chosen`; which run it is comes from `answer.frame`
+
     Examples
     --------
     >>> plot_answer(fit.required(2.0, "params", tokens=1e12))    # doctest: +SKIP

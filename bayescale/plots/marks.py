@@ -14,11 +14,19 @@ from numpy.typing import NDArray
 
 from bayescale.answer import told
 from bayescale.plots.scales import input_words
-from bayescale.plots.style import GREY, INK, AxesGrid, given_panels, legend_below, panels
+from bayescale.plots.style import (
+    GREY,
+    INK,
+    AxesGrid,
+    given_panels,
+    legend_below,
+    outer_labels,
+    panels,
+)
 
 Floats = NDArray[np.float64]
 BAND = 0.22  # opacity of an interval
-HALVES = (0, 0.25, 0.5, 0.75, 1)  # ticks of a probability
+QUARTERS = (0, 0.25, 0.5, 0.75, 1)  # ticks of a probability
 LETTER = 5.6  # points that a letter of a title takes
 LABELS = 40  # that a tall panel has room for
 BELOW = 5.0  # letters between a panel and a legend below it: ticks and their label
@@ -90,10 +98,19 @@ def rows_of(axes: Axes, names: Sequence[str]) -> Floats:
     return places
 
 
+def name_rows_once(grid: AxesGrid, columns: int, words: str) -> None:
+    """Name rows at the left alone, where they are the same in all panels, and the axis once."""
+    outer_labels(grid, columns)
+    for i, axes in enumerate(grid):
+        axes.tick_params(axis="y", labelleft=i % columns == 0)
+        axes.set_xlabel("")
+    grid[0].figure.supxlabel(words, fontsize="medium")
+
+
 def probability_axis(axes: Axes, which: str) -> None:
     """Write the ticks of a probability in percent."""
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_ticks(HALVES, [f"{value:.0%}" for value in HALVES])
+    axis.set_ticks(QUARTERS, [f"{value:.0%}" for value in QUARTERS])
 
 
 def mark_span(axes: Axes, low: float, middle: float, high: float, text: str) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from matplotlib.ticker import MaxNLocator
 
 from bayescale.answer import Answer
-from bayescale.plots.marks import ROW, ends, panels_for, rows_of, whiskers
-from bayescale.plots.style import COLOURS, GREY, INK, AxesGrid, outer_labels, tidy
+from bayescale.plots.marks import ROW, ends, name_rows_once, panels_for, rows_of, whiskers
+from bayescale.plots.style import COLOURS, GREY, INK, AxesGrid, tidy
 
 COLUMNS = 3
 ROOM = 0.4  # of the width of the data, for the number beside it
@@ -47,11 +47,5 @@ def draw(answer: Answer, ax: Any = None) -> AxesGrid:
         tidy(axes)
         axes.grid(visible=False, axis="y")
     if ax is None and len(grid) > 1:
-        columns = min(COLUMNS, len(grid))
-        words = grid[0].get_xlabel()
-        outer_labels(grid, columns)
-        for i, axes in enumerate(grid):
-            axes.set_xlabel("")
-            axes.tick_params(axis="y", labelleft=i % columns == 0)
-        grid[0].figure.supxlabel(words, fontsize="medium")
+        name_rows_once(grid, min(COLUMNS, len(grid)), grid[0].get_xlabel())
     return grid

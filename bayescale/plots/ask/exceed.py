@@ -6,8 +6,8 @@ from typing import Any
 
 from bayescale.answer import Answer, percent
 from bayescale.ask.exceed import ALL
-from bayescale.plots.marks import ROW, guide, panels_for, probability_axis, rows_of
-from bayescale.plots.style import COLOURS, INK, AxesGrid, outer_labels, tidy
+from bayescale.plots.marks import ROW, guide, name_rows_once, panels_for, probability_axis, rows_of
+from bayescale.plots.style import COLOURS, INK, AxesGrid, tidy
 
 COLUMNS = 3
 
@@ -41,7 +41,7 @@ def draw(answer: Answer, ax: Any = None) -> AxesGrid:
         tidy(axes)
         axes.grid(visible=False, axis="y")
     if ax is None and len(grid) > 1:
-        _share_labels(grid)
+        name_rows_once(grid, min(COLUMNS, len(grid)), grid[0].get_xlabel())
     return grid
 
 
@@ -52,13 +52,3 @@ def _words(name: str) -> str:
     except ValueError:
         return name
     return f"a value of {name}"
-
-
-def _share_labels(grid: AxesGrid) -> None:
-    """Name the rivals at the left alone: they are the same in all panels."""
-    columns = min(COLUMNS, len(grid))
-    outer_labels(grid, columns)
-    for i, axes in enumerate(grid):
-        axes.tick_params(axis="y", labelleft=i % columns == 0)
-        axes.set_xlabel("")
-    grid[0].figure.supxlabel("probability that the plan is better", fontsize="medium")
