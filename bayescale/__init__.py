@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bayescale.model import Model
     from bayescale.parts import Part, list_laws, load_law
     from bayescale.plots import (
+        plot_answer,
         plot_comparison,
         plot_contours,
         plot_coverage,
@@ -77,6 +78,7 @@ __all__ = [
     "load_model",
     "load_stack",
     "load_table",
+    "plot_answer",
     "plot_comparison",
     "plot_contours",
     "plot_coverage",
@@ -125,6 +127,7 @@ _HOME = {
     "load_model": "cards",
     "load_stack": "stacking",
     "load_table": "datasets",
+    "plot_answer": "plots",
     "plot_comparison": "plots",
     "plot_contours": "plots",
     "plot_coverage": "plots",

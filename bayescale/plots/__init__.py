@@ -1,5 +1,9 @@
-"""Pictures of fits and scorecards; each `plot_*` has a `plot_*_frame` that gives the data drawn."""
+"""Pictures of fits and scorecards; each `plot_*` has a `plot_*_frame` that gives the data drawn.
 
+The data of `plot_answer` are the answer's own `picture`.
+"""
+
+from bayescale.plots.answer import plot_answer
 from bayescale.plots.comparison import plot_comparison, plot_comparison_frame
 from bayescale.plots.contours import plot_contours, plot_contours_frame
 from bayescale.plots.coverage import plot_coverage, plot_coverage_frame
@@ -22,6 +26,7 @@ from bayescale.plots.skill import plot_skill, plot_skill_frame
 from bayescale.plots.weights import plot_weights, plot_weights_frame
 
 __all__ = [
+    "plot_answer",
     "plot_comparison",
     "plot_comparison_frame",
     "plot_contours",

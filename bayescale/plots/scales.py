@@ -22,6 +22,7 @@ NAMES = {
     "tokens": "training tokens",
     "flops": "training compute (FLOPs)",
     "multiplier": "tokens per parameter",
+    "tokens_per_param": "tokens per parameter",
 }
 UNTOLD = ("", "1", "of the column")
 # Steps of a log axis within a decade, the coarsest that leaves ticks enough comes first.
@@ -39,6 +40,11 @@ def input_label(model: Model, column: str) -> str:
             unit = declared.unit
             return words if unit in (*UNTOLD, words) else f"{words} ({unit})"
     return words
+
+
+def input_words(column: str) -> str:
+    """Say what an input is, where no law tells its unit."""
+    return NAMES.get(column, column.replace("_", " "))
 
 
 def response_label(table: Table, name: str) -> str:
