@@ -1,0 +1,137 @@
+"""Does `update` give what a refit gives, and how fast?
+
+Ten families of the bundled leaderboard with three sizes or more leave its table; `skills` is fitted
+to the rest once. Each family then comes back with its smallest run: by `update`, and by a fit of
+the table with that run. Both predict the family's largest run on every benchmark.
+
+    python benchmarks/update.py
+
+writes benchmarks/results/update.json, and leaves out families that it has; `--fresh` begins anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import bayescale as bs
+from bayescale.files import write_json
+from bayescale.fit import versions
+from bayescale.runtime import keep_compiled
+
+RESULTS = Path(__file__).resolve().parent / "results" / "update.json"
+FAMILIES, SIZES = 10, 3
+DRAWS = 1000  # of each of four chains
+REFIT_DRAWS = 2000  # a longer refit, so that what differs is the update's error
+MEDIAN, ENDS, SECONDS, REFITS = 0.005, 0.01, 10.0, 2
+
+
+def chosen(table: bs.Table) -> list[str]:
+    """Choose families with several sizes at random, by a seed."""
+    sizes = table.runs.groupby("family")["params"].nunique()
+    names = sorted(sizes.index[sizes >= SIZES])
+    rng = np.random.default_rng(5)
+    return [str(name) for name in rng.choice(names, FAMILIES, replace=False)]
+
+
+def summary(fit: bs.Fit, run: pd.Series) -> pd.DataFrame:
+    """Predict the expected scores of a run of a family that the fit knows."""
+    query = {"family": run["family"], "params": run["params"]}
+    query |= {n: run[n] for n in ("tokens", "params_active") if pd.notna(run[n])}
+    return fit.predict(**query, kind="mean").frame.set_index("benchmark")
+
+
+def one_family(base: bs.Fit, table: bs.Table, family: str) -> dict[str, Any]:
+    """Compare the update with a refit."""
+    runs = table.runs[table.runs["family"] == family].sort_values("params")
+    new = table.select(runs=[runs.index[0]])
+    began = time.perf_counter()
+    answer = base.update(new, refit="never", seed=1)
+    seconds = time.perf_counter() - began
+    evidence = answer.about
+    full = bs.fit(
+        base.model, base.table.add(new), seed=2, chains=4, draws=REFIT_DRAWS, progress=False
+    )
+    assert answer.fit is not None
+    quick, slow = (summary(fit, runs.iloc[-1]) for fit in (answer.fit, full))
+    before = summary(base, runs.iloc[-1])
+
+    def apart(a: pd.DataFrame, b: pd.DataFrame, column: str) -> float:
+        return float((a[column] - b[column]).abs().max())
+
+    return {
+        "run": str(runs.index[0]),
+        "predicted": str(runs.index[-1]),
+        "scores": int(new.n_rows),
+        "pareto_k": evidence["pareto_k"],
+        "effective": evidence["effective"],
+        "needs_refit": bool(evidence["why"]),
+        "why": evidence["why"],
+        "seconds": seconds,
+        "median": apart(quick, slow, "mean_median"),
+        "ends": max(apart(quick, slow, f"mean_{end}_0.9") for end in ("lower", "upper")),
+        "median_mean": float((quick["mean_median"] - slow["mean_median"]).abs().mean()),
+        "median_before": apart(before, slow, "mean_median"),
+        "verdict_of_refit": full.verdict_ok,
+    }
+
+
+def verdict(found: dict[str, Any]) -> dict[str, Any]:
+    """Hold the families against the limits; those that `update` would refit are told apart."""
+    frame = pd.DataFrame(found).T
+    good = frame[~frame["needs_refit"].astype(bool)]
+    return {
+        "families": len(frame),
+        "need_a_refit": int(frame["needs_refit"].astype(bool).sum()),
+        "median_worst": float(good["median"].max()),
+        "ends_worst": float(good["ends"].max()),
+        "seconds_worst": float(frame["seconds"].max()),
+        "seconds_warm": float(frame["seconds"].astype(float).median()),
+        "within_median": int((good["median"] <= MEDIAN).sum()),
+        "within_ends": int((good["ends"] <= ENDS).sum()),
+    }
+
+
+def main() -> int:
+    """Fit the base, then family by family."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--fresh", action="store_true")
+    parser.add_argument("--json", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    keep_compiled()
+    table = bs.load_table("open-llm-leaderboard")
+    names = chosen(table)
+    kept: dict[str, Any] = {}
+    if options.json.exists() and not options.fresh:
+        kept = json.loads(options.json.read_text(encoding="utf-8")).get("by_family", {})
+    rest = table.select(families=[f for f in table.families if f not in names])
+    base = bs.fit("skills", rest, seed=0, chains=4, draws=DRAWS, progress=False)
+    print(base.summary(), flush=True)
+    for family in names:
+        if family in kept:
+            continue
+        kept[family] = one_family(base, table, family)
+        print(family, json.dumps(kept[family]), flush=True)
+        record = {
+            "settings": {"draws": DRAWS, "refit_draws": REFIT_DRAWS, "families": names},
+            "verdict": verdict(kept),
+            "by_family": kept,
+            "versions": versions(),
+        }
+        write_json(options.json, record)
+    found = verdict(kept)
+    print(json.dumps(found, indent=2))
+    passed = found["need_a_refit"] <= REFITS and found["seconds_worst"] <= SECONDS
+    passed &= found["median_worst"] <= MEDIAN and found["ends_worst"] <= ENDS
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
