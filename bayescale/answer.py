@@ -99,7 +99,8 @@ def told(value: float) -> str:
     if not np.isfinite(value):
         return "nothing" if np.isneginf(value) else "not known"
     if value >= LARGEST_WORD or 0 < abs(value) < 1e-3:
-        return f"{value:.2e}".replace("e+", "e")
+        digits, _, power = f"{value:.2e}".partition("e")
+        return f"{float(digits):g}e{int(power)}"
     return format_count(float(f"{value:.3g}")) if value >= 1000 else f"{value:.3g}"
 
 
@@ -120,6 +121,8 @@ def shown_frame(frame: pd.DataFrame) -> pd.DataFrame:
             return lambda v: "" if pd.isna(v) else percent(float(v))
         return lambda v: "" if pd.isna(v) else told(float(v))
 
+    flags = [str(c) for c in frame if pd.api.types.is_bool_dtype(frame[c])]
+    frame = frame.assign(**{name: frame[name].map({True: "yes", False: "no"}) for name in flags})
     numbers = [str(c) for c in frame if pd.api.types.is_numeric_dtype(frame[c])]
     words = [str(c) for c in frame if c not in numbers]
     return frame.assign(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import Answer, check_interval, percent, quantiles
+from bayescale.answer import Answer, check_interval, percent, quantiles, told
 from bayescale.ask.curve import Floats, higher_is_better
 from bayescale.errors import AskError
 from bayescale.prediction import chosen_benchmarks
@@ -71,7 +71,8 @@ def exceed(
 
 def _name(rival: Rival) -> str:
     if isinstance(rival, Mapping):
-        return ", ".join(f"{k} {v:g}" if isinstance(v, float) else str(v) for k, v in rival.items())
+        each = rival.items()
+        return ", ".join(f"{told(v)} {k}" if isinstance(v, float) else str(v) for k, v in each)
     return f"{rival:g}" if isinstance(rival, int | float | np.number) else str(rival)
 
 
