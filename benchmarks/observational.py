@@ -1,12 +1,14 @@
 """Emergent tasks, prompting methods and agents from standard benchmarks, held out as in the paper.
 
     python benchmarks/observational.py --json benchmarks/results/observational.json
+    python benchmarks/observational.py --choose      # tests inside the training models alone
 
 The protocol is that of Ruan, Maddison and Hashimoto 2024: emergent tasks and prompting methods are
 learned on weaker models and tested on those with more training compute (or unknown compute); agent
 scores are learned on the lower nine tenths and tested on the best. Standard scores of the tested
 models are known. The baseline is the paper's regression, with intervals from its errors on training
-models that are held out by the same rule, and from leaving each out.
+models that are held out by the same rule, and from leaving each out. Models are chosen with
+--choose, which learns on the weaker half of each task's training models and tests on the stronger.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import tomllib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,70 +27,34 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pca_logistic
+import tomli_w
 from numpy.typing import NDArray
+from observational_tasks import CHOICE, TASKS, Task, divide, forward, pool, table_of, wide
 
 import bayescale as bs
 from bayescale.baselines import DRAWS, ENOUGH
-from bayescale.datasets import table_folder
+from bayescale.cards import model_from_card
 from bayescale.files import write_json
+from bayescale.model import Model
+from bayescale.records import records_dir
 from bayescale.scores import cluster_bootstrap, coverage, crps, interval_score
 from bayescale.table import Table
 
 Floats = NDArray[np.float64]
 
 LEVEL = 0.9
-STANDARD = ("MMLU", "ARC", "HellaSwag", "Winogrande", "TruthfulQA", "GSM8K", "XWinograd")
-STANDARD = (*STANDARD, "HumanEval")
-# GSM8K must not predict arithmetic, nor itself.
-NO_GSM8K = tuple(name for name in STANDARD if name != "GSM8K")
-OF_INSTRUCT = tuple(name for name in STANDARD if name != "XWinograd")
-BEST = 0.1  # share of the models that are tested as agents
-# Of the closed models, whose size nobody publishes: the reference run's. Each is its own family.
-STAND_IN = 7e9
 
 
-@dataclass(frozen=True)
-class Task:
-    """What is predicted, from which benchmarks, by which rule.
-
-    Parameters
-    ----------
-    name, kind
-        The benchmark, and "emergent", "methods" or "agents".
-    predictors
-        Standard benchmarks.
-    cutoff
-        Training FLOPs of the largest training model; None where the best are tested.
-    floor
-        Whether the paper's curve has a floor that is fitted.
-    shown
-        Whether it is in the paper's figures.
-    """
-
-    name: str
-    kind: str
-    predictors: tuple[str, ...]
-    cutoff: float | None
-    floor: bool
-    shown: bool = True
-
-
-TASKS = (
-    Task("Word unscrambling", "emergent", STANDARD, 84e21, False),
-    Task("Persian QA", "emergent", STANDARD, 84e21, False),
-    Task("3-digit subtraction", "emergent", NO_GSM8K, 22e21, False),
-    Task("2-digit multiplication", "emergent", NO_GSM8K, 22e21, False),
-    Task("3-digit addition", "emergent", NO_GSM8K, 22e21, False, shown=False),
-    Task("2-digit addition", "emergent", NO_GSM8K, 22e21, False, shown=False),
-    Task("IPA transliteration", "emergent", STANDARD, 84e21, False, shown=False),
-    Task("GSM8K naive", "methods", NO_GSM8K, 84e21, True),
-    Task("GSM8K CoT", "methods", NO_GSM8K, 84e21, True),
-    Task("GSM8K CoT + SC", "methods", NO_GSM8K, 84e21, True),
-    Task("BBH naive", "methods", NO_GSM8K, 84e21, True),
-    Task("BBH CoT", "methods", NO_GSM8K, 84e21, True),
-    Task("AgentBench", "agents", OF_INSTRUCT, None, True),
-    Task("AgentBoard", "agents", OF_INSTRUCT, None, True),
-)
+# What joint models change in the card of `skills`.
+CODE = {"skills": {"code": ["HumanEval"]}}
+STIFF = {"priors": {"shape": [1.0, 1.15], "loading": [0.5, 0.8], "ceiling": [0.97, 1.0]}}
+LATENT = {"pooling": {"difficulty": {"run": {"spread": [0.3, 2.0]}}}}
+JOINT: dict[str, tuple[dict[str, Any], ...]] = {
+    "skills": (),
+    "skills, code": (CODE,),
+    "skills, code, stiff": (CODE, STIFF),
+    "skills, code, stiff, latent": (CODE, STIFF, LATENT),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,56 +74,6 @@ class Predicted:
 Predictor = Callable[[Task, Sequence[str], Sequence[str]], Predicted]
 
 
-@cache
-def base_models() -> Table:
-    """The base models of the paper."""
-    return bs.load_table("observational")
-
-
-@cache
-def with_agents() -> Table:
-    """Base and instruct models together, the closed ones with a stand-in for their size."""
-    base, agents = base_models(), bs.load_table("observational-agents")
-    closed = pd.read_csv(table_folder("observational-agents") / "closed.csv")
-    unknown = closed.drop_duplicates("run")[["run", "family"]].assign(
-        params=STAND_IN, tokens=np.nan, instruct=True
-    )
-    runs = pd.concat([base.runs.reset_index(), agents.runs.reset_index(), unknown])
-    own = agents.benchmarks[~agents.benchmarks.index.isin(base.benchmarks.index)]
-    scores = pd.concat([base.scores, agents.scores, closed])
-    marks = pd.concat([base.benchmarks, own]).reset_index()
-    runs["instruct"] = runs["instruct"].astype(bool)
-    return Table.from_long(scores, runs.drop(columns="preregistered"), marks, "with agents")
-
-
-def table_of(task: Task) -> Table:
-    """The table that has a task."""
-    return with_agents() if task.kind == "agents" else base_models()
-
-
-@cache
-def wide(agents: bool) -> pd.DataFrame:
-    """Runs and scores, one row a run."""
-    return (with_agents() if agents else base_models()).to_wide()
-
-
-def known(task: Task) -> pd.DataFrame:
-    """The runs with a score on a task, from the weakest: by compute, or by the score itself."""
-    rows = wide(task.kind == "agents").dropna(subset=[task.name])
-    order = task.name if task.cutoff is None else "flops"
-    return rows.sort_values(order, kind="stable", na_position="last")
-
-
-def divide(task: Task) -> tuple[list[str], list[str]]:
-    """Training and tested runs of a task; runs of unknown compute are tested, as in the paper."""
-    rows = known(task)
-    if task.cutoff is None:
-        count = len(rows) - int(BEST * len(rows))
-    else:
-        count = int((rows["flops"] <= task.cutoff * (1 + 1e-9)).sum())
-    return list(rows.index[:count]), list(rows.index[count:])
-
-
 def regression(task: Task, train: Sequence[str], test: Sequence[str]) -> Floats:
     """Point predictions of the paper's regression."""
     rows = wide(task.kind == "agents")
@@ -168,12 +85,6 @@ def regression(task: Task, train: Sequence[str], test: Sequence[str]) -> Floats:
         chance=float(table_of(task).benchmarks.loc[task.name, "chance"]),
         floor=task.floor,
     )
-
-
-def forward(train: Sequence[str]) -> list[tuple[list[str], list[str]]]:
-    """Divide training runs as the protocol divides all: the weaker half, and the stronger."""
-    half = (len(train) + 1) // 2
-    return [(list(train[:half]), list(train[half:]))]
 
 
 def one_out(train: Sequence[str]) -> list[tuple[list[str], list[str]]]:
@@ -203,10 +114,31 @@ def recalibrated(
     point = regression(task, train, test)
     own = errors(task, divided)
     if len(own) < ENOUGH:
-        own = np.concatenate([errors(other, divided) for other in TASKS if other.kind == task.kind])
+        own = np.concatenate(
+            [errors(other, divided) for other in pool(task) if other.kind == task.kind]
+        )
     levels = (np.arange(DRAWS) + 0.5) / DRAWS
     draws = np.quantile(own, levels)[:, None] + point
     return Predicted(np.clip(draws, 0, 1), np.clip(point, 0, 1))
+
+
+@cache
+def joint_model(name: str) -> Model:
+    """Read the card of `skills`, with the changes of a joint model; or a card of another name."""
+    if name not in JOINT:
+        return bs.load_model(name)
+    card = tomllib.loads((records_dir("models") / "skills.toml").read_text("utf-8"))
+    for changes in JOINT[name]:
+        card = merged(card, changes)
+    return model_from_card(tomli_w.dumps(card))
+
+
+def merged(card: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Put changes into a card, table by table."""
+    return card | {
+        key: merged(card.get(key, {}), value) if isinstance(value, dict) else value
+        for key, value in changes.items()
+    }
 
 
 @cache
@@ -216,7 +148,7 @@ def joint_fit(model: Any, like: Task, settings: tuple[tuple[str, int], ...]) -> 
     Tasks that share predictors and training rule share a fit.
     """
     table = table_of(like)
-    together = [task for task in TASKS if alike(task, like)]
+    together = [task for task in pool(like) if alike(task, like)]
     names = [task.name for task in together]
     scores = table.scores
     kept = scores["benchmark"].isin(like.predictors)
@@ -245,7 +177,7 @@ def joint(
 ) -> Predicted:
     """One Bayesian model of all scores, refitted with the task."""
     del train  # `divide` again says the same of every task of the fit
-    like = next(other for other in TASKS if alike(other, task))
+    like = next(other for other in pool(task) if alike(other, task))
     fit = joint_fit(model, like, settings)
     rows = pd.DataFrame({"run": list(test)})
     return Predicted.of(fit.predict(rows, benchmark=task.name, kind="score").draws)
@@ -302,16 +234,28 @@ def summary(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def kinds(rows: pd.DataFrame, by_task: pd.DataFrame) -> pd.DataFrame:
+    """Means over tasks, whatever the number of their tested runs; coverage over all runs."""
+    by = ["kind", "predictor"]
+    held = summary(rows, by)[[*by, "coverage", "coverage_se"]]
+    shown = by_task[by_task["task"].isin(rows["task"])]
+    means = shown.groupby(by, sort=False)[["mse", "crps", "interval_score"]].mean()
+    return held.merge(means.reset_index(), on=by)
+
+
 def main() -> None:
     """Score the baseline and models on every task."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", nargs="*", default=["skills"], help="model names or cards")
+    parser.add_argument(
+        "--model", nargs="*", default=[*JOINT], help="joint models, names of others, or cards"
+    )
+    parser.add_argument("--choose", action="store_true", help="inside the training models alone")
     parser.add_argument("--kind", nargs="+", default=["emergent", "methods", "agents"])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--chains", type=int, default=4)
-    parser.add_argument("--warmup", type=int, default=500)
+    parser.add_argument("--chains", type=int, default=2)
+    parser.add_argument("--warmup", type=int, default=600)
     parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--rows", type=Path, help="write every predicted score here (CSV)")
@@ -320,11 +264,11 @@ def main() -> None:
     predictors: dict[str, Predictor] = {
         "PCA + logistic, forward": partial(recalibrated, forward),
         "PCA + logistic, leave one out": partial(recalibrated, one_out),
-        **{model: partial(joint, model, settings) for model in args.model},
+        **{name: partial(joint, joint_model(name), settings) for name in args.model},
     }
     parts = []
     for name, predictor in predictors.items():
-        for task in TASKS:
+        for task in CHOICE if args.choose else TASKS:
             if task.kind not in args.kind:
                 continue
             parts.append(score(task, name, predictor))
@@ -333,12 +277,7 @@ def main() -> None:
             pd.concat(parts).to_csv(args.rows, index=False)
     rows = pd.concat(parts, ignore_index=True)
     by_task = summary(rows, ["kind", "task", "predictor"])
-    # Every task counts the same, whatever the number of its tested runs.
-    figures = by_task.groupby(["kind", "predictor"], sort=False)[["mse", "crps", "interval_score"]]
-    by_kind = summary(rows, ["kind", "predictor"]).drop(columns=["train", "test"])
-    by_kind = by_kind[["kind", "predictor", "coverage", "coverage_se"]].merge(
-        figures.mean().reset_index(), on=["kind", "predictor"]
-    )
+    by_kind = kinds(rows[rows["shown"]], by_task)
     with pd.option_context("display.width", 160, "display.max_columns", 20):
         print(by_task.round(4).to_string(index=False))
         print(by_kind.round(4).to_string(index=False))
