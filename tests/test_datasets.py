@@ -16,6 +16,8 @@ from bayescale.records import records_dir
 from bayescale.table import Table
 
 NAMES = ["open-llm-leaderboard", "sloth-2024"]
+OBSERVATIONAL = ["observational", "observational-agents"]
+LEADERBOARDS = NAMES + OBSERVATIONAL
 RUN_TABLES = [
     "compute-optima",
     "compute-optimal",
@@ -46,7 +48,7 @@ V2 = ["IFEval", "BBH", "MATH Lvl 5", "GPQA", "MUSR", "MMLU-PRO"]
 
 
 def test_the_list() -> None:
-    assert list_tables() == sorted(NAMES + RUN_TABLES + DOWNLOADED)
+    assert list_tables() == sorted(LEADERBOARDS + RUN_TABLES + DOWNLOADED)
     assert [name for name in list_tables() if not is_bundled(load_card(name))] == DOWNLOADED
 
 
@@ -55,7 +57,7 @@ def test_an_unknown_name_gets_a_suggestion() -> None:
         load_table("sloth")
 
 
-@pytest.mark.parametrize("name", NAMES + RUN_TABLES)
+@pytest.mark.parametrize("name", LEADERBOARDS + RUN_TABLES)
 def test_only_tables_of_a_licence_that_allows_it_are_bundled(name: str) -> None:
     card = load_card(name)
     assert card["licence"] in FREE
@@ -78,7 +80,7 @@ def test_cards_are_whole(name: str) -> None:
         assert {"repository", "commit", "files", "licence", "copyright", "paper"} <= set(source)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LEADERBOARDS)
 def test_counts_are_those_of_the_card(name: str) -> None:
     table, card = load_table(name), load_card(name)
     counts = card["counts"]
@@ -89,13 +91,18 @@ def test_counts_are_those_of_the_card(name: str) -> None:
     sizes = table.runs.groupby("family")["params"].nunique()
     assert counts["families_with_several_sizes"] == (sizes > 1).sum()
     assert counts["by_benchmark"] == table.scores["benchmark"].value_counts().to_dict()
-    assert counts["excluded"] == len(table.excluded) == sum(e["count"] for e in card["exclusion"])
-    assert list(table.benchmarks.index) == V1 + V2
+    assert (
+        counts["excluded"]
+        == len(table.excluded)
+        == sum(entry["count"] for entry in card.get("exclusion", []))
+    )
+    if name in NAMES:
+        assert list(table.benchmarks.index) == V1 + V2
     assert table.doubts() == []
     assert set(table.runs.index).isdisjoint(table.excluded["run"])
 
 
-@pytest.mark.parametrize("name", NAMES + RUN_TABLES)
+@pytest.mark.parametrize("name", LEADERBOARDS + RUN_TABLES)
 def test_the_notice_names_every_source(name: str) -> None:
     notice = (records_dir("data") / "NOTICE").read_text("utf-8")
     for source in load_card(name)["source"]:
@@ -166,6 +173,68 @@ def test_sloth_protocol_names_families_and_benchmarks_of_the_table() -> None:
         for keep in ("1", "2"):
             for group in protocol["test_families"][name][keep]:
                 assert (full["family"] == group[0]).sum() > int(keep)
+
+
+@pytest.fixture(scope="module")
+def observational() -> Table:
+    return load_table("observational")
+
+
+def test_observational_values_known_from_the_files(observational: Table) -> None:
+    wide, facts = observational.to_wide(), observational.benchmarks
+    llama = wide.loc["llama-2-70b"]
+    assert llama["Word unscrambling"] == 0.3685
+    assert llama["3-digit subtraction"] == 0.975
+    assert llama["IPA transliteration BLEU"] == pytest.approx(0.53061, abs=1e-5)
+    assert llama[["GSM8K naive", "GSM8K CoT", "GSM8K CoT + SC"]].tolist() == [0.178, 0.58, 0.658]
+    assert llama["BBH naive"] == pytest.approx(0.531844, abs=1e-6)
+    assert llama["BBH CoT"] == pytest.approx(0.678915, abs=1e-6)
+    # One over the number of answers of each of 27 tasks; four tasks have none to choose from.
+    answers = {2: 8, 3: 3, 4: 2, 5: 4, 6: 2, 7: 2, 9: 1, 18: 1}
+    chance = sum(tasks / number for number, tasks in answers.items()) / (sum(answers.values()) + 4)
+    assert facts.loc["BBH naive", "chance"] == pytest.approx(chance, abs=1e-6)
+    assert facts.loc["Persian QA", "chance"] == 0.25
+    for task in ("Persian QA", "Word unscrambling", "3-digit addition", "GSM8K CoT"):
+        right = wide[task] * facts.loc[task, "items"]
+        np.testing.assert_allclose(right, right.round(), atol=1e-6)
+
+
+def test_observational_compute_is_the_papers(observational: Table) -> None:
+    runs = observational.runs
+    assert runs.loc["llama-2-7b", "flops"] == pytest.approx(84e21, rel=1e-12)
+    assert runs.loc["llama-2-7b", "preregistered"] == "no"
+    assert (runs["preregistered"] == "yes").sum() == 20
+    # Of a mixture of experts the active parameters count; two misprints of the source are mended.
+    assert runs.loc["deepseek-v2", "flops"] == pytest.approx(1020.6e21, rel=1e-12)
+    assert runs.loc["mixtral-8x22b-v0.1", ["params", "params_active"]].tolist() == [141e9, 39e9]
+    assert runs.loc["btlm-3b-8k-base", "tokens"] == 627e9
+    assert runs.loc["open_llama_7b_v2", "params"] == 7e9
+    assert runs["tokens"].max() == 15e12
+
+
+def test_observational_scores_are_those_of_the_leaderboard(observational: Table) -> None:
+    ours, theirs = observational.to_wide(), load_table("open-llm-leaderboard").to_wide()
+    both = ours.index.intersection(theirs.index)
+    assert len(both) > 90
+    for benchmark in V1:
+        gap = (ours.loc[both, benchmark] - theirs.loc[both, benchmark]).abs()
+        assert gap.median() < 1e-4, benchmark
+
+
+def test_agents_and_the_closed_models_beside_them() -> None:
+    table = load_table("observational-agents")
+    closed = pd.read_csv(table_folder("observational-agents") / "closed.csv")
+    assert set(closed["run"]) == set(table.excluded["run"])
+    assert set(closed["benchmark"]) == set(table.benchmarks.index)
+    assert closed["score"].between(0, 1).all()
+    wide = closed.pivot(index="run", columns="benchmark", values="score")
+    assert wide.loc["gpt-4-0613", "AgentBench"] == 0.401
+    assert wide.loc["gpt-4-0314", ["AgentBoard", "AgentBoard progress"]].tolist() == [0.479, 0.7]
+    assert wide.loc["claude-2.0", "GSM8K"] == 0.88
+    scores = table.to_wide()
+    assert scores.loc["llama-2-70b-chat", "AgentBench"] == 0.078
+    assert scores["AgentBench"].count() + wide["AgentBench"].count() == 22
+    assert scores["AgentBoard"].count() + wide["AgentBoard"].count() == 11
 
 
 @pytest.mark.parametrize("name", RUN_TABLES)
