@@ -173,7 +173,9 @@ def draw_new_members(
         log_density, effective, place = _integrate(
             model, part, wide, keys, start, FEW_SAMPLES, FEW_POINTS
         )
-        values, levels = _told(model, part, wide, place, middle)
+        # A column more, since nothing can be mapped over no columns.
+        padded = jnp.pad(place, ((0, 0), (0, 1)))
+        values, levels = _told(model, part, wide, padded, middle)
     return Conditional(
         np.asarray(log_density),
         np.asarray(effective),
@@ -189,7 +191,7 @@ def _told(model: Model, part: Design | Rows, sites: Any, places: Any, middle: An
     def one(draw: tuple[Any, Any]) -> Any:
         values, u = draw
         shapes = _new_sites(model, part, values)
-        new = partial(_placed, shapes, u)
+        new = partial(_placed, shapes, u[: _size(shapes)])
         with trace() as found, substitute(data=values), substitute(substitute_fn=new):
             distribution(model, part)
         told = {name: found[name]["value"] for name in shapes}

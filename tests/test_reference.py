@@ -31,7 +31,13 @@ def members(value: Any) -> dict[str, Any]:
     if not inspect.isclass(value) or issubclass(value, Exception):
         return {}
     found = {}
-    for name, member in vars(value).items():
+    own = [
+        pair
+        for c in value.__mro__
+        if c.__module__.startswith("bayescale")
+        for pair in vars(c).items()
+    ]
+    for name, member in own:
         if name.startswith("_"):
             continue
         if isinstance(member, property):
