@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import bayescale
 from bayescale.cli.app import app
-from bayescale.cli.predict import _read_rows
+from bayescale.cli.predict import read_rows
 from bayescale.errors import PredictError
 from bayescale.fit import Fit
 
@@ -22,7 +22,7 @@ def rows_csv(tmp_path: Path) -> Path:
 
 
 def test_counts_are_read_as_people_write_them(rows_csv: Path) -> None:
-    rows = _read_rows(rows_csv)
+    rows = read_rows(rows_csv)
     assert rows["params"].to_list() == [7e9, 72e9]
     assert rows["tokens"].iloc[0] == 2e12
     assert rows["tokens"].isna().to_list() == [False, True]
@@ -31,7 +31,7 @@ def test_counts_are_read_as_people_write_them(rows_csv: Path) -> None:
 def test_a_bad_count_is_told_with_file_column_and_line(rows_csv: Path) -> None:
     rows_csv.write_text(rows_csv.read_text().replace("72B", "72Q"))
     with pytest.raises(PredictError, match=r"rows\.csv: column .params.: '72Q' .*: line 4$"):
-        _read_rows(rows_csv)
+        read_rows(rows_csv)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_query_that_makes_no_sense_is_told_with_file_and_line(
 ) -> None:
     rows_csv.write_text(rows_csv.read_text().replace(old, new))
     with pytest.raises(PredictError, match=said):
-        tiny_fit.predict(_read_rows(rows_csv))
+        tiny_fit.predict(read_rows(rows_csv))
 
 
 @pytest.mark.parametrize("query", [["--flops", "1e21"], ["--params", "7B", "--at", "tokens=1T"]])
