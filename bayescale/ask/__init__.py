@@ -1,0 +1,1 @@
+"""Questions to a fit, one a file: each gives an `Answer`."""
