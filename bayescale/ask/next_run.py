@@ -1,4 +1,4 @@
-"""`next_run`: which of some runs would tell most, for each FLOP, about a question that was asked."""
+"""`next_run`: which of some runs would tell most, for each FLOP, about a question."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayescale.answer import Answer, check_interval, percent, quantiles, told
-from bayescale.ask.plan import Plan, noise_worth, plan_runs
+from bayescale.ask.plan import Plan, believe, noise_worth, plan_runs
 from bayescale.errors import AskError
 from bayescale.predict import COLUMNS as OF_QUERY
 from bayescale.prediction import COUNTS, Prediction
@@ -25,6 +25,7 @@ SPAN = 3.0  # a positive question whose interval spans such a factor goes by its
 MOST_NEVER = 0.5  # share of infinite draws above which there is no width to shrink
 CHANCE = 0.99  # of unrelated draws, so many give less than what counts as told
 APART = 7_919  # keeps the noise of candidates apart from the noise in the question's draws
+CLOSE = 1.001  # a width so near counts as reached
 ADDED = ("cost", "reduction", "width_after", "worth", "rank", "chosen", "width_then")
 
 
@@ -34,7 +35,8 @@ def next_run(
     *,
     of: Answer | Prediction | NDArray[Any],
     cost: str | None = None,
-    batch: int = 1,
+    batch: int | None = None,
+    width: float | None = None,
     budget: float | None = None,
     benchmark: str | None = None,
     interval: float = 0.9,
@@ -57,6 +59,10 @@ def next_run(
     chosen one run after the other, each given the measurements of those before, whatever these
     turn out to be. A candidate is made once: list it twice if two of it may be made.
 
+    To reach a `width`, runs are chosen in this way until it is reached, and then, the dearest
+    first, those are dropped that are not needed given the others: for each FLOP a cheap run is the
+    best for long, and the dear ones that come in the end make many of them superfluous.
+
     Parameters
     ----------
     fit
@@ -71,7 +77,10 @@ def next_run(
     cost
         Column of the cost; "flops" by default, else 6 x params x tokens, in FLOPs.
     batch
-        How many runs to choose; fewer where no further one can be told to help.
+        How many runs to choose, one by default; fewer where no further one can be told to help.
+    width
+        Width that the interval is to come down to. What is chosen is then the cheapest set found
+        that is expected to reach it, the cheapest run first; with `batch`, so many of it.
     budget
         Most that the batch may cost, in the unit of the cost.
     benchmark
@@ -106,7 +115,7 @@ def next_run(
     9 (variance of a chosen prediction); Lindley 1956 (information of an experiment).
     """
     check_interval(interval)
-    if batch != int(batch) or batch < 1:
+    if batch is not None and (batch != int(batch) or batch < 1):
         raise AskError(f"batch must be a whole number of runs, at least 1; given: {batch}")
     runs = _checked(candidates)
     costs = _costs(runs, cost)
@@ -116,55 +125,76 @@ def next_run(
             f"{costs.min():g}; give a larger budget or smaller runs"
         )
     raw, mean, score, doubts = _draws(fit, runs, of, cost, benchmark, seed)
-    question, forward, back, notes = _scale(raw)
+    question, scale, back, notes = _scale(raw)
     outcomes, noise = _outcomes(fit, mean, score, benchmark)
-    plan = plan_runs(
-        question,
-        outcomes,
-        noise,
-        costs,
-        batch=int(batch),
-        budget=np.inf if budget is None else budget,
-        least=_told_from(fit, question, outcomes.shape[2]),
-    )
 
-    def width(share: float) -> float:
+    def wide(share: float) -> float:
         """Give the width of the interval when a share of the variance is gone."""
         middle = question.mean()
         low, high = _ends(back(middle + np.sqrt(1 - share) * (question - middle)), interval)
         return high - low
 
-    frame = _frame(runs, costs, plan, width)
+    plan = plan_runs(
+        believe(question, outcomes, noise),
+        costs,
+        batch=(batch or 1) if width is None else None,
+        budget=np.inf if budget is None else budget,
+        least=_told_from(fit, question, outcomes.shape[2]),
+        enough=1.0 if width is None else _share_for(width, wide),
+    )
+    whole = len(plan.chosen)
+    reached = wide(plan.together[-1])
+    if width is not None:
+        plan = plan.first(batch or whole)
     if not plan.worth.any():
         notes.append(
             "no candidate shrinks it by more than the draws can tell: larger or other runs, more "
             "benchmarks, or more draws of the fit are needed"
         )
-    if len(plan.chosen) < batch:
+    elif width is not None and reached > width * CLOSE:
         notes.append(
-            f"{len(plan.chosen)} runs chosen, not {batch}: no further one is affordable and tells "
-            "anything that the draws can tell"
+            f"the interval is expected to come down to {told(reached)}, not to {told(width)}: "
+            "that takes a larger budget, or larger or more candidates"
+        )
+    elif width is None and whole < (batch or 1):
+        notes.append(
+            f"{whole} runs chosen, not {batch}: no further one is affordable and tells anything "
+            "that the draws can tell"
         )
     about = {
-        "scale": forward,
-        "interval": interval,
-        "batch": int(batch),
+        "scale": scale,
         "budget": budget,
-        "width": width(0.0),
-        "width_batch": width(plan.together[-1]),
+        "width": wide(0.0),
+        "width_batch": wide(plan.together[-1]),
         "reduction_batch": plan.together[-1],
         "cost_batch": float(costs[list(plan.chosen)].sum()),
+        "runs_planned": whole,
+        "width_planned": reached,
     }
+    frame = _frame(runs, costs, plan, wide)
     return Answer(
         question="next_run",
         frame=frame,
         draws=raw[:, None],
-        sentence=_sentence(frame, about, cost),
+        sentence=_sentence(frame, about, interval, cost),
         doubts=tuple(dict.fromkeys([*doubts, *notes])),
         interval=interval,
         picture=frame[["cost", "reduction", "width_after", "worth", "chosen"]].copy(),
         about=about,
     )
+
+
+def _share_for(width: float, wide: Callable[[float], float]) -> float:
+    """Give the share of the variance whose loss brings the interval down to a width."""
+    from scipy.optimize import brentq
+
+    now = wide(0.0)
+    if not 0 < width < now:
+        raise AskError(
+            f"width must lie between 0 and the present width of the interval, {now:.4g}; given: "
+            f"{width:g}"
+        )
+    return float(brentq(lambda share: wide(share) - width, 0.0, 1.0, xtol=1e-6))
 
 
 def _checked(candidates: pd.DataFrame) -> pd.DataFrame:
@@ -346,24 +376,21 @@ def _frame(
     return frame[[*(c for c in frame if c not in ADDED), *ADDED]]
 
 
-def _sentence(frame: pd.DataFrame, about: dict[str, Any], cost: str | None) -> str:
+def _sentence(frame: pd.DataFrame, about: dict[str, Any], interval: float, cost: str | None) -> str:
     chosen = frame[frame["chosen"] > 0].sort_values("chosen")
-    unit = "FLOPs" if cost in (None, "flops") else cost
-    now, then = about["width"], about["width_batch"]
-    narrower = 1 - then / now if now > 0 else 0.0
-    inputs = [c for c in frame if c not in (*ADDED, cost, "flops")]
+    inputs = [name for name in frame if name not in (*ADDED, cost, "flops")]
 
     def named(row: pd.Series) -> str:
-        return ", ".join(
-            f"{c} {told(row[c]) if isinstance(row[c], float | int) else row[c]}"
-            for c in inputs
-            if pd.notna(row[c])
-        )
+        given = {name: row[name] for name in inputs if pd.notna(row[name])}
+        words = (f"{k} {v if isinstance(v, str) else told(v)}" for k, v in given.items())
+        return ", ".join(words) or f"the run of cost {told(row['cost'])}"
 
-    what = f"the {about['interval']:.0%} interval is expected to be {percent(narrower)} narrower"
-    widths = f"({told(then)} wide, now {told(now)})"
-    price = f"{told(about['cost_batch'])} {unit}"
-    if len(chosen) == 1:
-        return f"Make next: {named(chosen.iloc[0])}. For {price} {what} {widths}."
-    each = "; ".join(named(row) for _, row in chosen.iterrows())
-    return f"Make next, in this order: {each}. For {price} together {what} {widths}."
+    now, then = about["width"], about["width_batch"]
+    more = about["runs_planned"] - len(chosen)
+    first = f" (and {more} more: {told(about['width_planned'])})" if more else ""
+    return (
+        f"Make next: {'; '.join(named(row) for _, row in chosen.iterrows())}. For "
+        f"{told(about['cost_batch'])} {'FLOPs' if cost in (None, 'flops') else cost} the "
+        f"{interval:.0%} interval is expected to be {percent(1 - then / now)} narrower: "
+        f"{told(then)} wide, now {told(now)}{first}."
+    )

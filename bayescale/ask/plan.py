@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,57 @@ Floats = NDArray[np.float64]
 
 RIDGE = 1e-12  # of a measurement without noise, beside its variance
 DEGREES = np.geomspace(1, 1000, 200)  # of a Student-t, between a Cauchy and a Normal
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What the draws say of a question and of the measurements of candidates, as if Normal.
+
+    Parameters
+    ----------
+    covariance
+        Of the question, first, and the expected measurements, candidate after candidate.
+    noise
+        Variance of the noise of each measurement, (candidate, benchmark).
+    """
+
+    covariance: Floats
+    noise: Floats
+
+    @property
+    def variance(self) -> float:
+        """Variance of the question."""
+        return float(self.covariance[0, 0])
+
+    def after(self, run: int) -> Belief:
+        """Give what will be believed when a candidate has been measured."""
+        at = self._places(run)
+        moved = self.covariance - self._weights(at) @ self.covariance[at]
+        return Belief(moved, self.noise)
+
+    def after_all(self, runs: list[int]) -> Belief:
+        """Give what will be believed when some candidates have been measured."""
+        belief = self
+        for run in runs:
+            belief = belief.after(run)
+        return belief
+
+    def taken(self) -> Floats:
+        """Give the share of the question's variance that each candidate takes, (candidate,)."""
+        places = [self._places(run) for run in range(len(self.noise))]
+        gone = [self._weights(at)[0] @ self.covariance[at, 0] for at in places]
+        found: Floats = np.clip(np.asarray(gone) / self.variance, 0.0, 1 - RIDGE)
+        return found
+
+    def _places(self, run: int) -> NDArray[np.int_]:
+        marks = self.noise.shape[1]
+        return 1 + run * marks + np.arange(marks)
+
+    def _weights(self, at: NDArray[np.int_]) -> Floats:
+        """Give how a block of measurements moves everything, shape (everything, benchmark)."""
+        block = self.covariance[np.ix_(at, at)] + np.diag(self.noise.reshape(-1)[at - 1])
+        found: Floats = np.linalg.solve(block, self.covariance[at]).T
+        return found
 
 
 @dataclass(frozen=True)
@@ -35,18 +86,13 @@ class Plan:
     chosen: tuple[int, ...]
     together: tuple[float, ...]
 
+    def first(self, count: int) -> Plan:
+        """Keep so many of the chosen."""
+        return replace(self, chosen=self.chosen[:count], together=self.together[:count])
 
-def plan_runs(
-    question: Floats,
-    outcomes: Floats,
-    noise: Floats,
-    costs: Floats,
-    *,
-    batch: int = 1,
-    budget: float = np.inf,
-    least: float = 0.0,
-) -> Plan:
-    """Choose runs one after the other, each by its information about the question for its cost.
+
+def believe(question: Floats, outcomes: Floats, noise: Floats) -> Belief:
+    """Take a question and measurements together.
 
     Parameters
     ----------
@@ -56,46 +102,60 @@ def plan_runs(
         Draws of each candidate's expected measurements, (draw, candidate, benchmark).
     noise
         Variance of the noise of these, (candidate, benchmark).
+
+    Returns
+    -------
+    Belief
+    """
+    flat = outcomes.reshape(len(question), -1)
+    covariance = np.cov(np.column_stack([question, flat]), rowvar=False)
+    own = np.diag(covariance)[1:].reshape(noise.shape)
+    return Belief(covariance, np.maximum(noise, RIDGE * own + np.finfo(float).tiny))
+
+
+def plan_runs(
+    belief: Belief,
+    costs: Floats,
+    *,
+    batch: int | None = None,
+    budget: float = np.inf,
+    least: float = 0.0,
+    enough: float = 1.0,
+) -> Plan:
+    """Choose runs one after the other, each by its information about the question for its cost.
+
+    Parameters
+    ----------
+    belief
+        The question and the candidates.
     costs
         Cost of each candidate, (candidate,).
     batch, budget
-        Most runs to choose, and most that they may cost together.
+        Most runs to choose, any number by default, and most that they may cost together.
     least
         Share of the variance below which a reduction counts as none.
+    enough
+        Share of the variance that is to go. When it is gone, the dearest runs that are not needed
+        for it, given the others, are dropped, and the rest is put in the order of cost.
 
     Returns
     -------
     Plan
     """
-    count, marks = noise.shape
-    flat = outcomes.reshape(len(question), -1)
-    covariance = np.cov(np.column_stack([question, flat]), rowvar=False)
-    own = np.diag(covariance)[1:]
-    added = np.maximum(noise.reshape(-1), RIDGE * own + np.finfo(float).tiny)
-    places = 1 + np.arange(count * marks).reshape(count, marks)
-    first = float(covariance[0, 0])
-
-    def weights(at: NDArray[np.int_]) -> Floats:
-        """Give how a block of measurements moves everything else, shape (rest, benchmark)."""
-        block = covariance[np.ix_(at, at)] + np.diag(added[at - 1])
-        found: Floats = np.linalg.solve(block, covariance[at]).T
-        return found
-
-    def taken() -> Floats:
-        """Give the share of the question's present variance that each candidate takes."""
-        gone = [weights(at)[0] @ covariance[at, 0] for at in places]
-        return np.clip(np.asarray(gone) / covariance[0, 0], 0.0, 1 - RIDGE)
 
     def worths(share: Floats) -> Floats:
         found: Floats = np.where(share >= least, -0.5 * np.log1p(-share), 0.0) / costs
         return found
 
-    reduction = share = taken()
+    reduction = share = belief.taken()
     worth = rate = worths(share)
     chosen: list[int] = []
-    together: list[float] = []
-    left = budget
-    while len(chosen) < batch:
+    now, left = belief, budget
+
+    def gone(now: Belief) -> float:
+        return 1 - now.variance / belief.variance
+
+    while gone(now) < enough and len(chosen) < (batch or len(costs)):
         open_ = costs <= left
         open_[chosen] = False
         if not open_.any():
@@ -104,14 +164,19 @@ def plan_runs(
             if chosen:
                 break
             rate = share / costs  # nothing can be told: the best guess
-        best = int(np.argmax(np.where(open_, rate, -np.inf)))
-        at = places[best]
-        covariance = covariance - weights(at) @ covariance[at]
-        chosen.append(best)
-        together.append(1 - float(covariance[0, 0]) / first)
-        left -= costs[best]
-        share = taken()
+        chosen.append(int(np.argmax(np.where(open_, rate, -np.inf))))
+        left -= costs[chosen[-1]]
+        now = now.after(chosen[-1])
+        share = now.taken()
         rate = worths(share)
+    if enough < 1 and gone(now) >= enough:
+        for run in sorted(chosen, key=lambda run: -costs[run]):
+            rest = [other for other in chosen if other != run]
+            if rest and gone(belief.after_all(rest)) >= enough:
+                chosen = rest
+    if enough < 1:
+        chosen = sorted(chosen, key=lambda run: costs[run])
+    together = [gone(belief.after_all(chosen[: i + 1])) for i in range(len(chosen))]
     return Plan(reduction, worth, tuple(chosen), tuple(together))
 
 
