@@ -67,8 +67,8 @@ FAR = 1e24
 PARAMS, TOKENS = np.geomspace(3e7, 5e9, 8), np.geomspace(5.5e9, 3.3e11, 5)
 FIRST_PARAMS, FIRST_TOKENS = (3e7, 1e8), (3e8, 1e9, 3e9)
 BEST_RATIO = 20.0
-BATCH, PART = 4, 0.25  # runs at a time, and what they may cost of what has been spent
-CHAINS, WINDOWS, FIRST_WINDOWS, DRAWS = 2, 2, 5, 500
+BATCH, PART, SMALL = 8, 0.25, 0.02  # runs at a time; their cost, of what is spent, of the budget
+CHAINS, WINDOWS, FIRST_WINDOWS, DRAWS = 2, 2, 5, 1000
 R_HAT, LONGEST = 1.05, 4
 INTERVAL = 0.9
 LAW = ("E", "A", "B", "alpha", "beta")
@@ -306,7 +306,7 @@ def picked(
         order = [number[row] for row in zip(chosen["params"], chosen["tokens"], strict=True)]
     else:
         order = d_optimal(world, state, made, free, left)
-    allowed = PART * (spent(made) + float((6 * STARTED["params"] * STARTED["tokens"]).sum()))
+    allowed = max(PART * spent(made), SMALL * BUDGET)
     batch = [order[0]]
     for run in order[1:]:
         if spent([*batch, run]) > allowed:
@@ -315,9 +315,7 @@ def picked(
     return batch
 
 
-def d_optimal(
-    world: World, state: State, made: list[int], free: Any, left: float
-) -> list[int]:
+def d_optimal(world: World, state: State, made: list[int], free: Any, left: float) -> list[int]:
     """Choose runs by the determinant of the information at the posterior mean."""
     sites = {name: float(values.mean()) for name, values in state.fit.sites().items()}
     at = np.array([sites[name] for name in LAW])
@@ -325,8 +323,8 @@ def d_optimal(
     x, y = (jnp.asarray(frame[k].to_numpy() / REFERENCE[k]) for k in ("params", "tokens"))
 
     def log_loss(z: Any) -> Any:
-        names = [n for n in LAW]
-        return jnp.log(world.model.law(x, y, **{n: jnp.exp(v) for n, v in zip(names, z)}))
+        natural = dict(zip(LAW, jnp.exp(z), strict=True))
+        return jnp.log(world.model.law(x, y, **natural))
 
     with jax.enable_x64(True):
         jacobian = np.asarray(jax.jacfwd(log_loss)(jnp.asarray(at)))
@@ -359,8 +357,7 @@ def summed(done: list[dict[str, Any]]) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     means = rng.choice(ratios, (10_000, len(ratios))).mean(axis=1)
     covers = {
-        name: float(np.mean([found["rivals"][name]["covers"] for found in done]))
-        for name in RIVALS
+        name: float(np.mean([found["rivals"][name]["covers"] for found in done])) for name in RIVALS
     }
     covers[OURS] = float(np.mean([found["ours"][-1]["covers"] for found in done]))
     return {

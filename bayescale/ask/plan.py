@@ -53,15 +53,15 @@ class Belief:
         found: Floats = np.clip(np.asarray(gone) / self.variance, 0.0, 1 - RIDGE)
         return found
 
-    def _places(self, run: int) -> NDArray[np.int_]:
+    def _places(self, run: int) -> list[int]:
         marks = self.noise.shape[1]
-        return 1 + run * marks + np.arange(marks)
+        return list(range(1 + run * marks, 1 + (run + 1) * marks))
 
-    def _weights(self, at: NDArray[np.int_]) -> Floats:
+    def _weights(self, at: list[int]) -> Floats:
         """Give how a block of measurements moves everything, shape (everything, benchmark)."""
-        block = self.covariance[np.ix_(at, at)] + np.diag(self.noise.reshape(-1)[at - 1])
-        found: Floats = np.linalg.solve(block, self.covariance[at]).T
-        return found
+        noise = np.diag(self.noise.reshape(-1)[[i - 1 for i in at]])
+        block = self.covariance[np.ix_(at, at)] + noise
+        return np.asarray(np.linalg.solve(block, self.covariance[at]).T, np.float64)
 
 
 @dataclass(frozen=True)
