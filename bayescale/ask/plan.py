@@ -143,12 +143,16 @@ def plan_runs(
     Plan
     """
 
-    def worths(share: Floats) -> Floats:
+    def worths(share: Floats, least: float) -> Floats:
         found: Floats = np.where(share >= least, -0.5 * np.log1p(-share), 0.0) / costs
         return found
 
     reduction = share = belief.taken()
-    worth = rate = worths(share)
+    worth = worths(reduction, least)
+    if enough < 1:
+        # Runs that tell little each may tell much together, and what is not needed is dropped.
+        least = 0.0
+    rate = worths(share, least)
     chosen: list[int] = []
     now, left = belief, budget
 
@@ -168,7 +172,7 @@ def plan_runs(
         left -= costs[chosen[-1]]
         now = now.after(chosen[-1])
         share = now.taken()
-        rate = worths(share)
+        rate = worths(share, least)
     if enough < 1 and gone(now) >= enough:
         for run in sorted(chosen, key=lambda run: -costs[run]):
             rest = [other for other in chosen if other != run]
