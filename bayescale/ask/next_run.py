@@ -73,7 +73,8 @@ def next_run(
         The question: an answer or a prediction of this fit (its first row), or a draw for each of
         the fit's, in their order. A prediction is asked again beside the candidates, so that a
         family new to the fit is the same in both; in an answer and in draws it is another one.
-        Infinite draws ("never") count as the largest finite one.
+        Infinite draws ("never") count as the largest finite one. Rather a mean than a score, whose
+        noise no run takes away.
     cost
         Column of the cost; "flops" by default, else 6 x params x tokens, in FLOPs.
     batch
@@ -115,7 +116,7 @@ def next_run(
     9 (variance of a chosen prediction); Lindley 1956 (information of an experiment).
     """
     check_interval(interval)
-    if batch is not None and (batch != int(batch) or batch < 1):
+    if batch is not None and not (float(batch).is_integer() and batch >= 1):
         raise AskError(f"batch must be a whole number of runs, at least 1; given: {batch}")
     runs = _checked(candidates)
     costs = _costs(runs, cost)
@@ -251,10 +252,12 @@ def _draws(
     Shapes (draw,) and (draw, candidate, benchmark).
     """
     count = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
-    given = of if isinstance(of, np.ndarray) else of.draws
+    given = of.draws if isinstance(of, Answer | Prediction) else of
     raw = np.asarray(given, float)
     raw = raw[:, 0] if raw.ndim == 2 and raw.shape[1] else raw
-    if raw.ndim != 1 or len(raw) != count:
+    marks = list(fit.table.benchmarks.index)
+    foreign = isinstance(of, Prediction) and of.frame["benchmark"].iloc[0] not in marks
+    if raw.ndim != 1 or len(raw) != count or foreign:
         raise AskError(
             f"the question must have one draw for each of the fit's {count}, in their order; "
             f"given: draws of shape {np.shape(given)}. Ask it of this fit"
@@ -262,7 +265,6 @@ def _draws(
     # A cost that the fit does not read is not asked of it; other columns that it lacks are errors.
     only_cost = {cost, "flops"} - _readable(fit)
     queries = runs[[name for name in runs if name not in only_cost]]
-    marks = list(fit.table.benchmarks.index)
     lead = 0
     if isinstance(of, Prediction):
         queries, lead = _beside(fit, of, queries), 1
@@ -311,8 +313,9 @@ def _scale(raw: Floats) -> tuple[Floats, str, Callable[[Floats], Floats], list[s
             f"{percent(share)} of the question's draws say never: its interval has no end to "
             "shrink; ask of a nearer target, such as the score at a given run"
         )
-    if np.ptp(finite) == 0:
-        raise AskError(f"the question's draws are all {finite[0]:g}: there is nothing to shrink")
+    low, high = np.quantile(finite, [0.05, 0.95])
+    if high == low:
+        raise AskError(f"the question's draws are (nearly) all {low:g}: there is nothing to shrink")
     notes = []
     if share:
         notes.append(
@@ -320,7 +323,6 @@ def _scale(raw: Floats) -> tuple[Floats, str, Callable[[Floats], Floats], list[s
             f"draw, {told(float(finite.max()))}"
         )
     values = np.clip(raw, finite.min(), finite.max())
-    low, high = np.quantile(values, [0.05, 0.95])
     if finite.min() > 0 and high > SPAN * low:
         return np.log(values), "log", np.exp, notes
     return values, "plain", lambda v: v, notes
@@ -386,11 +388,12 @@ def _sentence(frame: pd.DataFrame, about: dict[str, Any], interval: float, cost:
         return ", ".join(words) or f"the run of cost {told(row['cost'])}"
 
     now, then = about["width"], about["width_batch"]
+    narrower = percent(1 - then / now) if now else "not"
     more = about["runs_planned"] - len(chosen)
     first = f" (and {more} more: {told(about['width_planned'])})" if more else ""
     return (
         f"Make next: {'; '.join(named(row) for _, row in chosen.iterrows())}. For "
         f"{told(about['cost_batch'])} {'FLOPs' if cost in (None, 'flops') else cost} the "
-        f"{interval:.0%} interval is expected to be {percent(1 - then / now)} narrower: "
-        f"{told(then)} wide, now {told(now)}{first}."
+        f"{interval:.0%} interval is expected to be {narrower} narrower: {told(then)} wide, now "
+        f"{told(now)}{first}."
     )
