@@ -102,8 +102,10 @@ def test_what_a_dear_run_makes_superfluous_is_dropped() -> None:
 
 
 def test_a_width_that_cannot_be_reached_takes_all_that_tells() -> None:
-    plan = plan_runs(line(), np.ones(4), enough=0.999)
+    """In the order of information for the cost, not of cost."""
+    plan = plan_runs(line(), np.array([1.0, 1.0, 1.1, 1.2]), enough=0.999)
     assert sorted(plan.chosen) == [0, 1, 2, 3]
+    assert plan.chosen[0] == 2
     assert plan.together[-1] == pytest.approx(1 - line_by_hand([0.0, 1.0, 2.0, 2.0]) / 10)
 
 

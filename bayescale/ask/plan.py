@@ -136,7 +136,8 @@ def plan_runs(
         Share of the variance below which a reduction counts as none.
     enough
         Share of the variance that is to go. When it is gone, the dearest runs that are not needed
-        for it, given the others, are dropped, and the rest is put in the order of cost.
+        for it, given the others, are dropped, and the rest is put in the order of cost; where it
+        cannot be, all that is affordable is chosen, in the usual order.
 
     Returns
     -------
@@ -178,7 +179,6 @@ def plan_runs(
             rest = [other for other in chosen if other != run]
             if rest and gone(belief.after_all(rest)) >= enough:
                 chosen = rest
-    if enough < 1:
         chosen = sorted(chosen, key=lambda run: costs[run])
     together = [gone(belief.after_all(chosen[: i + 1])) for i in range(len(chosen))]
     return Plan(reduction, worth, tuple(chosen), tuple(together))
