@@ -62,19 +62,23 @@ from bayescale.sampler import Program, Start, compile_program, sample
 from bayescale.simulate import simulate
 from bayescale.table import Table
 
-FINAL_SEED = 30_000  # of the truths that are reported; develop with others
+FINAL_SEED = 40_000  # of the truths that are reported; develop with others
 TRUTHS = 50
 BUDGET, CAP = 3e21, 2.0
 REFERENCE = {"params": 1e9, "tokens": 2e10}
 FAR = 1e24
 PARAMS, TOKENS = np.geomspace(3e7, 5e9, 8), np.geomspace(5.5e9, 3.3e11, 5)
-FIRST_PARAMS, FIRST_TOKENS = (3e7, 1e8), (3e8, 1e9, 3e9)
+FIRST_PARAMS, FIRST_TOKENS = (3e7, 6e7, 1e8), (3e8, 6e8, 1e9, 3e9)
 BEST_RATIO = 20.0
 BATCH, PART, SMALL = 8, 0.25, 0.02  # runs at a time; their cost, of what is spent, of the budget
 CHAINS, WINDOWS, FIRST_WINDOWS, DRAWS = 2, 2, 5, 1000
 R_HAT, LONGEST = 1.05, 4
 MARGIN = 0.85  # of the width to reach: what ours plans for
 INTERVAL = 0.9
+NOISE: dict[str, dict[str, tuple[float, float]]] = {
+    "known": {"spread": (0.004, 1.5), "degrees": (6.0, 1.5)},  # median, and factor
+    "prior": {},
+}
 LAW = ("E", "A", "B", "alpha", "beta")
 OURS = "next_run"
 RIVALS = ("random", "largest", "cheapest", "D-optimal")
@@ -174,6 +178,7 @@ def main() -> None:
     """Run the truths that are not there yet, and sum up."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=FINAL_SEED, help="of the truths")
+    parser.add_argument("--noise", choices=NOISE, default="known", help="how well it is known")
     parser.add_argument("--truths", type=int, default=TRUTHS)
     parser.add_argument("--json", type=Path, help="keep what was found here, truth by truth")
     arguments = parser.parse_args()
@@ -182,7 +187,7 @@ def main() -> None:
     if arguments.json and arguments.json.exists():
         before = json.loads(arguments.json.read_text())
         done = before["truths"] if before["seed"] == arguments.seed else []
-    model, table, drawn, grids = truths(arguments.seed, arguments.truths)
+    model, table, drawn, grids = truths(arguments.seed, arguments.truths, arguments.noise)
     rows = model.design(table)
     with jax.enable_x64(True):
         program = compile_program(model, rows)
@@ -212,11 +217,12 @@ def main() -> None:
     print(json.dumps(summed(done), indent=1))
 
 
-def truths(seed: int, count: int) -> tuple[Model, Table, Any, Any]:
+def truths(seed: int, count: int, noise: str = "known") -> tuple[Model, Table, Any, Any]:
     """Draw coefficients from the prior, and what every run would measure."""
     frame = pd.concat([STARTED, CANDIDATES, pd.DataFrame([QUESTION])], ignore_index=True)
     table = Table.from_runs(frame.assign(loss=3.0), "loss")
-    model = customise(model_of_law("chinchilla"), noise="student-t-log", reference=REFERENCE)
+    law = model_of_law("chinchilla")
+    model = customise(law, noise="student-t-log", reference=REFERENCE, priors=NOISE[noise])
     model = model.on(table)
     drawn, grids = simulate(model, model.design(table), draws=count, seed=seed)
     return model, table, drawn, grids
