@@ -560,8 +560,9 @@ class Questions:
         of: Answer | Prediction,
         *,
         cost: str | None = None,
-        batch: int = 1,
+        batch: int | None = None,
         budget: float | None = None,
+        width: float | None = None,
         benchmark: str | None = None,
         interval: float = 0.9,
         seed: int = 0,
@@ -577,9 +578,13 @@ class Questions:
         cost
             Column of the cost; by default `flops`, else 6 x params x tokens.
         batch
-            How many runs to choose, each given those before it.
+            How many runs to choose, each given those before it; one by default, or with `width` as
+            many as it takes.
         budget
             What they may cost together.
+        width
+            A width of the question's interval to come down to, for as little as can be: in logs
+            for what is told in logs.
         benchmark
             What would be measured, where the fit has several responses.
         interval
@@ -601,6 +606,8 @@ class Questions:
         Examples
         --------
         >>> fit.next_run(candidates, fit.required(2.0, "params", tokens=1e12))  # doctest: +SKIP
+
+        Source: Goldstein and Wooff 2007, Bayes Linear Statistics; Cohn 1996, Neural Networks 9.
         """
         from bayescale.ask.next_run import next_run
 
@@ -611,6 +618,7 @@ class Questions:
             cost=cost,
             batch=batch,
             budget=budget,
+            width=width,
             benchmark=benchmark,
             interval=interval,
             seed=seed,

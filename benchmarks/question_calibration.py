@@ -8,7 +8,8 @@ Because truths come from the prior, the truth's rank among an answer's draws is 
 
     python benchmarks/question_calibration.py
 
-writes benchmarks/results/question_calibration.json; `--truths` and `--seed` change the sizes.
+writes benchmarks/results/question_calibration.json, beside the records of other seeds; `--truths`
+and `--seed` change what is simulated.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import itertools
+import json
 import sys
 import time
 from pathlib import Path
@@ -208,7 +210,9 @@ def main() -> int:
         "seconds": round(time.perf_counter() - began),
         "versions": versions(),
     }
-    write_json(options.json, record)
+    kept_before = json.loads(options.json.read_text("utf-8")) if options.json.exists() else {}
+    seeds = {**kept_before.get("by_seed", {}), str(options.seed): record}
+    write_json(options.json, {"by_seed": seeds})
     for question, result in results.items():
         print(question, {k: v for k, v in result.items() if k != "calibration"})
         print(pd.DataFrame(result["calibration"]).to_string(index=False))

@@ -28,7 +28,7 @@ from bayescale.runtime import keep_compiled
 
 RESULTS = Path(__file__).resolve().parent / "results" / "update.json"
 FAMILIES, SIZES = 10, 3
-DRAWS = 1000  # of each of four chains
+DRAWS = 1500  # of each of four chains
 REFIT_DRAWS = 2000  # a longer refit, so that what differs is the update's error
 MEDIAN, ENDS, SECONDS, REFITS = 0.005, 0.01, 10.0, 2
 

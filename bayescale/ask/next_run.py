@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from bayescale.answer import Answer, check_interval, percent, quantiles, told
 from bayescale.ask.plan import Plan, believe, noise_worth, plan_runs
 from bayescale.errors import AskError
-from bayescale.predict import COLUMNS as OF_QUERY
 from bayescale.prediction import COUNTS, Prediction
+from bayescale.queries import COLUMNS as OF_QUERY
 from bayescale.validation import quoted, suggest
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def next_run(
     Examples
     --------
     >>> far = fit.predict(params=9e10, tokens=2e12, kind="mean")  # doctest: +SKIP
-    >>> print(bs.next_run(fit, runs, of=far, batch=3, budget=1e22))  # doctest: +SKIP
+    >>> print(fit.next_run(runs, far, batch=3, budget=1e22))  # doctest: +SKIP
 
     Source: Goldstein and Wooff 2007, Bayes Linear Statistics (updating); Cohn 1996, Neural Networks
     9 (variance of a chosen prediction); Lindley 1956 (information of an experiment).

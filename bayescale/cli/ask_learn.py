@@ -132,7 +132,13 @@ def next_run(
     cost: Annotated[
         str | None, typer.Option(help="Column of the cost; 6 x params x tokens if left out.")
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="How many runs to choose.")] = 1,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="How many runs to choose; one if left out.")
+    ] = None,
+    width: Annotated[
+        float | None,
+        typer.Option(help="Width of the interval to come down to, for as little as can be."),
+    ] = None,
     budget: Annotated[
         float | None, typer.Option(parser=count, metavar="COST", help="What they may cost.")
     ] = None,
@@ -164,6 +170,7 @@ def next_run(
         cost=cost,
         batch=batch,
         budget=budget,
+        width=width,
         benchmark=benchmark,
         interval=interval,
         seed=seed,
