@@ -13,8 +13,10 @@ import pandas as pd
 
 from bayescale.answer import Answer, Floats, check_interval, percent, quantiles
 from bayescale.ask.placement import Placed, Scores, features, predict, regress
+from bayescale.counts import format_count
 from bayescale.diagnostics import Verdict
 from bayescale.errors import AskError
+from bayescale.prediction import COUNTS
 from bayescale.validation import quoted, suggest
 
 if TYPE_CHECKING:
@@ -152,7 +154,7 @@ def _picture(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     about = [c for c in ("family", "params", "tokens") if c in frame]
     words = [
-        ", ".join(f"{v:.3g} {c}" if isinstance(v, float) else str(v) for c, v in row.items())
+        ", ".join(f"{format_count(v)} {c}" if c in COUNTS else str(v) for c, v in row.items())
         for row in (row.dropna() for _, row in frame[about].iterrows())
     ]
     told = pd.Series(words, frame.index)
