@@ -19,7 +19,7 @@ class Evidence:
         How many scores.
     how
         "reweighted": the draws were weighted by what these scores say; "refitted": the model was
-        fitted again with them; "placed": fitted again with a new benchmark.
+        fitted again with them.
     why
         Why it was fitted again, or what speaks against the weights.
     pareto_k
@@ -30,7 +30,7 @@ class Evidence:
 
     runs: tuple[str, ...]
     scores: int
-    how: Literal["reweighted", "refitted", "placed"]
+    how: Literal["reweighted", "refitted"]
     why: str = ""
     pareto_k: float | None = None
     effective: float | None = None
@@ -46,8 +46,6 @@ class Evidence:
                 f"{self.pareto_k:.2f}, as good as {self.effective:.0f} draws."
             )
             return text + (f" Do not rely on it: {self.why}." if self.why else "")
-        if self.how == "placed":
-            return f"Fitted again with {what} on a new benchmark."
         return f"Fitted again with {what}: {self.why}."
 
 

@@ -498,6 +498,7 @@ class Questions:
     def place(
         self,
         scores: pd.DataFrame,
+        rows: pd.DataFrame | None = None,
         *,
         chance: float = 0.0,
         items: float | None = None,
@@ -505,40 +506,53 @@ class Questions:
         seed: int = 0,
         progress: bool = False,
     ) -> Answer:
-        """Place a new benchmark, agent task or ability on the skills that the leaderboard knows.
+        r"""Place a new benchmark, agent task or ability on the skills that the leaderboard knows.
+
+        .. math:: \eta = d + \sum_k w_k \left[(1 - a)\, \mathrm{logit}\, q_k + 4 a\, q_k\right],
+                  \quad p = l + (u - l)\, \sigma(\eta + \tau t_5)
+
+        q are the expected scores of the skills' anchors (of all benchmarks, where a model has no
+        skills), as shares of the room above chance, in the draws of the fit. The fit stays as it
+        is: a small regression learns the level, the weights, how far the features are bounded, the
+        ends of the curve, and how far runs depart from it. `bayescale.ask.placement.PRIORS` has
+        its priors.
 
         Parameters
         ----------
         scores
             Columns run, benchmark, score in [0, 1], and maybe stderr: a handful of runs of the fit
             on one benchmark that it does not know.
+        rows
+            What to predict, as in `predict`: planned models, or runs. Every run of the fit by
+            default.
         chance
             Score of guessing.
         items
             Number of questions, where known.
         interval
-            Probability of the central interval.
+            Probability of the central interval of a measured score.
         seed
             Seed.
         progress
-            Whether the fit shows progress.
+            Whether the regression shows progress.
 
         Returns
         -------
         Answer
-            `.frame`: every run of the fit, with its measured score or the one that is to be
-            expected. `.fit`: the fit with the benchmark, which predicts it for any model.
-            `.about`: its loadings on the skills.
+            `.frame`: the rows, the highest first, each with its measured score, if any, and the
+            one that a measurement is to give. `.about`: the weights.
 
         Raises
         ------
         AskError
-            A fit of a law, unknown runs, a benchmark that is known, several at once.
+            A fit of a law, unknown runs, a benchmark that is known, several at once, a score that
+            is no share.
 
         Examples
         --------
-        >>> fit.place(scores, chance=0.25).fit.predict(params=70e9, benchmark="mine")
-        ... # doctest: +SKIP
+        >>> fit.place(scores, chance=0.25, items=400)  # doctest: +SKIP
+        >>> plans = pd.DataFrame({"params": [70e9], "tokens": [15e12]})  # doctest: +SKIP
+        >>> fit.place(scores, plans, chance=0.25)  # doctest: +SKIP
 
         Source: Ruan, Maddison and Hashimoto 2024, arXiv:2405.10938 (observational scaling laws).
         """
@@ -547,6 +561,7 @@ class Questions:
         return place(
             cast("Fit", self),
             scores,
+            rows,
             chance=chance,
             items=items,
             interval=interval,

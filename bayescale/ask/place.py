@@ -1,22 +1,22 @@
 """`place`: a new benchmark with scores for a handful of runs, on the skills that a fit knows.
 
-The scores join the table of the fit, and the model is fitted once more: so the new benchmark's
-loadings, level and noise are learned with the skills, and what is not known of either is in every
-interval.
+Two stages. The fit gives draws of each run's expected scores; a small regression learns how the new
+benchmark follows from them (`placement.py`). Nothing is fitted again.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from bayescale.answer import Answer, Floats, check_interval, percent, quantiles
-from bayescale.errors import AskError, BayescaleError
-from bayescale.evidence import Evidence
-from bayescale.table import Table
+from bayescale.ask.placement import Placed, Scores, features, predict, regress
+from bayescale.counts import format_count
+from bayescale.diagnostics import Verdict
+from bayescale.errors import AskError
+from bayescale.prediction import COUNTS
 from bayescale.validation import quoted, suggest
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ FEW = 5  # scores of a benchmark below which its place is mostly the prior's
 def place(
     fit: Fit,
     scores: pd.DataFrame,
+    rows: pd.DataFrame | None,
     *,
     chance: float,
     items: float | None,
@@ -38,45 +39,61 @@ def place(
 ) -> Answer:
     """Place a new benchmark; `Questions.place` documents the arguments."""
     check_interval(interval)
-    name = _check(fit, scores, chance)
-    joint = _joined(fit, scores, name, chance, items)
-    from bayescale.fit import fit as fit_again
-
-    sizes = fit.posterior.sizes
-    after = fit_again(
-        fit.model, joint, seed=seed, chains=sizes["chain"], draws=sizes["draw"], progress=progress
-    )
-    runs = tuple(map(str, scores["run"]))
-    evidence = Evidence(runs=runs, scores=len(scores), how="placed", why=name)
-    after = dataclasses.replace(after, evidence=(*fit.evidence, evidence))
-    asked = pd.DataFrame({"run": list(fit.table.runs.index)})
-    found = after.predict(asked, benchmark=name, kind="score", interval=interval, seed=seed)
-    frame = pd.DataFrame({"run": asked["run"], "benchmark": name})
-    frame["observed"] = scores.set_index("run")["score"].reindex(frame["run"]).to_numpy(float)
-    frame = frame.assign(**quantiles(found.draws, interval))
+    name = _check(fit, scores, chance, items)
+    # The order of the rows is of no account, not even to the seed.
+    known = scores.assign(run=scores["run"].astype(str)).sort_values("run", kind="stable")
+    if rows is None:
+        rows = pd.DataFrame({"run": list(fit.table.runs.index)})
+    anchors = leaned_on(fit)
+    of_known, _, doubts = _features(fit, pd.DataFrame({"run": known["run"]}), anchors, seed)
+    of_asked, frame, more = _features(fit, rows, anchors, seed)
+    error = known.get("stderr", pd.Series(np.nan, known.index)).to_numpy(float)
+    told = Scores(known["score"].to_numpy(float), error, chance, items or np.inf)
+    placed = regress(of_known, told, seed=seed, progress=progress)
+    draws = predict(placed, of_asked, told, seed=seed)
+    frame["benchmark"] = name
+    measured = known.groupby("run")["score"].mean()
+    frame["observed"] = measured.reindex(frame["run"]).to_numpy(float) if "run" in frame else np.nan
+    frame = frame.assign(**quantiles(draws, interval))
     order = np.argsort(-frame["median"].to_numpy(), kind="stable")
     frame = frame.iloc[order].reset_index(drop=True)
-    doubts = [f"the sampler's verdict: {after.summary().verdict}"] if not after.verdict_ok else []
-    if len(scores) < FEW:
-        doubts.append(f"{len(scores)} scores say little of {name}: its place is mostly the prior's")
-    loadings = _loadings(after, name)
+    weights = dict(zip(anchors, placed.sites["weight"].T, strict=True))
     return Answer(
         question="place",
         frame=frame,
-        draws=found.draws[:, order],
-        sentence=_sentence(frame, name, loadings, len(scores), interval),
-        doubts=tuple(doubts),
+        draws=draws[:, order],
+        sentence=_sentence(frame, name, weights, len(known), interval),
+        doubts=(
+            *dict.fromkeys((*doubts, *more)),
+            *_doubts(name, len(known), placed, of_known, of_asked),
+        ),
         interval=interval,
-        picture=frame,
+        picture=_picture(frame),
         about={
             "benchmark": name,
-            "loadings": {skill: float(np.median(v)) for skill, v in loadings.items()},
+            "weights": {mark: float(np.median(values)) for mark, values in weights.items()},
         },
-        fit=after,
     )
 
 
-def _check(fit: Fit, scores: pd.DataFrame, chance: float) -> str:
+def leaned_on(fit: Fit) -> list[str]:
+    """Give the benchmarks whose expected scores are features: anchors of skills, or all."""
+    return list(fit.model.anchors(fit.table).values()) or list(fit.table.benchmarks.index)
+
+
+def _features(
+    fit: Fit, rows: pd.DataFrame, anchors: list[str], seed: int
+) -> tuple[Floats, pd.DataFrame, tuple[str, ...]]:
+    found = fit.predict(rows, benchmark=anchors, kind="mean", seed=seed)
+    draws = found.draws.reshape(len(found.draws), -1, len(anchors))
+    facts = fit.table.benchmarks.loc[anchors]
+    queries = found.frame.iloc[:: len(anchors)].reset_index(drop=True)
+    names = ("run", "family", "params", "params_active", "tokens")
+    kept = [column for column in names if column in queries and column in rows]
+    return features(draws, facts["chance"].to_numpy(float)), queries[kept], found.doubts
+
+
+def _check(fit: Fit, scores: pd.DataFrame, chance: float, items: float | None) -> str:
     if not fit.model.of_leaderboard:
         raise AskError(
             f"{fit.model.name} is a law of a {fit.model.law.response}: a benchmark is placed on "
@@ -97,55 +114,70 @@ def _check(fit: Fit, scores: pd.DataFrame, chance: float) -> str:
             f"the fit has no run {quoted(unknown)}{hint}: only runs whose skills it knows can say "
             "where a benchmark stands; add others to the table and fit again"
         )
+    if twice := [str(run) for run in scores["run"][scores["run"].duplicated()]]:
+        raise AskError(f"{quoted(twice)} has two scores on {name}: give one")
     if not 0 <= chance < 1:
         raise AskError(f"chance must be in [0, 1); given: {chance:g}")
+    if items is not None and not items >= 1:
+        raise AskError(f"items must be at least 1; given: {items:g}")
+    values = pd.to_numeric(scores["score"], errors="coerce")
+    if bad := list(scores["score"][~values.between(0, 1)]):
+        raise AskError(f"scores are shares in [0, 1]; given: {quoted(map(str, bad))}")
+    errors = pd.to_numeric(scores.get("stderr", pd.Series(dtype=float)), errors="coerce")
+    if (errors < 0).any():
+        raise AskError(f"stderr cannot be negative; given: {errors.min():g}")
     return name
 
 
-def _joined(fit: Fit, scores: pd.DataFrame, name: str, chance: float, items: float | None) -> Table:
-    table = fit.table
-    marks = table.benchmarks.copy()
-    fact: dict[str, Any] = {"chance": chance, "ceiling": 1.0, "unit": "accuracy"}
-    fact["items"] = np.nan if items is None else float(items)
-    marks.loc[name] = pd.Series(fact).reindex(marks.columns)
-    if "resolution" in marks:
-        marks.loc[name, "resolution"] = 0.0
-    more = scores.assign(run=scores["run"].astype(str)).reindex(columns=list(table.scores.columns))
-    try:
-        return Table.from_long(
-            pd.concat([table.scores, more], ignore_index=True),
-            table.runs.reset_index(),
-            marks.reset_index(),
-            name=table.name,
-            excluded=table.excluded,
-            series=table.series,
+def _doubts(
+    name: str, scores: int, placed: Placed, known: Floats, asked: Floats
+) -> tuple[str, ...]:
+    doubts = []
+    if scores < FEW:
+        doubts.append(f"{scores} scores say little of {name}: its place is mostly the prior's")
+    if placed.diagnosis.verdict is not Verdict.GOOD:
+        doubts.append(f"the sampler's verdict on the place: {placed.diagnosis.verdict}")
+    weight = np.median(placed.sites["weight"], axis=0)
+    strongest = (known[0].mean(axis=0) @ weight).max()
+    beyond = int(((asked[0].mean(axis=0) @ weight) > strongest).sum())
+    if beyond:
+        doubts.append(
+            f"{beyond} of {asked.shape[2]} rows are beyond the strongest run with a score on "
+            f"{name}: an extrapolation that no score checks"
         )
-    except BayescaleError as error:
-        raise AskError(str(error)) from error
+    return tuple(doubts)
 
 
-def _loadings(fit: Fit, name: str) -> dict[str, Floats]:
-    """Give the draws of a benchmark's loadings, where the model has skills."""
-    if "loading" not in fit.posterior:
-        return {}
-    own = fit.posterior["loading"].sel(other=name).stack(sample=("chain", "draw"))
-    return {str(skill): own.sel(skill=skill).to_numpy() for skill in own["skill"].to_numpy()}
+def _picture(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give the frame, with words for planned models in place of the name of a run."""
+    if "run" in frame and frame["run"].notna().all():
+        return frame
+    about = [c for c in ("family", "params", "tokens") if c in frame]
+    words = [
+        ", ".join(f"{format_count(v)} {c}" if c in COUNTS else str(v) for c, v in row.items())
+        for row in (row.dropna() for _, row in frame[about].iterrows())
+    ]
+    told = pd.Series(words, frame.index)
+    return frame.assign(
+        run=frame["run"].where(frame["run"].notna(), told) if "run" in frame else told
+    )
 
 
 def _sentence(
-    frame: pd.DataFrame, name: str, loadings: dict[str, Floats], scores: int, interval: float
+    frame: pd.DataFrame, name: str, weights: dict[str, Floats], scores: int, interval: float
 ) -> str:
-    text = f"Placed by {scores} scores"
-    if loadings:
-        ordered = sorted(loadings.items(), key=lambda pair: -abs(float(np.median(pair[1]))))
-        each = [f"{skill} {np.median(values):.2g}" for skill, values in ordered]
-        text += f", {name} gains from {', '.join(each)} (logits a logit of the skill)"
-    unseen = frame[frame["observed"].isna()]
+    ordered = sorted(weights.items(), key=lambda pair: -abs(float(np.median(pair[1]))))
+    each = [f"{mark} {np.median(values):.2g}" for mark, values in ordered]
+    text = (
+        f"Placed by {scores} scores, {name} leans on {', '.join(each)} (logits for a logit of the "
+        "expected score)"
+    )
+    unseen = _picture(frame)[frame["observed"].isna()]
     if len(unseen):
         best = unseen.iloc[0]
         low, high = best[f"lower_{interval:g}"], best[f"upper_{interval:g}"]
         text += (
-            f"; of {len(unseen)} runs without a score {best['run']} is expected highest: "
+            f"; of {len(unseen)} without a score {best['run']} is expected highest: "
             f"{best['median']:.3g} ({percent(interval)} interval {low:.3g} to {high:.3g})"
         )
     return f"{text}."

@@ -32,7 +32,7 @@ UPDATE_EXAMPLES = examples(
     "bayescale ask update skills.nc my_small_run.csv --refit never --plot learned.png",
 )
 PLACE_EXAMPLES = examples(
-    "bayescale ask place skills.nc agent_scores.csv --out placed.nc",
+    "bayescale ask place skills.nc agent_scores.csv --rows planned.csv",
     "bayescale ask place skills.nc my_exam.csv --chance 0.25 --items 400 --csv placed.csv",
 )
 NEXT_RUN_EXAMPLES = examples(
@@ -80,28 +80,34 @@ def place(
     scores: Annotated[
         Path, typer.Argument(help="A CSV with columns run, benchmark, score, and maybe stderr.")
     ],
+    rows: Annotated[
+        Path | None,
+        typer.Option(help="A CSV of planned models, or runs; every run of the fit if left out."),
+    ] = None,
     chance: Annotated[float, typer.Option(help="Score of guessing.")] = 0.0,
     items: Annotated[float | None, typer.Option(help="Number of questions.")] = None,
-    out: Out = None,
     interval: Interval = 0.9,
     seed: Seed = 0,
     as_json: Json = False,
     csv: CsvOut = None,
     plot: Plot = None,
     quiet: Quiet = False,
-    overwrite: Overwrite = False,
 ) -> None:
     """Place a new benchmark, by scores of a handful of runs, on the skills that are known."""
-    if out is not None:
-        check_free(out, overwrite)
     asked = opened(fit, csv, plot)
+    from bayescale.cli.predict import read_rows
     from bayescale.tablefiles import read_frame
 
     frame, _ = read_frame(scores)
     answer = asked.place(
-        frame, chance=chance, items=items, interval=interval, seed=seed, progress=not quiet
+        frame,
+        None if rows is None else read_rows(rows),
+        chance=chance,
+        items=items,
+        interval=interval,
+        seed=seed,
+        progress=not quiet,
     )
-    _keep(answer.fit, out)
     show(answer, as_json=as_json, csv=csv, plot=plot)
 
 
