@@ -263,6 +263,17 @@ def test_the_first_change_of_sign_is_found_in_each_row() -> None:
     assert np.isinf(found[2])
 
 
+def test_a_curve_that_turns_up_again_is_followed_from_its_lowest_place() -> None:
+    def gap(x: Any) -> Any:
+        return np.log(np.broadcast_to(x, (1, x.shape[1])) / 10) ** 2 - 1.0
+
+    grid = np.geomspace(0.1, 1000, 30)
+    plain = solve(gap, grid, 1, rising=True)
+    followed = solve(gap, grid, 1, rising=True, lowest_of=20)
+    assert plain[0] == grid[0]
+    assert followed[0] == pytest.approx(10 * np.e, rel=1e-10)
+
+
 def test_quantiles_interpolate_nothing_between_a_number_and_never() -> None:
     draws = np.array([1.0, 2.0, 3.0, np.inf, np.inf])
     assert quantiles(draws, 0.2)["upper_0.2"] == 3.0

@@ -130,11 +130,26 @@ def first_reached(curve: Curve, target: Any) -> Floats:
     """
     grid = np.geomspace(*curve.ends, curve.points)
     wanted = np.broadcast_to(np.asarray(target, float), (curve.draws,))
-    return solve(lambda x: curve(x) - wanted[:, None], grid, curve.draws, rising=curve.rising)
+    # Skills of size times data may turn up again far below the runs of a leaderboard: the way to a
+    # score starts where the curve is lowest.
+    largest = inputs_range(curve.fit, curve.along)[1]
+    first = int(np.sum(grid <= largest)) if curve.fit.model.of_leaderboard else 1
+    return solve(
+        lambda x: curve(x) - wanted[:, None],
+        grid,
+        curve.draws,
+        rising=curve.rising,
+        lowest_of=first,
+    )
 
 
 def solve(
-    gap: Callable[[Floats], Floats], grid: Floats, draws: int, *, rising: bool | None
+    gap: Callable[[Floats], Floats],
+    grid: Floats,
+    draws: int,
+    *,
+    rising: bool | None,
+    lowest_of: int = 1,
 ) -> Floats:
     """Find the first place where a function of each draw changes its sign.
 
@@ -149,6 +164,8 @@ def solve(
     rising
         Looked for is the first value above zero (True) or below (False), be it the very first; or
         the first change from either sign (None).
+    lowest_of
+        The search starts at the lowest of this many first places of each draw.
 
     Returns
     -------
@@ -159,9 +176,11 @@ def solve(
     positive = seen >= 0
     there: NDArray[np.bool_]
     there = {None: positive != positive[:, :1], True: positive, False: seen <= 0}[rising]
+    start = seen[:, : max(lowest_of, 1)].argmin(axis=1)
+    there &= np.arange(len(grid)) >= start[:, None]
     first = np.where(there.any(axis=1), there.argmax(axis=1), -1)
-    found = np.where(first == 0, grid[0], np.inf)
-    inside = np.flatnonzero(first > 0)
+    found = np.where(first == start, grid[start], np.inf)
+    inside = np.flatnonzero(first > start)
     if not len(inside):
         return found
     low, high = np.log(grid[first[inside] - 1]), np.log(grid[first[inside]])
