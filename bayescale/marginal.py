@@ -374,7 +374,7 @@ def _integral(
     """Integrate: the log, how many samples count, and one of them."""
     size = len(start)
     if not size:
-        return log_joint(start), jnp.asarray(jnp.inf), start
+        return log_joint(start), jnp.asarray(jnp.inf), jnp.zeros(1)
     mode, curvature = minimise(lambda u: -log_joint(u), start, close=CLOSE)
     scale, axes = jnp.linalg.eigh(curvature)
     width = 1 / jnp.sqrt(jnp.maximum(scale, LEAST_CURVATURE))
@@ -392,7 +392,8 @@ def _integral(
     effective = jnp.exp(2 * total - jax.nn.logsumexp(2 * weights))
     # From a key of its own, so that the integral does not depend on it.
     chosen = away[:, jax.random.categorical(jax.random.fold_in(key, 1), weights)]
-    return total - jnp.log(samples), effective, mode + axes @ chosen
+    # A column more than there are, since nothing can be mapped over no columns.
+    return total - jnp.log(samples), effective, jnp.append(mode + axes @ chosen, 0.0)
 
 
 def _along_axis(samples: int, grid: Array, density: Array, key: Any) -> tuple[Array, Array]:

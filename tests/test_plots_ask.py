@@ -212,8 +212,8 @@ def test_crossing_marks_where_on_the_axis() -> None:
         assert line_at(axes, rows["flops"], rows["median"])
     assert line_at(axes, [1e19, 1e22], [0.035, 0.035])
     assert line_at(axes, [1e20], [0.035])
-    assert told(axes) == ["crossing: 1.00e20 (1.00e19 to 1.00e22)"]
-    assert axes.get_title() == "3%: they never cross between 1.00e18 and 1.00e28 FLOPs"
+    assert told(axes) == ["crossing: 1e20 (1e19 to 1e22)"]
+    assert axes.get_title() == "3%: they never cross between 1e18 and 1e28 FLOPs"
     assert axes.get_ylabel() == "expected loss"
     assert axes.get_yscale() == "log"
 
@@ -223,7 +223,7 @@ def test_crossing_that_may_never_be_runs_off_the_right() -> None:
     right = ALONG[-1]
     assert line_at(axes, [1e19, right], [0.035, 0.035])
     assert [line.get_marker() for line in axes.lines if line_at_right(line, right)] == [">"]
-    assert told(axes) == ["crossing: never (1.00e19 to never)"]
+    assert told(axes) == ["crossing: never (1e19 to never)"]
     nowhere = crossing(np.inf, np.inf, 1.0)
     frame = nowhere.frame.assign(**{LOW: np.inf})
     [axes] = drawn(replace(nowhere, frame=frame))
@@ -249,7 +249,7 @@ def test_gain_goes_from_one_curve_to_the_other() -> None:
     assert arrow.xy == (pytest.approx(1e23), pytest.approx(level))  # type: ignore[attr-defined]
     assert line_at(axes, [2e22, 1e24], [0.035, 0.035])
     words = axes.get_title().replace("\n", " ")
-    assert "1.00e22 FLOPs of web are worth 10 times as many of code" in words
+    assert "1e22 FLOPs of web are worth 10 times as many of code" in words
     assert "never" not in words
     words = drawn(gain(np.inf, np.inf, 0.7))[0].get_title().replace("\n", " ")
     assert "70%: it never gets there" in words

@@ -28,6 +28,7 @@ from bayescale.rows import as_read, group_names
 if TYPE_CHECKING:
     from bayescale.fit import Fit
 
+NOTHING = 1e-9  # a step that small is none
 NARROW = -20.0  # log of a spread that is none
 NOBODY = "a family that is as the population"
 NAMES = {"params": "size", "tokens": "tokens", "flops": "compute", "multiplier": "tokens per param"}
@@ -64,7 +65,7 @@ def contributions(
     parts = {next(iter(steps)): values[0], **parts}
     total = last.score[:, 0, column]
     parts[NOISE] = total - values[-1]
-    parts = {name: v for name, v in parts.items() if np.ptp(v) > 1e-9}
+    parts = {name: v for name, v in parts.items() if np.abs(v).max() > NOTHING}
     variance = float(np.var(total))
     shares = {n: float(np.cov(v, total, ddof=0)[0, 1] / variance) for n, v in parts.items()}
     draws = np.column_stack([*parts.values(), total])
