@@ -232,6 +232,10 @@ def test_a_law_is_taken_apart_along_its_inputs() -> None:
     assert list(frame.index) == ["population", "size", "tokens", "noise", "total"]
     assert frame.loc["population", "share_of_variance"] > 0.8
     assert (frame.loc[["size", "tokens"], "median"] < 0).all()
+    runs = fit.table.runs
+    usual = {n: float(np.exp(np.log(runs[n]).mean())) for n in ("params", "tokens")}
+    start = fit.predict(**usual, kind="mean").frame["mean_median"].iloc[0]
+    assert frame.loc["population", "median"] == pytest.approx(start, rel=5e-3)
 
 
 # --- checklist

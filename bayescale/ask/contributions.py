@@ -56,7 +56,8 @@ def contributions(
     else:
         steps = _law_walk(fit, query, seed, column, asked)
     last = asked.evaluate(seed, one_run=True)
-    steps[RUN if fit.model.of_leaderboard else POPULATION] = last.expected[:, 0, column]
+    # Of a law the last input leads there already.
+    steps[RUN if fit.model.of_leaderboard else list(steps)[-1]] = last.expected[:, 0, column]
     values = list(steps.values())
     parts = {
         name: v - before
