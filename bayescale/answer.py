@@ -117,7 +117,9 @@ def shown_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """Give a frame as it is shown: counts with letters, probabilities in percent."""
 
     def shown(name: str) -> Callable[[Any], str]:
-        if name.startswith(("probability", "share", NEVER)):
+        if name.startswith("share"):  # of a covariance, which may be negative
+            return lambda v: "" if pd.isna(v) else f"{v:.0%}"
+        if name.startswith(("probability", NEVER)):
             return lambda v: "" if pd.isna(v) else percent(float(v))
         return lambda v: "" if pd.isna(v) else told(float(v))
 

@@ -246,6 +246,10 @@ def test_gadres_law_has_its_own_closed_form() -> None:
         (1e24, {"params": 1e9, "tokens": 1e12}, "two must be free"),
         (1e24, {"rival": {"experts": 8.0}}, "a rival chooses among"),
         (1e24, {"rival": {}}, "a rival needs one of"),
+        (1e22, {"rival": {"params": 1e12, "tokens": 1e14}}, "more than the budget"),
+        (1e22, {"rival": {"tokens_per_param": -5.0}}, "must be a positive number"),
+        (1e22, {"served": 1e20}, "leaves nothing to train with"),
+        (1e22, {"params": bs.between(1e9, 2e9)}, "params must be known here"),
     ],
 )
 def test_what_makes_no_sense_is_refused(budget: float, change: dict[str, Any], said: str) -> None:

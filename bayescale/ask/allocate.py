@@ -10,7 +10,7 @@ import pandas as pd
 
 from bayescale.answer import Answer, check_interval, percent, quantiles, told
 from bayescale.ask.best import Best, best_of, one_response
-from bayescale.ask.costs import Cost, size, tokens
+from bayescale.ask.costs import Cost, size, tokens, training
 from bayescale.ask.curve import RATIO, Floats, inputs_range
 from bayescale.ask.optimum import at_edge
 from bayescale.ask.rival import against, rival_sentence
@@ -44,10 +44,15 @@ def allocate(
     check_interval(interval)
     if not 0 < budget < np.inf:
         raise AskError(
-            f"the budget must be a positive number of FLOPs, such as 1e24; given: {budget}"
+            f"the budget must be a positive number of FLOPs, such as 1e24; given: {budget!r}"
         )
     best = best_of(fit, given, free=free, cost=cost, served=served, benchmark=benchmark, seed=seed)
     inputs, loss = best.at(budget)
+    if any((~np.isfinite(v) | (v <= 0)).mean() > LOOSE for v in inputs.values()):
+        raise AskError(
+            f"a budget of {budget:.3g} FLOPs leaves nothing to train with: give a larger one, or "
+            "serve fewer tokens"
+        )
     response = one_response(fit, benchmark)
     told_of = _quantities(best, inputs, loss, response)
     draws = np.column_stack(list(told_of.values()))
@@ -61,6 +66,10 @@ def allocate(
             f"({told(largest)} FLOPs): an extrapolation that no measurement checks"
         )
     sentence = _sentence(told_of, budget, interval)
+    if served is not None:
+        about["served"] = float(served)
+        share = float(np.median(1 - training({**best.kept, **inputs}) / budget))
+        sentence += f" Of the budget, {percent(share)} serves {told(served)} tokens."
     if rival is not None:
         other = against(best, told_of, rival, budget)
         frame["rival"] = [other.inputs.get(name, np.nan) for name in frame["quantity"]]

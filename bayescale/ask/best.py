@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.ask.costs import DATA, SIZES, Cost, Inputs, serving, usual_cost
-from bayescale.ask.curve import RATIO, Floats, Move, inputs_range, one_benchmark
+from bayescale.ask.curve import RATIO, Floats, Move, inputs_range, one_benchmark, positive
 from bayescale.ask.optimum import Task, optimum
 from bayescale.compute import completed
 from bayescale.errors import AskError
@@ -144,7 +144,12 @@ def best_of(
         used = serving(float(served))
     usual = {n: _usual(fit, n) for n in raw}
     groups = {k: v for k, v in given.items() if k in fit.table.groups}
-    fixed = {k: float(v) for k, v in given.items() if v is not None and k not in groups}
+    flags = {c.name for c in model.law.columns if c.kind == "flag"}
+    fixed = {
+        k: float(v) if k in flags else positive(k, v)
+        for k, v in given.items()
+        if v is not None and k not in groups
+    }
     tied: Tied = dict
     if VOCABULARY in raw:
         width = fixed.pop("width", usual[VOCABULARY_PARAMS] / usual[VOCABULARY])
@@ -182,7 +187,9 @@ def best_of(
     return Best(task, coefficients, usual, kept, doubts)
 
 
-def best_path(fit: Fit, want: str, given: Mapping[str, Any], *, seed: int) -> Move:
+def best_path(
+    fit: Fit, want: str, given: Mapping[str, Any], *, benchmark: str | None, seed: int
+) -> Move:
     """Give the path of best splits: from values of `want` to the inputs of each draw.
 
     Raises
@@ -198,7 +205,7 @@ def best_path(fit: Fit, want: str, given: Mapping[str, Any], *, seed: int) -> Mo
     held = {k: v for k, v in given.items() if v is not None and k != RATIO}
     if more := [k for k in given if k in ("params", "tokens", RATIO) and given[k] is not None]:
         raise AskError(f'rule="optimal" chooses size and data: leave out {quoted(more)}')
-    best = best_of(fit, held, seed=seed)
+    best = best_of(fit, held, benchmark=benchmark, seed=seed)
 
     def move(values: Floats) -> dict[str, Any]:
         if len(values) == 1 and best.draws > 1:  # any place will do

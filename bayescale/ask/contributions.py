@@ -180,7 +180,7 @@ def _law_walk(
 def _sentence(frame: pd.DataFrame, shares: Mapping[str, float], mark: str, interval: float) -> str:
     total = frame.iloc[-1]
     ordered = sorted(shares.items(), key=lambda pair: -pair[1])
-    parts = [f"{name} {share:.0%}" for name, share in ordered if share >= 0.005]
+    parts = [f"{name} {share:.0%}" for name, share in ordered if abs(share) >= 0.005]
     return (
         f"{mark} is {total['median']:.3g} ({percent(interval)} interval "
         f"{total[f'lower_{interval:g}']:.3g} to {total[f'upper_{interval:g}']:.3g}); of the "

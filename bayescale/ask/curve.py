@@ -346,6 +346,20 @@ def higher_is_better(fit: Fit, benchmark: str) -> bool:
     return str(fit.table.benchmarks.loc[benchmark, "unit"]) == SCORE_UNIT
 
 
+def positive(name: str, value: Any) -> float:
+    """Check that an input is one positive number that is known.
+
+    Raises
+    ------
+    AskError
+        It is not.
+    """
+    if isinstance(value, Between):
+        raise AskError(f"{name} must be known here: give one number, not {value}")
+    _check_positive(name, value)
+    return float(value)
+
+
 def _check_positive(name: str, value: Any) -> None:
     if isinstance(value, Between):
         return

@@ -44,7 +44,7 @@ def required(
     check_interval(probability, "probability")
     if rule not in (None, OPTIMAL):
         raise AskError(f'rule must be "{OPTIMAL}" or left out; given: {rule!r}')
-    move = best_path(fit, want, given, seed=seed) if rule else None
+    move = best_path(fit, want, given, benchmark=benchmark, seed=seed) if rule else None
     curve = path_curve(fit, want, given, benchmark=benchmark, seed=seed, move=move)
     check_target(curve, target)
     draws = first_reached(curve, float(target))

@@ -11,10 +11,11 @@ from scipy.optimize import brentq
 from bayescale.answer import percent, told
 from bayescale.ask.best import Best
 from bayescale.ask.costs import size, tokens
-from bayescale.ask.curve import RATIO, Floats, solve
+from bayescale.ask.curve import RATIO, Floats, positive, solve
 from bayescale.errors import AskError
 from bayescale.validation import quoted
 
+OVER = 1.001  # the budget, for a rival that is given with few digits
 LEAST, STEPS = 1e-12, 24  # of the budget: how little compute a rival's loss is looked for at
 
 
@@ -68,7 +69,7 @@ def against(
         It names other inputs, or costs more than the budget.
     """
     names = (*best.task.free, best.task.spent)
-    plan = {k: float(v) for k, v in given.items()}
+    plan = {name: positive(name, value) for name, value in given.items()}
     ratio = plan.pop(RATIO, None)
     if unknown := [k for k in plan if k not in names]:
         raise AskError(f"a rival chooses among {quoted((*names, RATIO))}; given: {quoted(unknown)}")
@@ -80,7 +81,11 @@ def against(
         raise AskError(f"a rival needs one of {quoted((*names, RATIO))}")
     loss = list(told_of.values())[-1]
     whole = {**best.kept, **{n: plan.get(n, float(np.median(told_of[n]))) for n in best.task.free}}
-    whole[best.task.spent] = plan.get(best.task.spent) or _spent(best, whole, budget)
+    data = plan.get(best.task.spent)
+    whole[best.task.spent] = _spent(best, whole, budget) if data is None else data
+    price = float(best.task.cost({**whole, **best.task.tied(whole)}))
+    if price > budget * OVER:
+        raise AskError(f"the rival costs {price:.3g} FLOPs, more than the budget of {budget:.3g}")
     rival_loss = best.loss({n: whole[n] for n in names})
     told_ratio = float(tokens({**whole, **best.task.tied(whole)})) / float(size(whole))
     return Rival(

@@ -146,7 +146,10 @@ def _weigh(fit: Fit, new: Table, joint: Table, seed: int) -> _Weighted:
     offset = np.random.default_rng(seed).uniform()
     places = (np.arange(count) + offset) / count
     chosen = np.minimum(np.searchsorted(np.cumsum(weights), places), count - 1)
-    return _Weighted(chosen, found, float(k), float(1 / np.sum(weights**2)))
+    # Draws that were weighted before are there several times, and count once.
+    shares = [(one.effective or count) / count for one in fit.evidence if one.how == "reweighted"]
+    before = float(np.prod(np.asarray(shares, float)))
+    return _Weighted(chosen, found, float(k), float(before / np.sum(weights**2)))
 
 
 def _new_middles(fit: Fit, layout: Layout, new: Table, joint: Table) -> Floats | None:
