@@ -27,7 +27,8 @@ from bayescale.density import distribution, family_levels, log_likelihood
 from bayescale.design import Design
 from bayescale.evaluate import BATCH
 from bayescale.inputs import Schedule
-from bayescale.model import EFFECT, Model
+from bayescale.layout import grouped_sites, padded
+from bayescale.model import Model
 from bayescale.newton import minimise
 from bayescale.rows import Rows
 from bayescale.sites import from_standard
@@ -207,7 +208,7 @@ def only_group(
     design: Design | Rows, observed: NDArray[Any], runs: NDArray[np.int_]
 ) -> Design | Rows:
     """Lay out one group's runs alone, its members new; padded, so that few shapes are compiled."""
-    at = runs[np.minimum(np.arange(_padded(len(runs))), len(runs) - 1)]
+    at = runs[np.minimum(np.arange(padded(len(runs))), len(runs) - 1)]
     weights = np.array(observed)[at]
     weights[len(runs) :] = 0.0
     outside = np.array(np.asarray(design.weights).any(axis=1))
@@ -215,10 +216,6 @@ def only_group(
     if isinstance(design, Rows):
         return _part_of_rows(design, at, weights, outside)
     return _part_of_design(design, at, weights, outside, len(runs))
-
-
-def _padded(count: int) -> int:
-    return int(2 ** np.ceil(np.log2(count))) if count else 0
 
 
 class _Members(NamedTuple):
@@ -236,7 +233,7 @@ def _members(index: Any, at: Any, outside: Any, known: int) -> _Members:
     new = np.setdiff1d(mine, all_runs[outside])
     kept = known if len(np.setdiff1d(mine, new)) else 0
     place = np.where(np.isin(mine, new), kept + np.searchsorted(new, mine), mine)
-    return _Members(place, kept, _padded(len(new)))
+    return _Members(place, kept, padded(len(new)))
 
 
 def _part_of_design(design: Design, at: Any, weights: Any, outside: Any, runs: int) -> Design:
@@ -291,12 +288,8 @@ def _known_sites(model: Model, part: Design | Rows, sites: Sites) -> dict[str, N
         known = {name: count for name, count, _ in part.members}
     else:
         known = {"run": part.known_runs, "family": part.known_families}
-    pooled = {
-        f"{c}_{rule.group}": rule.group for c, rules in model.pooling.items() for rule in rules
-    }
-    pooled |= {f"{EFFECT}_{group}": group for group in model.effects}
     found = dict(sites)
-    for name, group in pooled.items():
+    for name, group in grouped_sites(model).items():
         if group in known:
             found[name] = sites[name][:, : known[group]]
     if "tokens_unknown" in found:
@@ -329,8 +322,6 @@ def _modes(model: Model, part: Design | Rows, sites: Any) -> Any:
     def one(values: Any) -> Array:
         shapes = _new_sites(model, part, values)
         joint = partial(_log_joint, model, part, values, shapes)
-        if not _size(shapes):
-            return jnp.zeros(0)
         return minimise(lambda u: -joint(u), jnp.zeros(_size(shapes)), close=CLOSE)[0]
 
     return jax.lax.map(one, sites)

@@ -44,6 +44,7 @@ FEW = 20.0  # samples within a draw that must count, in the median
 class _Weighted:
     """Draws given new runs: which of the old ones, and their new members."""
 
+    layout: Layout
     chosen: NDArray[np.int_]
     found: Conditional
     pareto_k: float
@@ -149,7 +150,7 @@ def _weigh(fit: Fit, new: Table, joint: Table, seed: int) -> _Weighted:
     # Draws that were weighted before are there several times, and count once.
     shares = [(one.effective or count) / count for one in fit.evidence if one.how == "reweighted"]
     before = float(np.prod(np.asarray(shares, float)))
-    return _Weighted(chosen, found, float(k), float(before / np.sum(weights**2)))
+    return _Weighted(layout, chosen, found, float(k), float(before / np.sum(weights**2)))
 
 
 def _new_middles(fit: Fit, layout: Layout, new: Table, joint: Table) -> Floats | None:
@@ -217,8 +218,7 @@ def _fitted_again(
 def _reweighted(
     fit: Fit, new: Table, joint: Table, weighted: _Weighted, why: str
 ) -> tuple[Fit, Evidence]:
-    layout = _layout(fit, new, 0)
-    sites = _joint_sites(fit, layout, new, joint, weighted)
+    sites = _joint_sites(fit, new, joint, weighted)
     sizes = fit.posterior.sizes
     shape = (sizes["chain"], sizes["draw"])
     drawn = Draws(
@@ -245,9 +245,7 @@ def _reweighted(
     return after, evidence
 
 
-def _joint_sites(
-    fit: Fit, layout: Layout, new: Table, joint: Table, weighted: _Weighted
-) -> dict[str, Floats]:
+def _joint_sites(fit: Fit, new: Table, joint: Table, weighted: _Weighted) -> dict[str, Floats]:
     """Put the draws that were chosen and their new members together, in the joint table's order."""
     values = weighted.found.values
     groups = grouped_sites(fit.model)
@@ -271,12 +269,11 @@ def _joint_sites(
         empty = np.zeros((len(weighted.chosen), 0))
         found["tokens_unknown"] = _unknown_tokens(fit, empty, weighted, new, joint)
     if fit.model.of_leaderboard:
-        _set_levels(layout, new, joint, weighted, found)
+        _set_levels(new, joint, weighted, found)
     return found
 
 
 def _set_levels(
-    layout: Layout,
     new: Table,
     joint: Table,
     weighted: _Weighted,
@@ -285,7 +282,7 @@ def _set_levels(
     """Tell the levels of the families that have new runs where these have moved their middle."""
     families = list(joint.families)
     for site, levels in weighted.found.levels.items():
-        for name, place in _family_places(layout, new).items():
+        for name, place in _family_places(weighted.layout, new).items():
             found[site][:, families.index(name)] = levels[weighted.chosen][:, place]
 
 

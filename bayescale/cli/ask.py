@@ -1,4 +1,7 @@
-"""`bayescale ask`: questions to a fit, before compute is spent."""
+"""`bayescale ask`: questions to a fit, before compute is spent.
+
+Longer than 400 lines for the options of eight commands; what they share is in `asking.py`.
+"""
 
 from __future__ import annotations
 
