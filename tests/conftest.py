@@ -23,6 +23,7 @@ os.environ["MPLBACKEND"] = "agg"
 keep_compiled()  # before JAX is imported, or it has no effect
 shutil.rmtree(folds_folder() or "", ignore_errors=True)  # folds of an earlier run prove nothing
 
+import jax  # noqa: E402
 from by_hand import COMPUTE  # noqa: E402
 
 import bayescale  # noqa: E402
@@ -38,6 +39,17 @@ SHORT: dict[str, Any] = {"chains": 2, "warmup": 200, "draws": 100, "progress": F
 # The same examples on each run: a failure that only sometimes shows helps nobody.
 settings.register_profile("bayescale", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("bayescale")
+
+
+# Each compiled program holds maps of memory; past the kernel's limit on a process's maps (65,530
+# by default) XLA ends with a segmentation fault.
+MAPS = Path("/proc/self/maps")
+MOST_MAPS = 25_000
+
+
+def pytest_runtest_teardown() -> None:
+    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MOST_MAPS:
+        jax.clear_caches()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
