@@ -9,11 +9,10 @@ integrand lies, importance sampling there gives the integral.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,18 +22,19 @@ from numpy.typing import NDArray
 from numpyro.handlers import seed as seeded
 from numpyro.handlers import substitute, trace
 
+from bayescale.alone import only_group
 from bayescale.density import distribution, family_levels, log_likelihood
 from bayescale.design import Design
 from bayescale.evaluate import BATCH
-from bayescale.inputs import Schedule
-from bayescale.layout import grouped_sites, padded
+from bayescale.layout import grouped_sites
 from bayescale.model import Model
 from bayescale.newton import minimise
 from bayescale.rows import Rows
 from bayescale.sites import from_standard
 
 SAMPLES, GRID = 400, 49  # within a draw; points along an axis at which the integrand is looked at
-FEW_SAMPLES, FEW_POINTS = 64, 25  # where a draw of the new members is wanted, no precise integral
+FEW_SAMPLES, FEW_POINTS = 64, 25  # where draws of the new members are wanted, no precise integral
+TAKEN = 8  # of the samples, in proportion to their weights
 REACH = 9.0  # of the grid, in standard deviations of the prior
 HEAT = 0.9  # power of the integrand that samples follow: a little wider than it is
 LEAST_DENSITY = 1e-4  # share of the prior in the samples along an axis, about
@@ -119,7 +119,7 @@ def log_marginal(
 
 @dataclass(frozen=True, eq=False)
 class Conditional:
-    """New members under each draw, given their scores.
+    """What new members may be under each draw, given their scores.
 
     Parameters
     ----------
@@ -127,25 +127,23 @@ class Conditional:
         Of the scores together, the new members integrated out, in nats, shape (draw,).
     effective
         How many of the samples within a draw count, shape (draw,).
-    values
-        A draw of the new members' sites, shape (draw, ...).
-    levels
-        Families' levels at the places that were asked for, shape (draw, family, ...).
+    places
+        Standardised values of the new members, some independent samples for each draw, shape
+        (draw, sample, ...); `new_members` turns them into sites.
     """
 
     log_density: Floats
     effective: Floats
-    values: dict[str, Floats]
-    levels: dict[str, Floats]
+    places: Floats
 
 
-def draw_new_members(
-    model: Model, part: Design | Rows, sites: Sites, *, seed: int, middle: Floats | None = None
+def condition_new_members(
+    model: Model, part: Design | Rows, sites: Sites, *, seed: int
 ) -> Conditional:
-    """Draw the new members of a design given its scores, draw by draw.
+    """Integrate the new members of a design out given its scores, draw by draw, and sample them.
 
-    From the samples that integrate their own effects out (see `log_marginal`) one is taken with the
-    probability of its weight.
+    From the samples that integrate their own effects out (see `log_marginal`) some are taken with
+    the probability of their weights.
 
     Parameters
     ----------
@@ -157,8 +155,6 @@ def draw_new_members(
         Draws of every site of the known members, shape (draw, ...).
     seed
         Seed of the samples.
-    middle
-        For a leaderboard: where the families' levels are to be told, see `density.family_levels`.
 
     Returns
     -------
@@ -171,16 +167,36 @@ def draw_new_members(
         # The mode of a middling draw is near that of any other.
         middling = {name: np.median(value, axis=0)[None] for name, value in wide.items()}
         start = _modes(model, part, middling)[0]
-        log_density, effective, place = _integrate(
-            model, part, wide, keys, start, FEW_SAMPLES, FEW_POINTS
-        )
-        # A column more, since nothing can be mapped over no columns.
-        padded = jnp.pad(place, ((0, 0), (0, 1)))
-        values, levels = _told(model, part, wide, padded, middle)
-    return Conditional(
-        np.asarray(log_density),
-        np.asarray(effective),
-        {name: np.asarray(value) for name, value in values.items()},
+        found = _integrate(model, part, wide, keys, start, FEW_SAMPLES, FEW_POINTS)
+    return Conditional(*(np.asarray(values) for values in found))
+
+
+def new_members(
+    model: Model, part: Design | Rows, sites: Sites, places: Floats, middle: Floats | None = None
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Give the sites of new members from their standardised values.
+
+    Parameters
+    ----------
+    model, part
+        As in `condition_new_members`.
+    sites
+        Draws of every site of the known members, shape (draw, ...).
+    places
+        A sample of the new members for each of them, shape (draw, ...).
+    middle
+        For a leaderboard: where the families' levels are to be told, see `density.family_levels`.
+
+    Returns
+    -------
+    tuple
+        Values by new site and, where `middle` is given, levels by site; shapes (draw, ...).
+    """
+    wide = {name: np.asarray(values, float) for name, values in sites.items()}
+    with jax.enable_x64(True):
+        told, levels = _told(model, part, wide, places, middle)
+    return (
+        {name: np.asarray(value) for name, value in told.items()},
         {name: np.asarray(value) for name, value in levels.items()},
     )
 
@@ -202,84 +218,6 @@ def _told(model: Model, part: Design | Rows, sites: Any, places: Any, middle: An
             return told, family_levels(model, part, middle)
 
     return jax.lax.map(one, (sites, places), batch_size=BATCH)
-
-
-def only_group(
-    design: Design | Rows, observed: NDArray[Any], runs: NDArray[np.int_]
-) -> Design | Rows:
-    """Lay out one group's runs alone, its members new; padded, so that few shapes are compiled."""
-    at = runs[np.minimum(np.arange(padded(len(runs))), len(runs) - 1)]
-    weights = np.array(observed)[at]
-    weights[len(runs) :] = 0.0
-    outside = np.array(np.asarray(design.weights).any(axis=1))
-    outside[runs] = False
-    if isinstance(design, Rows):
-        return _part_of_rows(design, at, weights, outside)
-    return _part_of_design(design, at, weights, outside, len(runs))
-
-
-class _Members(NamedTuple):
-    """Members of a pooled group as one of its parts sees them."""
-
-    member: NDArray[np.int_]
-    known: int
-    new: int
-
-
-def _members(index: Any, at: Any, outside: Any, known: int) -> _Members:
-    """Give members new numbers: those of the fit, if any of these runs has one, then new ones."""
-    all_runs = np.asarray(index)
-    mine = all_runs[at]
-    new = np.setdiff1d(mine, all_runs[outside])
-    kept = known if len(np.setdiff1d(mine, new)) else 0
-    place = np.where(np.isin(mine, new), kept + np.searchsorted(new, mine), mine)
-    return _Members(place, kept, padded(len(new)))
-
-
-def _part_of_design(design: Design, at: Any, weights: Any, outside: Any, runs: int) -> Design:
-    of_runs = ("params", "active", "tokens", "flops", "stderr", "scores")
-    family = _members(design.family, at, outside, design.known_families)
-    unknown = np.flatnonzero(np.isin(at[:runs], design.unknown))
-    return dataclasses.replace(
-        design,
-        **{name: np.asarray(getattr(design, name))[at] for name in of_runs},
-        unknown=unknown,
-        family=family.member,
-        middle=np.asarray(design.middle)[: family.known],
-        weights=weights,
-        known_runs=0,
-        known_families=family.known,
-        families=family.known + family.new,
-        known_unknown=0,
-    )
-
-
-def _part_of_rows(rows: Rows, at: Any, weights: Any, outside: Any) -> Rows:
-    groups = {name: np.asarray(index)[at] for name, index in rows.groups.items()}
-    sizes = []
-    for name, known, _ in rows.members:
-        members = _members(rows.groups[name], at, outside, known)
-        groups[name] = members.member
-        sizes.append((name, members.known, members.known + members.new))
-    part = dataclasses.replace(
-        rows,
-        inputs={name: _of_runs(values, at) for name, values in rows.inputs.items()},
-        groups=groups,
-        stderr=np.asarray(rows.stderr)[at],
-        scores=np.asarray(rows.scores)[at],
-        order=np.asarray(rows.order)[at],
-        members=tuple(sizes),
-    )
-    return part.with_weights(weights)
-
-
-def _of_runs(values: Any, at: Any) -> Any:
-    """Take an input of some runs; of a schedule the series that they are on."""
-    if not isinstance(values, Schedule):
-        return np.asarray(values)[at]
-    series, row = np.unique(np.asarray(values.row)[at], return_inverse=True)
-    steps = np.asarray(values.steps)[series]
-    return Schedule(np.asarray(values.rates)[series], steps, row, np.asarray(values.node)[at])
 
 
 def _known_sites(model: Model, part: Design | Rows, sites: Sites) -> dict[str, NDArray[Any]]:
@@ -362,10 +300,10 @@ def _placed(shapes: dict[str, tuple[int, ...]], u: Array, site: Any) -> Any:
 def _integral(
     log_joint: Callable[[Array], Array], start: Array, key: Any, samples: int, points: int
 ) -> tuple[Array, Array, Array]:
-    """Integrate: the log, how many samples count, and one of them."""
+    """Integrate: the log, how many samples count, and some of them."""
     size = len(start)
     if not size:
-        return log_joint(start), jnp.asarray(jnp.inf), jnp.zeros(1)
+        return log_joint(start), jnp.asarray(jnp.inf), jnp.zeros((TAKEN, 1))
     mode, curvature = minimise(lambda u: -log_joint(u), start, close=CLOSE)
     scale, axes = jnp.linalg.eigh(curvature)
     width = 1 / jnp.sqrt(jnp.maximum(scale, LEAST_CURVATURE))
@@ -382,9 +320,11 @@ def _integral(
     total = jax.nn.logsumexp(weights)
     effective = jnp.exp(2 * total - jax.nn.logsumexp(2 * weights))
     # From a key of its own, so that the integral does not depend on it.
-    chosen = away[:, jax.random.categorical(jax.random.fold_in(key, 1), weights)]
+    taken = jax.random.categorical(jax.random.fold_in(key, 1), weights, shape=(TAKEN,))
+    places = mode + away[:, taken].T @ axes.T
     # A column more than there are, since nothing can be mapped over no columns.
-    return total - jnp.log(samples), effective, jnp.append(mode + axes @ chosen, 0.0)
+    padded_places = jnp.pad(places, ((0, 0), (0, 1)))
+    return total - jnp.log(samples), effective, padded_places
 
 
 def _along_axis(samples: int, grid: Array, density: Array, key: Any) -> tuple[Array, Array]:

@@ -280,7 +280,14 @@ def _cluster(address: str) -> Iterator[int]:
 def _check_versions(client: Any, address: str) -> None:
     """Refuse workers of other versions: their folds would be other draws."""
     own = made_by()
-    for worker, theirs in client.run(made_by).items():
+    for worker, theirs in client.run(made_by, on_error="return").items():
+        if isinstance(theirs, OSError):
+            continue  # it has died meanwhile; what starts in its place is the same installation
+        if isinstance(theirs, Exception):
+            raise FitError(
+                f"the worker {worker} of the Dask cluster at {address} cannot run BayeScale "
+                f"({theirs}): install it there, in the same version"
+            )
         other = [name for name in own if theirs.get(name) != own[name]]
         if other:
             told = ", ".join(f"{name} {theirs.get(name)} (here {own[name]})" for name in other)

@@ -2,7 +2,8 @@
 
 Ten families of the bundled leaderboard with three sizes or more leave its table; `skills` is fitted
 to the rest once. Each family then comes back with its smallest run: by `update`, and by a fit of
-the table with that run. Both predict the family's largest run on every benchmark.
+the table with that run. Both predict the family's largest run on every benchmark. How far two
+halves of the refit's chains are apart tells what the draws alone amount to.
 
     python benchmarks/update.py
 
@@ -20,16 +21,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 import bayescale as bs
 from bayescale.files import write_json
 from bayescale.fit import versions
 from bayescale.runtime import keep_compiled
 
+Floats = NDArray[np.float64]
+
 RESULTS = Path(__file__).resolve().parent / "results" / "update.json"
 FAMILIES, SIZES = 10, 3
 DRAWS = 1500  # of each of four chains
-REFIT_DRAWS = 2000  # a longer refit, so that what differs is the update's error
+REFIT_DRAWS = 4000  # a longer refit, so that what differs is the update's error
+ENDS_AT = (0.05, 0.95)
 MEDIAN, ENDS, SECONDS, REFITS = 0.005, 0.01, 10.0, 2
 
 
@@ -41,11 +46,18 @@ def chosen(table: bs.Table) -> list[str]:
     return [str(name) for name in rng.choice(names, FAMILIES, replace=False)]
 
 
-def summary(fit: bs.Fit, run: pd.Series) -> pd.DataFrame:
-    """Predict the expected scores of a run of a family that the fit knows."""
+def expected(fit: bs.Fit, run: pd.Series) -> Floats:
+    """Predict the expected scores of a run of a family that the fit knows, (chain, draw, mark)."""
     query = {"family": run["family"], "params": run["params"]}
     query |= {n: run[n] for n in ("tokens", "params_active") if pd.notna(run[n])}
-    return fit.predict(**query, kind="mean").frame.set_index("benchmark")
+    draws = fit.predict(**query, kind="mean").draws
+    return draws.reshape(fit.posterior.sizes["chain"], -1, draws.shape[1])
+
+
+def apart(a: Floats, b: Floats, *levels: float) -> float:
+    """Give how far quantiles of two samples (chain, draw, mark) are apart at the most."""
+    one, other = (np.quantile(x, levels, axis=(0, 1)) for x in (a, b))
+    return float(np.abs(one - other).max())
 
 
 def one_family(base: bs.Fit, table: bs.Table, family: str) -> dict[str, Any]:
@@ -60,11 +72,9 @@ def one_family(base: bs.Fit, table: bs.Table, family: str) -> dict[str, Any]:
         base.model, base.table.add(new), seed=2, chains=4, draws=REFIT_DRAWS, progress=False
     )
     assert answer.fit is not None
-    quick, slow = (summary(fit, runs.iloc[-1]) for fit in (answer.fit, full))
-    before = summary(base, runs.iloc[-1])
-
-    def apart(a: pd.DataFrame, b: pd.DataFrame, column: str) -> float:
-        return float((a[column] - b[column]).abs().max())
+    last = runs.iloc[-1]
+    before, quick, slow = (expected(fit, last) for fit in (base, answer.fit, full))
+    halves = slow[:2], slow[2:]
 
     return {
         "run": str(runs.index[0]),
@@ -75,10 +85,11 @@ def one_family(base: bs.Fit, table: bs.Table, family: str) -> dict[str, Any]:
         "needs_refit": bool(evidence["why"]),
         "why": evidence["why"],
         "seconds": seconds,
-        "median": apart(quick, slow, "mean_median"),
-        "ends": max(apart(quick, slow, f"mean_{end}_0.9") for end in ("lower", "upper")),
-        "median_mean": float((quick["mean_median"] - slow["mean_median"]).abs().mean()),
-        "median_before": apart(before, slow, "mean_median"),
+        "median": apart(quick, slow, 0.5),
+        "ends": apart(quick, slow, *ENDS_AT),
+        "median_of_halves": apart(*halves, 0.5),
+        "ends_of_halves": apart(*halves, *ENDS_AT),
+        "median_before": apart(before, slow, 0.5),
         "verdict_of_refit": full.verdict_ok,
     }
 
@@ -92,6 +103,10 @@ def verdict(found: dict[str, Any]) -> dict[str, Any]:
         "need_a_refit": int(frame["needs_refit"].astype(bool).sum()),
         "median_worst": float(good["median"].max()),
         "ends_worst": float(good["ends"].max()),
+        "median_worst_of_halves": float(frame["median_of_halves"].max()),
+        "ends_worst_of_halves": float(frame["ends_of_halves"].max()),
+        "ends_middling": float(good["ends"].astype(float).median()),
+        "ends_middling_of_halves": float(frame["ends_of_halves"].astype(float).median()),
         "seconds_worst": float(frame["seconds"].max()),
         "seconds_warm": float(frame["seconds"].astype(float).median()),
         "within_median": int((good["median"] <= MEDIAN).sum()),

@@ -12,6 +12,7 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
 from bayescale import marginal
+from bayescale.alone import only_group
 from bayescale.cards import customise, model_of_law
 from bayescale.evaluate import evaluate
 from bayescale.marginal import log_marginal
@@ -166,7 +167,7 @@ def test_two_scores_are_integrated_as_by_plain_draws_of_new_members(
     found = log_marginal(
         fit.model, design.with_weights(weights), observed, sites, [np.array([run])], seed=0
     )
-    part = marginal.only_group(design.with_weights(weights), observed, np.array([run]))
+    part = only_group(design.with_weights(weights), observed, np.array([run]))
     known = marginal._known_sites(fit.model, part, sites)
     assert ("intercept_family_new" in new_sites(fit, part, known)) == (left_out == "family")
     count = 20_000

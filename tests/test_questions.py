@@ -170,6 +170,10 @@ def test_doubling_both_is_told_beside_doubling_each() -> None:
     frame = fit.elasticity(params=1e9, tokens=2e10).frame
     assert frame["input"].tolist() == ["params", "tokens", "params and tokens"]
     each = frame["change_median"].to_numpy()
+    # What is asked at 1B is not doubted for what 2B would be; the sentence tells every input.
+    near = fit.elasticity(params=1e9, tokens=2.9 * float(fit.table.runs["tokens"].max()))
+    assert not any("times beyond" in doubt for doubt in near.doubts)
+    assert near.sentence.count("90% interval") == 3
     # The terms of size and data add up.
     assert each[2] == pytest.approx(each[0] + each[1], rel=1e-6)
 
@@ -265,6 +269,26 @@ def test_the_first_change_of_sign_is_found_in_each_row() -> None:
     found = solve(gap, np.geomspace(1, 100, 20), 3, rising=True)
     np.testing.assert_allclose(found[:2], roots[:2], rtol=1e-10)
     assert np.isinf(found[2])
+
+
+def test_a_place_that_is_not_known_counts_as_not_there_yet() -> None:
+    grid = np.geomspace(1, 100, 20)
+
+    def gap(x: Any) -> Any:
+        values = np.broadcast_to(x, (2, x.shape[1])) - np.array([[7.0], [30.0]])
+        return np.where(values < -20, np.nan, values)  # of the second, all places below 10
+
+    for rising, sign in ((True, 1), (False, -1), (None, 1)):
+        found = solve(lambda x, sign=sign: sign * gap(x), grid, 2, rising=rising)
+        np.testing.assert_allclose(found, [7.0, 30.0], rtol=1e-10)
+
+
+def test_infinite_values_do_not_stop_a_search() -> None:
+    def gap(x: Any) -> Any:
+        with np.errstate(divide="ignore"):
+            return 1 / np.maximum(x - 3.0, 0.0) - 0.5
+
+    assert solve(gap, np.geomspace(1, 100, 20), 1, rising=False)[0] == pytest.approx(5.0)
 
 
 def test_a_curve_that_turns_up_again_is_followed_from_its_lowest_place() -> None:

@@ -98,6 +98,22 @@ def test_an_input_that_is_not_known_widens_what_is_required(floors: Fit) -> None
     assert np.log(unknown[:10]).std() > 0.2
 
 
+def test_flops_of_a_mixture_are_those_of_its_active_params(small_fit: Fit) -> None:
+    size = {"params": 5e10, "params_active": 1e10, "family": "llama"}
+    asked = {"target": 0.5, "benchmark": "MMLU", "seed": 3}
+    tokens, flops = (small_fit.required(want=want, **asked, **size) for want in ("tokens", "flops"))
+    for column in ("median", "enough"):
+        found, expected = flops.frame[column].iloc[0], 6 * 1e10 * tokens.frame[column].iloc[0]
+        assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_target_that_less_would_reach_is_doubted(floors: Fit) -> None:
+    easy = floors.required(50.0, "tokens", params=1e9)
+    assert any("less than was looked at" in doubt for doubt in easy.doubts)
+    fair = floors.required(2.5, "tokens", params=1e9)
+    assert not any("less than was looked at" in doubt for doubt in fair.doubts)
+
+
 @pytest.mark.parametrize(
     ("target", "change", "said"),
     [
@@ -109,6 +125,7 @@ def test_an_input_that_is_not_known_widens_what_is_required(floors: Fit) -> None
         (2.0, {"probability": 1.0}, "probability must lie strictly between 0 and 1"),
         (2.0, {"interval": 1.0}, "interval must lie strictly between 0 and 1"),
         (2.0, {"tokens_per_param": 0.0}, "must be a positive number"),
+        (2.0, {"params_active": 1e9}, "params_active is of one size"),
         (2.0, {"rule": "best"}, 'rule must be "optimal"'),
         (2.0, {"rule": "optimal"}, "chooses size and data: leave out"),
         (2.0, {"rule": "optimal", "want": "params", "tokens_per_param": None}, "not params"),

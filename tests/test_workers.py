@@ -129,6 +129,33 @@ def test_what_another_version_made_or_is_broken_is_fitted_anew(
     assert ("version" if what == "version" else "not readable") in told[0]
 
 
+class _Answers:
+    """A Dask client whose workers answer what they are given to answer."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def run(self, function: Callable[[], Any], on_error: str) -> dict[str, Any]:
+        assert on_error == "return"
+        return {"tcp://one": function(), "tcp://two": self.answer}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({**workers.made_by(), "jax": "0.1"}, "tcp://two .* has other versions: jax 0.1"),
+        (ModuleNotFoundError("No module named 'bayescale'"), "tcp://two .* cannot run BayeScale"),
+    ],
+)
+def test_a_worker_of_another_installation_is_refused(answer: Any, said: str) -> None:
+    with pytest.raises(FitError, match=said):
+        workers._check_versions(_Answers(answer), "tcp://here")
+
+
+def test_a_worker_that_dies_while_it_is_asked_is_no_other_installation() -> None:
+    workers._check_versions(_Answers(OSError("Stream is closed")), "tcp://here")
+
+
 @pytest.mark.parametrize("change", ["seed", "draws", "card", "score", "split"])
 def test_whatever_decides_the_numbers_is_in_the_key(
     change: str, tiny_table: Table, split: Split

@@ -31,12 +31,14 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Move = Callable[[Floats], dict[str, Any]]
-RATIO = "tokens_per_param"
+RATIO, ACTIVE = "tokens_per_param", "params_active"
 OPTIMAL = "optimal"
 POINTS = 96  # of the first look along a path
 FEW = 24  # along the best split of each budget, where a loss only falls
 BEFORE, BEYOND = 1e3, 1e30  # how far a path goes below and above the inputs of the fit, in factors
 LEAST = 1.0  # of a count
+HUGE = 1e150  # in the place of an infinite value, in a search
+LESS = 1 - 1e-6  # of a place, where it is asked whether less would do
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +145,25 @@ def first_reached(curve: Curve, target: Any) -> Floats:
     )
 
 
+def enough_before(curve: Curve, target: float, places: Floats) -> NDArray[np.bool_]:
+    """Say in which draws less than what was found would do: a path that begins where it does.
+
+    Parameters
+    ----------
+    curve, target
+        As in `first_reached`.
+    places
+        What that found, shape (draw,).
+
+    Returns
+    -------
+    array (draw,)
+    """
+    finite = np.isfinite(places)
+    values = curve(np.where(finite, places * LESS, curve.ends[0])[:, None])[:, 0]
+    return finite & (values >= target if curve.rising else values <= target)
+
+
 def solve(
     gap: Callable[[Floats], Floats],
     grid: Floats,
@@ -170,9 +191,17 @@ def solve(
     Returns
     -------
     array (draw,)
-        To relative precision of 1e-12; infinite where there is none.
+        To relative precision of 1e-12; infinite where there is none. A place whose value is not
+        known counts as not there yet.
     """
-    seen = gap(grid[None, :])
+    began = np.where(gap(grid[None, :1])[:, 0] >= 0, HUGE, -HUGE)
+    before = {None: began, True: np.full(draws, -HUGE), False: np.full(draws, HUGE)}[rising]
+
+    def known(places: Floats) -> Floats:
+        values = np.clip(gap(places), -HUGE, HUGE)
+        return np.where(np.isnan(values), before[:, None], values)
+
+    seen = known(grid[None, :])
     positive = seen >= 0
     there: NDArray[np.bool_]
     there = {None: positive != positive[:, :1], True: positive, False: seen <= 0}[rising]
@@ -191,12 +220,17 @@ def solve(
         chosen = np.asarray(draw, int)
         wide[:] = np.log(grid[0])
         wide[chosen] = place
-        values: Floats = gap(np.exp(wide)[:, None])[chosen, 0]
+        values: Floats = known(np.exp(wide)[:, None])[chosen, 0]
         return values
 
     result = elementwise.find_root(
         at, (low, high), args=(inside.astype(float),), tolerances={"xatol": 1e-12, "xrtol": 1e-13}
     )
+    if not np.all(result.success):
+        raise AskError(
+            f"in {int(np.sum(~result.success))} draws no place could be found between two at "
+            "which the law lies on either side: its values jump there, or are not numbers"
+        )
     found[inside] = np.exp(np.asarray(result.x))
     return found
 
@@ -251,6 +285,11 @@ def path_curve(
         stays = {name: value for name, value in known.items() if name != along}
         return _curve(fit, along, move or (lambda x: {along: x}), stays, mark, seed)
     fixed = [name for name in COMPUTE if name in known and name != along]
+    if ACTIVE in known and fixed != ["params"]:
+        raise AskError(
+            f"{ACTIVE} is of one size, and along {along} the size changes: give params= beside it, "
+            "or leave it out"
+        )
     query = {name: value for name, value in known.items() if name not in COMPUTE}
     if move is not None:
         return replace(_curve(fit, along, move, query, mark, seed), points=FEW)
@@ -273,6 +312,8 @@ def path_curve(
 
     def moved(x: Floats) -> dict[str, Any]:
         at = level if np.shape(level)[:1] == np.shape(x)[:1] else np.mean(level)
+        if along == "flops" and ACTIVE in known:  # these do the computing
+            return {"params": at, "tokens": x / (FLOPS_PER_TOKEN * known[ACTIVE])}
         both = completed({along: x, constraint: at * np.ones_like(x)})
         return {"params": both["params"], "tokens": both["tokens"]}
 

@@ -47,8 +47,7 @@ def elasticity(
     if {"params", "tokens"} <= set(numbers):
         changes[BOTH] = {n: factor * float(query[n]) for n in ("params", "tokens")}
     rows = pd.DataFrame([query, *({**query, **change} for change in changes.values())])
-    asked = ask(fit, rows, one={}, seed=seed)
-    expected = asked.expected(seed, one_run=True)
+    expected = ask(fit, rows, one={}, seed=seed).expected(seed, one_run=True)
     table, columns = [], []
     for mark in marks:
         values = expected[:, :, list(fit.table.benchmarks.index).index(mark)]
@@ -71,7 +70,7 @@ def elasticity(
         sentence=" ".join(
             _sentence(frame[frame["benchmark"] == m], factor, interval) for m in marks
         ),
-        doubts=tuple(asked.doubts),
+        doubts=tuple(ask(fit, rows.iloc[[0]], one={}, seed=seed).doubts),
         interval=interval,
         picture=frame,
         about={"factor": factor, "at": {k: str(v) for k, v in query.items()}},
@@ -88,14 +87,13 @@ def _inputs(fit: Fit) -> list[str]:
 
 def _sentence(rows: pd.DataFrame, factor: float, interval: float) -> str:
     mark = rows["benchmark"].iloc[0]
-    best = rows.loc[rows["change_median"].abs().idxmax()]
-    low, high = best[f"change_lower_{interval:g}"], best[f"change_upper_{interval:g}"]
     times = "Doubling" if factor == 2 else f"Multiplying by {factor:g}"
-    parts = [f"{row.input} changes {mark} by {row.change_median:+.3g}" for row in rows.itertuples()]
-    return (
-        f"{times} {'; '.join(parts)} ({best['input']}: {percent(interval)} interval "
-        f"{told_change(low)} to {told_change(high)})."
-    )
+    parts = []
+    for _, row in rows.iterrows():
+        low, high = (row[f"change_{end}_{interval:g}"] for end in ("lower", "upper"))
+        ends = f"{percent(interval)} interval {told_change(low)} to {told_change(high)}"
+        parts.append(f"{row['input']} by {told_change(row['change_median'])} ({ends})")
+    return f"{times} changes {mark}: {'; '.join(parts)}."
 
 
 def told_change(value: float) -> str:

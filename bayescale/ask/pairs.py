@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import quantiles
+from bayescale.answer import quantiles, told
 from bayescale.ask.curve import Curve, Floats, path_curve
 from bayescale.errors import AskError
 
@@ -50,7 +50,10 @@ def pair(
 
 def label(who: Mapping[str, Any], curve: Curve, with_model: bool) -> str:
     """Name a curve by what tells it from the other."""
-    words = [str(value) for value in who.values()]
+    words = [
+        f"{name} of {told(float(value))}" if isinstance(value, int | float) else str(value)
+        for name, value in who.items()
+    ]
     return ", ".join([*words, curve.fit.model.name] if with_model or not words else words)
 
 

@@ -13,6 +13,7 @@ from bayescale.ask.best import best_path
 from bayescale.ask.curve import (
     OPTIMAL,
     Curve,
+    enough_before,
     first_reached,
     higher_is_better,
     inputs_range,
@@ -66,10 +67,11 @@ def required(
             f"{told(enough)} {want} are {told(enough / largest)} times the largest of the fit "
             f"({told(largest)}): an extrapolation that no measurement checks"
         )
-    if (start := float(np.mean(draws <= curve.ends[0]))) > 0:
+    start = enough_before(curve, float(target), draws)
+    if start.any():
         doubts.append(
-            f"in {percent(start)} of the draws the target is reached with {told(curve.ends[0])} "
-            f"{want} already, the least that was looked at"
+            f"in {percent(float(start.mean()))} of the draws the target is reached with less than "
+            f"was looked at: {told(float(np.median(draws[start])))} {want} there, in the median"
         )
     return Answer(
         question="required",

@@ -11,6 +11,7 @@ sampling); Vehtari et al. 2016, JMLR 17:103 (integrated importance sampling).
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from bayescale.errors import AskError, BayescaleError
 from bayescale.evidence import Evidence
 from bayescale.labels import to_datasets
 from bayescale.layout import FAMILY, RUN, Layout, grouped_sites, lay_out_rows, lay_out_runs
-from bayescale.marginal import Conditional, draw_new_members
+from bayescale.marginal import TAKEN, condition_new_members, new_members
 from bayescale.rows import Rows, group_names, make_rows, members
 from bayescale.sampler import Draws
 from bayescale.table import Table
@@ -42,13 +43,14 @@ FEW = 20.0  # samples within a draw that must count, in the median
 
 @dataclass(frozen=True, eq=False)
 class _Weighted:
-    """Draws given new runs: which of the old ones, and their new members."""
+    """Draws given new runs: which of the old ones, and a sample of the new members for each."""
 
     layout: Layout
     chosen: NDArray[np.int_]
-    found: Conditional
+    places: Floats
     pareto_k: float
     effective: float
+    within: float  # samples within a draw that count, in the median
 
 
 def update(
@@ -66,7 +68,7 @@ def update(
         if fit.model.along is not None:
             why = "its noise goes on along a curve, which weights cannot condition on"
         else:
-            weighted = _weigh(fit, new, joint, seed)
+            weighted = _weigh(fit, new, seed)
             why = _too_few(weighted)
     again = weighted is None or (bool(why) and refit == "auto")
     if again:
@@ -134,10 +136,9 @@ def _layout(fit: Fit, new: Table, seed: int) -> Layout:
     return dataclasses.replace(layout, design=make_rows(fit.model, table, known))
 
 
-def _weigh(fit: Fit, new: Table, joint: Table, seed: int) -> _Weighted:
+def _weigh(fit: Fit, new: Table, seed: int) -> _Weighted:
     layout = _layout(fit, new, seed)
-    middle = _new_middles(fit, layout, new, joint)
-    found = draw_new_members(fit.model, layout.design, layout.sites, seed=seed, middle=middle)
+    found = condition_new_members(fit.model, layout.design, layout.sites, seed=seed)
     with np.errstate(divide="ignore", invalid="ignore"):
         smoothed, k = array_stats.psislw(-found.log_density)
     weights = np.exp(np.asarray(smoothed))
@@ -150,7 +151,16 @@ def _weigh(fit: Fit, new: Table, joint: Table, seed: int) -> _Weighted:
     # Draws that were weighted before are there several times, and count once.
     shares = [(one.effective or count) / count for one in fit.evidence if one.how == "reweighted"]
     before = float(np.prod(np.asarray(shares, float)))
-    return _Weighted(layout, chosen, found, float(k), float(before / np.sum(weights**2)))
+    # A draw that is kept several times has different new members each time.
+    copy = np.arange(count) - np.searchsorted(chosen, chosen)
+    return _Weighted(
+        layout,
+        chosen,
+        found.places[chosen, copy % TAKEN],
+        float(k),
+        float(before / np.sum(weights**2)),
+        float(np.median(found.effective)),
+    )
 
 
 def _new_middles(fit: Fit, layout: Layout, new: Table, joint: Table) -> Floats | None:
@@ -184,7 +194,7 @@ def _too_few(weighted: _Weighted) -> str:
         return f"Pareto k is {weighted.pareto_k:.2f}, above {good:.2f}"
     if weighted.effective < LEAST_EFFECTIVE:
         return f"only {weighted.effective:.0f} draws would count"
-    if np.median(weighted.found.effective) < FEW:
+    if weighted.within < FEW:
         return "the new members' own effects are hard to integrate out"
     return ""
 
@@ -247,43 +257,39 @@ def _reweighted(
 
 def _joint_sites(fit: Fit, new: Table, joint: Table, weighted: _Weighted) -> dict[str, Floats]:
     """Put the draws that were chosen and their new members together, in the joint table's order."""
-    values = weighted.found.values
+    layout, chosen = weighted.layout, weighted.chosen
+    values, levels = new_members(
+        fit.model,
+        layout.design,
+        {name: old[chosen] for name, old in layout.sites.items()},
+        weighted.places,
+        _new_middles(fit, layout, new, joint),
+    )
     groups = grouped_sites(fit.model)
     found: dict[str, Floats] = {}
     names = _new_names(fit, new)
     for name, old in fit.sites().items():
         group = groups.get(name)
-        kept = old[weighted.chosen].astype(float)
+        kept = old[chosen].astype(float)
         if name == "tokens_unknown":
-            found[name] = _unknown_tokens(fit, kept, weighted, new, joint)
+            found[name] = _unknown_tokens(fit, kept, values, new, joint)
             continue
         if group is None or f"{name}_new" not in values:
             found[name] = kept
             continue
-        fresh = values[f"{name}_new"][weighted.chosen][:, : len(names[group])]
+        fresh = values[f"{name}_new"][:, : len(names[group])]
         whole = np.concatenate([kept, fresh], axis=1)
         order = [*_known_names(fit, group), *names[group]]
         wanted = _known_names(dataclasses.replace(fit, table=joint), group)
         found[name] = whole[:, [order.index(member) for member in wanted]]
     if "tokens_unknown" not in found and "tokens_unknown_new" in values:
-        empty = np.zeros((len(weighted.chosen), 0))
-        found["tokens_unknown"] = _unknown_tokens(fit, empty, weighted, new, joint)
-    if fit.model.of_leaderboard:
-        _set_levels(new, joint, weighted, found)
+        empty = np.zeros((len(chosen), 0))
+        found["tokens_unknown"] = _unknown_tokens(fit, empty, values, new, joint)
+    # Families that have new runs are told at another middle.
+    for site, moved in levels.items():
+        for name, place in _family_places(layout, new).items():
+            found[site][:, list(joint.families).index(name)] = moved[:, place]
     return found
-
-
-def _set_levels(
-    new: Table,
-    joint: Table,
-    weighted: _Weighted,
-    found: dict[str, Floats],
-) -> None:
-    """Tell the levels of the families that have new runs where these have moved their middle."""
-    families = list(joint.families)
-    for site, levels in weighted.found.levels.items():
-        for name, place in _family_places(weighted.layout, new).items():
-            found[site][:, families.index(name)] = levels[weighted.chosen][:, place]
 
 
 def _new_names(fit: Fit, new: Table) -> dict[str, list[str]]:
@@ -307,14 +313,13 @@ def _known_names(fit: Fit, group: str) -> list[str]:
 
 
 def _unknown_tokens(
-    fit: Fit, kept: Floats, weighted: _Weighted, new: Table, joint: Table
+    fit: Fit, kept: Floats, values: Mapping[str, Floats], new: Table, joint: Table
 ) -> Floats:
     def unknown(table: Table) -> list[str]:
         anchors = tuple(fit.model.anchors(fit.table).values())
         return [str(table.runs.index[i]) for i in make_design(table, anchors).unknown]
 
-    drawn = weighted.found.values.get("tokens_unknown_new")
-    fresh = np.zeros((len(kept), 0)) if drawn is None else drawn[weighted.chosen]
+    fresh = values.get("tokens_unknown_new", np.zeros((len(kept), 0)))
     without = _queries(fit, new)["tokens"].isna().to_numpy()
     names = [str(run) for run in new.runs.index[without]]
     order = [*unknown(fit.table), *names]
