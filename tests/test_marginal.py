@@ -11,7 +11,7 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
-from bayescale import marginal
+from bayescale import alone, marginal
 from bayescale.alone import only_group
 from bayescale.cards import customise, model_of_law
 from bayescale.evaluate import evaluate
@@ -92,7 +92,7 @@ def test_nothing_depends_on_padding_order_or_values_of_other_groups(line: Any) -
     nonsense = log_marginal(model, other, rows.weights, sites, [runs], seed=0).log_density
     np.testing.assert_array_equal(nonsense, plain)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(marginal, "padded", lambda count: 8 if count > 1 else count)
+        patch.setattr(alone, "padded", lambda count: 8 if count > 1 else count)
         padded = log_marginal(model, rows, rows.weights, sites, [runs], seed=0).log_density
     np.testing.assert_allclose(padded, plain, rtol=1e-9)
 
