@@ -1,9 +1,10 @@
 """Does `update` give what a refit gives, and how fast?
 
 Ten families of the bundled leaderboard with three sizes or more leave its table; `skills` is fitted
-to the rest once. Each family then comes back with its smallest run: by `update`, and by a fit of
-the table with that run. Both predict the family's largest run on every benchmark. How far two
-halves of the refit's chains are apart tells what the draws alone amount to.
+to the rest once, for long, and one draw in four is kept. Each family then comes back with its
+smallest run: by `update`, and by a fit of the table with that run. Both predict the family's
+largest run on every benchmark. How far two halves of the refit's chains are apart tells what the
+draws alone amount to.
 
     python benchmarks/update.py
 
@@ -13,6 +14,7 @@ writes benchmarks/results/update.json, and leaves out families that it has; `--f
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import time
@@ -32,7 +34,7 @@ Floats = NDArray[np.float64]
 
 RESULTS = Path(__file__).resolve().parent / "results" / "update.json"
 FAMILIES, SIZES = 10, 3
-DRAWS = 1500  # of each of four chains
+DRAWS, THIN = 1500, 4  # of each of four chains: draws that are kept, and one in so many is
 REFIT_DRAWS = 4000  # a longer refit, so that what differs is the update's error
 ENDS_AT = (0.05, 0.95)
 MEDIAN, ENDS, SECONDS, REFITS = 0.005, 0.01, 10.0, 2
@@ -44,6 +46,14 @@ def chosen(table: bs.Table) -> list[str]:
     names = sorted(sizes.index[sizes >= SIZES])
     rng = np.random.default_rng(5)
     return [str(name) for name in rng.choice(names, FAMILIES, replace=False)]
+
+
+def thinned(fit: bs.Fit) -> bs.Fit:
+    """Keep one draw in so many, since an update's time goes by draws and not by what they tell."""
+    every = {"draw": slice(None, None, THIN)}
+    return dataclasses.replace(
+        fit, posterior=fit.posterior.isel(every), sample_stats=fit.sample_stats.isel(every)
+    )
 
 
 def expected(fit: bs.Fit, run: pd.Series) -> Floats:
@@ -75,7 +85,6 @@ def one_family(base: bs.Fit, table: bs.Table, family: str) -> dict[str, Any]:
     last = runs.iloc[-1]
     before, quick, slow = (expected(fit, last) for fit in (base, answer.fit, full))
     halves = slow[:2], slow[2:]
-
     return {
         "run": str(runs.index[0]),
         "predicted": str(runs.index[-1]),
@@ -127,7 +136,7 @@ def main() -> int:
     if options.json.exists() and not options.fresh:
         kept = json.loads(options.json.read_text(encoding="utf-8")).get("by_family", {})
     rest = table.select(families=[f for f in table.families if f not in names])
-    base = bs.fit("skills", rest, seed=0, chains=4, draws=DRAWS, progress=False)
+    base = thinned(bs.fit("skills", rest, seed=0, chains=4, draws=DRAWS * THIN, progress=False))
     print(base.summary(), flush=True)
     for family in names:
         if family in kept:

@@ -13,7 +13,7 @@ benchmark say nothing back of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -104,6 +104,23 @@ def prior(count: int) -> dict[str, Array]:
     }
 
 
+def _model(known: Array, unsure: Array, score: Array, error: Array, facts: Array) -> None:
+    """Describe scores of training runs; features as their mean and covariance by run."""
+    chance, items = facts
+    own = prior(known.shape[1] // 2)
+    weight = mixed(own["weight"], own["bounded"])
+    low, high = ends(own["floor"], own["ceiling"], chance)
+    share = jax.nn.sigmoid(own["level"] + known @ weight)
+    mean = low + (high - low) * share
+    variance = jnp.einsum("k,rkl,l->r", weight, unsure, weight)
+    slope = (high - low) * share * (1 - share)
+    spread = jnp.sqrt(
+        noise(mean, own["spread"], error, items) ** 2
+        + slope**2 * (own["unexplained"] ** 2 + variance)
+    )
+    numpyro.sample("score", dist.StudentT(DEGREES, mean, spread), obs=score)
+
+
 def regress(draws: Floats, scores: Scores, *, seed: int, progress: bool = False) -> Placed:
     """Learn the regression by NUTS.
 
@@ -118,27 +135,11 @@ def regress(draws: Floats, scores: Scores, *, seed: int, progress: bool = False)
     """
     middle = draws.mean(axis=(1, 2))
     centred = draws - middle[:, None, None]
-    count = draws.shape[-1]
     both = np.concatenate([centred[0], centred[1]], axis=-1)  # (draw, run, form and benchmark)
     known = both.mean(axis=0)
     away = both - known
     unsure = np.einsum("srk,srl->rkl", away, away) / len(away)
-
-    def model() -> None:
-        own = prior(count)
-        weight = mixed(own["weight"], own["bounded"])
-        low, high = ends(own["floor"], own["ceiling"], scores.chance)
-        share = jax.nn.sigmoid(own["level"] + known @ weight)
-        mean = low + (high - low) * share
-        variance = jnp.einsum("k,rkl,l->r", weight, unsure, weight)
-        slope = (high - low) * share * (1 - share)
-        spread = jnp.sqrt(
-            noise(mean, own["spread"], scores) ** 2
-            + slope**2 * (own["unexplained"] ** 2 + variance)
-        )
-        numpyro.sample("score", dist.StudentT(DEGREES, mean, spread), obs=scores.score)
-
-    kernel = NUTS(model, target_accept_prob=ACCEPT, init_strategy=init_to_median)
+    kernel = NUTS(_model, target_accept_prob=ACCEPT, init_strategy=init_to_median)
     with jax.enable_x64(True):
         sampler = MCMC(
             kernel,
@@ -147,8 +148,14 @@ def regress(draws: Floats, scores: Scores, *, seed: int, progress: bool = False)
             num_chains=CHAINS,
             chain_method="vectorized",
             progress_bar=progress,
+            jit_model_args=True,  # so that a compiled program serves other scores of this shape
         )
-        sampler.run(jax.random.PRNGKey(seed), extra_fields=("energy", "diverging"))
+        sampler.run(
+            jax.random.PRNGKey(seed),
+            *map(jnp.asarray, (known, unsure, scores.score, scores.error)),
+            jnp.asarray([scores.chance, scores.items]),
+            extra_fields=("energy", "diverging"),
+        )
         sites = {name: np.asarray(v) for name, v in sampler.get_samples(True).items()}
         stats = {name: np.asarray(v) for name, v in sampler.get_extra_fields(True).items()}
     diagnosis = diagnose(_dataset(sites), _dataset(stats), dict.fromkeys(sites, POPULATION))
@@ -189,9 +196,7 @@ def predict(placed: Placed, draws: Floats, scores: Scores, *, seed: int) -> Floa
     with jax.enable_x64(True):
         low, high = ends(own["floor"][:, None], own["ceiling"][:, None], scores.chance)
         mean = low + (high - low) * jax.nn.sigmoid(eta)
-        errors = np.full(effect.shape, _usual_error(scores))
-        again = replace(scores, score=np.asarray(mean), error=errors)
-        spread = noise(mean, own["spread"][:, None], again)
+        spread = noise(mean, own["spread"][:, None], _usual_error(scores), scores.items)
     measured = np.asarray(mean) + np.asarray(spread) * rng.standard_t(DEGREES, size=effect.shape)
     result: Floats = np.clip(measured, 0.0, 1.0)
     return result
@@ -208,18 +213,18 @@ def mixed(weight: Array, bounded: Array) -> Array:
     return jnp.concatenate([(1 - bounded) * weight, bounded * weight])
 
 
-def ends(floor: Any, ceiling: Any, chance: float) -> tuple[Any, Any]:
+def ends(floor: Any, ceiling: Any, chance: Any) -> tuple[Any, Any]:
     """Give where the curve begins and ends, from logits."""
     low = chance + (1 - chance) / (1 + jnp.exp(-floor))
     return low, low + (1 - low) / (1 + jnp.exp(-ceiling))
 
 
-def noise(mean: Any, spread: Any, scores: Scores) -> Any:
+def noise(mean: Any, spread: Any, error: Any, items: Any) -> Any:
     """Give the standard error of measurements: told, or of a finite test set, and a spread."""
     inside = jnp.clip(mean, 0.0, 1.0)
-    of_items = inside * (1 - inside) / scores.items
-    told = np.isfinite(scores.error)
-    return jnp.sqrt(jnp.where(told, np.where(told, scores.error, 0.0) ** 2, of_items) + spread**2)
+    of_items = inside * (1 - inside) / items
+    told = jnp.isfinite(error)
+    return jnp.sqrt(jnp.where(told, jnp.where(told, error, 0.0) ** 2, of_items) + spread**2)
 
 
 def _dataset(sites: dict[str, Any]) -> xr.Dataset:
