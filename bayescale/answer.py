@@ -67,6 +67,19 @@ class Answer:
         return "\n".join([self.sentence, "", shown, *(f"note: {d}" for d in self.doubts)])
 
 
+def number(name: str, value: Any) -> float:
+    """Check that an argument is one number, of whatever size.
+
+    Raises
+    ------
+    AskError
+        It is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise AskError(f"{name} must be one number, such as 0.9 or 1e22; given: {value!r}")
+    return float(value)
+
+
 def check_interval(interval: float, what: str = "interval") -> None:
     """Refuse a probability that is none.
 
@@ -75,6 +88,7 @@ def check_interval(interval: float, what: str = "interval") -> None:
     AskError
         It does not lie strictly between 0 and 1.
     """
+    number(what, interval)
     if not 0 < interval < 1:
         raise AskError(f"{what} must lie strictly between 0 and 1, such as 0.9; given: {interval}")
 

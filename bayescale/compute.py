@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
 FLOPS_PER_TOKEN = 6.0  # and parameter: C = 6 N D
 # Logs of compute quantities in those of params and tokens; flops also have log 6 added.
+ACTIVE = "params_active"
 COMPUTE = {"params": (1, 0), "tokens": (0, 1), "flops": (1, 1), "multiplier": (-1, 1)}
 TOLERANCE = 1.2  # factor by which counts that are all given may disagree
 
 
 def completed(given: Mapping[str, Any]) -> dict[str, Any]:
     """Add what two of params, tokens, flops and multiplier say of the others.
+
+    The FLOPs are those of active parameters, where `params_active` is given beside params.
 
     Parameters
     ----------
@@ -30,6 +33,8 @@ def completed(given: Mapping[str, Any]) -> dict[str, Any]:
     if len(known) < 2:
         return dict(given)
     shift = np.log(FLOPS_PER_TOKEN)
+    if {"params", ACTIVE} <= given.keys():
+        shift = shift + np.log(given[ACTIVE]) - np.log(given["params"])
     logs = [np.log(given[name]) - shift * (name == "flops") for name in known]
     inverse = np.linalg.inv([COMPUTE[name] for name in known])
     size, data = (row[0] * logs[0] + row[1] * logs[1] for row in inverse)
@@ -53,10 +58,11 @@ def contradiction(given: Mapping[str, Any]) -> str | None:
     if len(numbers) < 3:
         return None
     first = dict(list(numbers.items())[:2])
-    implied = completed(first)
-    active = given.get("params_active", np.nan)
-    if np.isfinite(active) and "params" in numbers and "flops" in numbers:
-        implied["flops"] = implied["flops"] * active / numbers["params"]
+    active = given.get(ACTIVE, np.nan)
+    known = {ACTIVE: active} if np.isfinite(active) else {}
+    implied = completed(first | known)
+    if known and "params" in numbers and "params" not in first and "flops" in first:
+        implied["params"] = implied["params"] * numbers["params"] / active
     for name, value in numbers.items():
         off = max(value / implied[name], implied[name] / value)
         if off > TOLERANCE:
@@ -66,3 +72,22 @@ def contradiction(given: Mapping[str, Any]) -> str | None:
                 "(FLOPs = 6 x params x tokens): leave one of them out"
             )
     return None
+
+
+def as_read_by(columns: Collection[str], query: Mapping[str, Any]) -> dict[str, Any]:
+    """Give params and tokens in the place of two others of the four, where these are what is read.
+
+    Parameters
+    ----------
+    columns
+        Inputs that are read.
+    query
+        What was given; what is not a number, and other names, are passed on.
+    """
+    known = {n: v for n, v in query.items() if n in (*COMPUTE, ACTIVE) and np.isscalar(v)}
+    wanted = {"params", "tokens"} & {*columns}
+    if not wanted or len(known.keys() & COMPUTE.keys()) != 2:
+        return dict(query)
+    both = completed(known)
+    rest = {name: value for name, value in query.items() if name not in COMPUTE}
+    return {"params": float(both["params"]), "tokens": float(both["tokens"]), **rest}

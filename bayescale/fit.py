@@ -90,7 +90,11 @@ class Fit(Questions):
     def _diagnosis(self) -> Diagnosis:
         groups = {k: v for k, v in site_groups(self.model).items() if k in self.posterior}
         found = diagnose(self.posterior, self.sample_stats, groups)
-        said = tuple(str(one) for one in self.evidence)
+        said = [str(one) for one in self.evidence]
+        if found.sentences and said and self.evidence[-1].how == "reweighted":
+            said.append(
+                'its draws were weighted, not sampled: `update` with refit="always" samples anew'
+            )
         return replace(found, notes=(*said, *off_scale(self), *prior_driven(self)))
 
     def summary(self) -> Diagnosis:

@@ -60,6 +60,8 @@ def ask_law(fit: Fit, rows: pd.DataFrame, *, seed: int) -> Asked:
         away = rng.normal(size=layout.draws)[:, None]
         drawn[name] = np.tile(np.exp(middle + spread * away), (1, count))
     doubts = [*_doubts(fit, queries, known), *told_ranges(ranges)]
+    if idle := [n for n in queries if n in fit.table.groups and n not in names]:
+        doubts.append(f"{quoted(idle)} changes nothing: the model does not pool it")
     doubts += [f"{name} not known: drawn as the runs of the fit are spread" for name in left_out]
     return Asked(queries, layout, tuple(doubts), drawn)
 
@@ -103,8 +105,8 @@ def _queries(fit: Fit, given: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, tup
     missing = [name for name in needed if as_read(asked, name).isna().all()]
     left_out = {}
     for name in [name for name in missing if name in LEFT_OUT]:
-        if len(missing) < len(needed) and name in fit.table.inputs:
-            logs = np.log(as_read(fit.table.runs, name).dropna())
+        logs = np.log(as_read(fit.table.runs, name).dropna())
+        if len(missing) < len(needed) and name in fit.table.inputs and len(logs) > 1:
             left_out[name] = float(logs.mean()), float(logs.std())
             given = given.assign(**{name: np.exp(left_out[name][0])})
     asked = _as_table(fit, given, ()).runs

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayescale.compute import COMPUTE, completed
+from bayescale.compute import ACTIVE, COMPUTE, completed
 from bayescale.design import UNKNOWN_TOKENS, Design, make_design
 from bayescale.evaluate import Evaluation, evaluate, expected_values
 from bayescale.model import EFFECT, Model
@@ -108,8 +108,8 @@ class Layout:
         if changed:
             fields |= self._changed(changed)
         new = dict(self.new)
-        if one_run and RUN in new:
-            new[RUN] = np.zeros_like(new[RUN])
+        for name in {RUN, UNKNOWN} & new.keys() if one_run else ():
+            new[name] = np.zeros_like(new[name])  # one run has one departure, and one token count
         return {"by_draw": fields, "members": new}
 
     def _changed(self, changed: Mapping[str, Floats]) -> dict[str, Any]:
@@ -133,7 +133,9 @@ class Layout:
 
     def _changed_rows(self, rows: Rows, given: dict[str, Floats]) -> dict[str, Any]:
         # Two of params, tokens, FLOPs and their ratio tell the others: what was given stays where
-        # nothing moves it.
+        # nothing moves it. A mixture of experts keeps its share of active parameters.
+        if "params" in given and {"params", ACTIVE} <= self.inputs.keys() and ACTIVE not in given:
+            given[ACTIVE] = given["params"] * self.inputs[ACTIVE] / self.inputs["params"]
         moved = len(given.keys() & COMPUTE.keys()) > 1
         own = {k: v for k, v in self.inputs.items() if not (k in given or (moved and k in COMPUTE))}
         values = completed(own | given) if moved else completed(given | own)

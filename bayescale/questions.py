@@ -598,7 +598,7 @@ class Questions:
         budget
             What they may cost together.
         width
-            A width of the question's interval to come down to, for as little as can be: in logs
+            A width of the question's interval to come down to, by the cheapest set found: in logs
             for what is told in logs.
         benchmark
             What would be measured, where the fit has several responses.

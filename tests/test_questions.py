@@ -170,12 +170,27 @@ def test_doubling_both_is_told_beside_doubling_each() -> None:
     frame = fit.elasticity(params=1e9, tokens=2e10).frame
     assert frame["input"].tolist() == ["params", "tokens", "params and tokens"]
     each = frame["change_median"].to_numpy()
-    # What is asked at 1B is not doubted for what 2B would be; the sentence tells every input.
-    near = fit.elasticity(params=1e9, tokens=2.9 * float(fit.table.runs["tokens"].max()))
-    assert not any("times beyond" in doubt for doubt in near.doubts)
-    assert near.sentence.count("90% interval") == 3
+    assert fit.elasticity(params=1e9, tokens=2e10).sentence.count("90% interval") == 3
     # The terms of size and data add up.
     assert each[2] == pytest.approx(each[0] + each[1], rel=1e-6)
+
+
+def test_inputs_are_multiplied_one_at_a_time_however_they_were_told() -> None:
+    fit = given_fit("chinchilla", law_table("chinchilla"), 8)
+    plain = fit.elasticity(params=1e9, tokens=2e10).frame
+    for also in ({"flops": 1.2e20}, {"tokens_per_param": 20.0}):
+        pd.testing.assert_frame_equal(fit.elasticity(params=1e9, **also).frame, plain)
+    mixture = {"params": 8e9, "params_active": 1e9, "tokens": 1e12}
+    assert fit.elasticity(**mixture, factor=0.1).frame["input"].tolist()[0] == "params"
+
+
+def test_unknown_tokens_of_one_run_are_the_same_before_and_after(small_fit: Fit) -> None:
+    """Doubling params of a run of unknown tokens changes its score as it does at any tokens."""
+    asked: dict[str, Any] = {"params": 7e9, "family": "qwen2", "benchmark": "MMLU"}
+    unknown, known = (
+        small_fit.elasticity(**asked, **tokens).draws[:, 0] for tokens in ({}, {"tokens": 2e12})
+    )
+    assert np.ptp(unknown) < 3 * np.ptp(known)
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.0, -2.0])
@@ -257,6 +272,35 @@ def test_a_checklist_answers_what_the_fit_knows(small_fit: Fit) -> None:
     }
 
 
+def test_an_input_that_is_left_out_owns_its_part() -> None:
+    """What is not known takes the width of its own name, told or not."""
+    fit = given_fit("chinchilla", law_table("chinchilla"), 400)
+    share = fit.contributions(tokens=2e11).frame.set_index("part")["share_of_variance"]
+    assert share["size"] > 5 * abs(share["tokens"])
+    parts = [
+        fit.contributions(**told).frame["part"].tolist()
+        for told in ({"params": 9e10, "flops": 1e24}, {"params": 9e10, "tokens": 1e24 / 54e10})
+    ]
+    assert parts[0] == parts[1]
+
+
+# --- groups that a model does not pool
+
+
+@pytest.fixture(scope="module")
+def unpooled() -> Fit:
+    runs = law_table("chinchilla").runs[["params", "tokens"]]
+    table = bs.Table.from_runs(runs.assign(value=1.0, corpus=["c4", "rpj"] * 3), "value")
+    return given_fit("chinchilla", table, 8)
+
+
+def test_members_that_a_model_does_not_tell_apart_are_not_compared(unpooled: Fit) -> None:
+    with pytest.raises(AskError, match="does not tell members of \"corpus\" apart"):
+        unpooled.crossing({"corpus": "c4"}, {"corpus": "rpj"}, tokens_per_param=20)
+    told = unpooled.predict(params=1e9, tokens=2e10, corpus="c4")
+    assert any("changes nothing" in doubt for doubt in told.doubts)
+
+
 # --- shared
 
 
@@ -281,6 +325,16 @@ def test_a_place_that_is_not_known_counts_as_not_there_yet() -> None:
     for rising, sign in ((True, 1), (False, -1), (None, 1)):
         found = solve(lambda x, sign=sign: sign * gap(x), grid, 2, rising=rising)
         np.testing.assert_allclose(found, [7.0, 30.0], rtol=1e-10)
+
+
+@pytest.mark.parametrize("centre", [1.7, 5.0, 40.0])
+def test_a_valley_between_two_places_is_found(centre: float) -> None:
+    def gap(x: Any) -> Any:
+        return np.log(np.broadcast_to(x, (2, x.shape[1])) / centre) ** 2 - [[0.01], [-0.01]]
+
+    found = solve(gap, np.geomspace(0.01, 1000, 12), 2, rising=False)
+    assert found[0] == pytest.approx(centre * np.exp(-0.1), rel=1e-6)
+    assert np.isinf(found[1])  # its valley does not come down to zero
 
 
 def test_infinite_values_do_not_stop_a_search() -> None:

@@ -107,6 +107,19 @@ def test_flops_of_a_mixture_are_those_of_its_active_params(small_fit: Fit) -> No
         assert found == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_law_of_flops_reads_those_of_active_params() -> None:
+    fit = prior_fit("gadre-overtrain", 8)
+    size = {"params": 8e9, "params_active": 1e9}
+    plain = fit.predict(**size, tokens=1e12, kind="mean").draws
+    drawn = fit.predict(**size, tokens=bs.between(0.999999e12, 1.000001e12), kind="mean").draws
+    np.testing.assert_allclose(drawn, plain, rtol=1e-4)
+    target = float(np.median(fit.predict(**size, tokens=3e12, kind="mean").draws))
+    found = fit.required(target, "flops", **size).draws[:, 0]
+    for draw in np.flatnonzero(np.isfinite(found) & (found > 1e18))[:3]:
+        again = fit.predict(**size, tokens=found[draw] / 6e9, kind="mean").draws[draw, 0]
+        assert again == pytest.approx(target, rel=1e-6)
+
+
 def test_a_target_that_less_would_reach_is_doubted(floors: Fit) -> None:
     easy = floors.required(50.0, "tokens", params=1e9)
     assert any("less than was looked at" in doubt for doubt in easy.doubts)

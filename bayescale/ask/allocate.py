@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import Answer, check_interval, percent, quantiles, told
+from bayescale.answer import Answer, check_interval, number, percent, quantiles, told
 from bayescale.ask.best import Best, best_of, one_response
 from bayescale.ask.costs import Cost, size, tokens, training
 from bayescale.ask.curve import RATIO, Floats, inputs_range
@@ -42,7 +42,7 @@ def allocate(
 ) -> Answer:
     """Find the best inputs; `Questions.allocate` documents the arguments."""
     check_interval(interval)
-    if not 0 < budget < np.inf:
+    if not 0 < number("the budget", budget) < np.inf:
         raise AskError(
             f"the budget must be a positive number of FLOPs, such as 1e24; given: {budget!r}"
         )
@@ -131,10 +131,9 @@ def _edges(best: Best, inputs: Mapping[str, Floats]) -> list[str]:
 
 
 def _sentence(told_of: Mapping[str, Floats], budget: float, interval: float) -> str:
-    tail = (1 - interval) / 2
     parts = []
     for name, values in told_of.items():
-        low, middle, high = map(float, np.quantile(values, [tail, 0.5, 1 - tail]))
+        middle, low, high = map(float, quantiles(values, interval).values())
         if name == RATIO:
             parts.append(
                 f"{told(middle)} tokens a parameter ({percent(interval)} interval {told(low)} to "

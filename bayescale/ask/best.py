@@ -134,6 +134,10 @@ def best_of(
     odd = [c.kind for c in model.law.columns if c.kind in ("series", "mixture")]
     if odd:
         raise AskError(f"{model.law.name} reads a {odd[0]}, which a budget does not choose")
+    if model.law.response == "optimum":
+        raise AskError(
+            f"{model.law.name} gives a best choice itself: ask `predict` for it at a budget"
+        )
     raw = _chosen_by([c.name for c in model.law.columns])
     if cost is not None and served is not None:
         raise AskError("give cost= or served=, not both: a cost of your own counts what it likes")

@@ -18,7 +18,7 @@ import pandas as pd
 from bayescale.answer import Answer, check_interval, percent, quantiles
 from bayescale.ask.curve import Floats, law_columns, one_benchmark
 from bayescale.asked import Asked
-from bayescale.compute import COMPUTE
+from bayescale.compute import COMPUTE, as_read_by
 from bayescale.errors import AskError
 from bayescale.layout import RUN, grouped_sites
 from bayescale.predict import ask
@@ -151,17 +151,21 @@ def _law_walk(
         for rule in rules
         if rule.spread is not None
     }
-    inputs = [n for n in law_columns(fit) if n in asked.frame or n in asked.drawn]
-    if {"flops", "multiplier"} & set(law_columns(fit)):
-        inputs = [n for n in COMPUTE if n in asked.frame]
+    columns = law_columns(fit)
+    query = as_read_by(columns, query)
+    inputs = [n for n in columns if n in query or n in asked.drawn]
+    if {"flops", "multiplier"} & set(columns):
+        inputs = [n for n in COMPUTE if n in query]
     usual = {n: float(np.exp(np.log(as_read(fit.table.runs, n).dropna()).mean())) for n in inputs}
     flags = {n: v for n, v in query.items() if n not in inputs and n not in groups}
     steps: dict[str, Floats] = {}
     named: dict[str, Any] = {n: query[n] for n in groups if n in query and n not in shared}
 
+    unknown: dict[str, Floats] = {}
+
     def expected(off: set[str], where: Mapping[str, Any]) -> Floats:
         place = _without(fit, ask(fit, None, one={**flags, **where, **named}, seed=seed), off)
-        return place.expected(seed, one_run=True)[:, 0, column]
+        return place.expected(seed, unknown, one_run=True)[:, 0, column]
 
     off = {g for g in groups if g in shared}
     steps[POPULATION] = expected(off, usual)
@@ -173,6 +177,7 @@ def _law_walk(
     where = dict(usual)
     for name in inputs:
         where[name] = query.get(name, usual[name])
+        unknown |= {n: asked.drawn[n] for n in (name,) if n in asked.drawn}
         steps[NAMES.get(name, name)] = expected(off, where)
     return steps
 

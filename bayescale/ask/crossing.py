@@ -10,7 +10,7 @@ import pandas as pd
 
 from bayescale.answer import Answer, check_interval, percent, quantiles, told
 from bayescale.ask.curve import Floats, higher_is_better, inputs_range, solve
-from bayescale.ask.pairs import both_curves, first_draws, label, pair
+from bayescale.ask.pairs import both_curves, label, pair, some_draws
 from bayescale.errors import AskError
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def crossing(
     first, second = pair(
         fit, a, b, along=along, other=other, benchmark=benchmark, seed=seed, given=given
     )
+    if within is not None and len(within) != 2:
+        raise AskError(f"within is a pair, from and to; given: {within!r:.60}")
     low, high = within or (inputs_range(fit, along)[0], AHEAD * inputs_range(fit, along)[1])
     if not 0 < low < high < np.inf:
         raise AskError(
@@ -47,12 +49,13 @@ def crossing(
     sign = 1.0 if higher_is_better(fit, first.benchmark) else -1.0
 
     def gap(x: Floats) -> Floats:
-        ahead: Floats = sign * (first_draws(first, x, count) - first_draws(second, x, count))
+        ahead: Floats = sign * (some_draws(first, x, count) - some_draws(second, x, count))
         return ahead
 
     grid = np.geomspace(low, high, LOOKED)
     draws = solve(gap, grid, count, rising=None)
-    before = float(np.mean(gap(grid[None, :1])[:, 0] > 0))
+    began = gap(grid[None, :1])[:, 0]
+    before = float(np.mean((began > 0) + 0.5 * (began == 0)))
     never = float(np.mean(np.isinf(draws)))
     names = label(a, first, other is not None), label(b, second, other is not None)
     row = {

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import elementwise
 
 from bayescale.asked import Asked
-from bayescale.compute import COMPUTE, FLOPS_PER_TOKEN, completed
+from bayescale.compute import ACTIVE, COMPUTE, FLOPS_PER_TOKEN, completed
 from bayescale.errors import AskError
 from bayescale.predict import ask
 from bayescale.prediction import chosen_benchmarks
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Move = Callable[[Floats], dict[str, Any]]
-RATIO, ACTIVE = "tokens_per_param", "params_active"
+RATIO = "tokens_per_param"
 OPTIMAL = "optimal"
+COUNTED = ("params", "tokens", "flops")
 POINTS = 96  # of the first look along a path
 FEW = 24  # along the best split of each budget, where a loss only falls
 BEFORE, BEYOND = 1e3, 1e30  # how far a path goes below and above the inputs of the fit, in factors
@@ -209,22 +210,39 @@ def solve(
     there &= np.arange(len(grid)) >= start[:, None]
     first = np.where(there.any(axis=1), there.argmax(axis=1), -1)
     found = np.where(first == start, grid[start], np.inf)
-    inside = np.flatnonzero(first > start)
-    if not len(inside):
-        return found
-    low, high = np.log(grid[first[inside] - 1]), np.log(grid[first[inside]])
+    places = np.log(grid)
+    low, high = places[np.maximum(first - 1, 0)], places[first]
 
     def at(place: Floats, draw: Floats) -> Floats:
         # Draws that have been found leave the search: the rest keep their shape by staying put.
-        wide = np.zeros(draws)
+        wide = np.full(draws, places[0])
         chosen = np.asarray(draw, int)
-        wide[:] = np.log(grid[0])
         wide[chosen] = place
         values: Floats = known(np.exp(wide)[:, None])[chosen, 0]
         return values
 
+    if rising is not None:
+        # Between two places a curve may come to the value and leave it again.
+        sign = 1.0 if rising else -1.0
+        best = np.where(np.arange(len(grid)) >= start[:, None], sign * seen, -HUGE).argmax(axis=1)
+        hidden = np.flatnonzero((first < 0) & (best > start) & (best < len(grid) - 1))
+        if len(hidden):
+            around = tuple(places[best[hidden] + k] for k in (-1, 0, 1))
+            peak = elementwise.find_minimum(
+                lambda place, draw: -sign * at(place, draw), around, args=(hidden.astype(float),)
+            )
+            hits = np.asarray(peak.f_x) <= 0
+            first[hidden[hits]] = best[hidden[hits]]
+            low[hidden[hits]] = around[0][hits]
+            high[hidden[hits]] = np.asarray(peak.x)[hits]
+    inside = np.flatnonzero(first > start)
+    if not len(inside):
+        return found
     result = elementwise.find_root(
-        at, (low, high), args=(inside.astype(float),), tolerances={"xatol": 1e-12, "xrtol": 1e-13}
+        at,
+        (low[inside], high[inside]),
+        args=(inside.astype(float),),
+        tolerances={"xatol": 1e-12, "xrtol": 1e-13},
     )
     if not np.all(result.success):
         raise AskError(
@@ -280,7 +298,7 @@ def path_curve(
         if along not in columns:
             raise AskError(
                 f"{fit.model.name} has no input {along!r}{suggest(along, columns)}: it can be "
-                f"asked along {quoted([*columns, *(COMPUTE if compute else ())])}"
+                f"asked along {quoted(dict.fromkeys([*columns, *(COUNTED if compute else ())]))}"
             )
         stays = {name: value for name, value in known.items() if name != along}
         return _curve(fit, along, move or (lambda x: {along: x}), stays, mark, seed)
@@ -299,22 +317,23 @@ def path_curve(
     if len(fixed) != 1:
         told = f"given: {quoted([RATIO if n == 'multiplier' else n for n in fixed]) or 'nothing'}"
         other = [RATIO if n == "multiplier" else n for n in COMPUTE if n != along]
+        options = ["--" + n.replace("_", "-") for n in other if n != "flops"]
+        best = ', or rule="optimal"', ", --optimal"
+        rule, option = best if along == "flops" else ("", "")
         raise AskError(
             f"along {along}, say one thing of how size and data go together: one of "
-            f'{", ".join(other)}, or rule="optimal" (command line: '
-            f"{', '.join('--' + n.replace('_', '-') for n in other)}, --optimal); {told}"
+            f"{', '.join(other)}{rule} (command line: {', '.join(options)}{option}); {told}"
         )
     [constraint] = fixed
     level = known[constraint]
+    active = {ACTIVE: known[ACTIVE]} if ACTIVE in known else {}
     if isinstance(level, Between):
         draws = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
         level = drawn_between(level, draws, seed=seed, name=f"{constraint} {level}")[:, None]
 
     def moved(x: Floats) -> dict[str, Any]:
         at = level if np.shape(level)[:1] == np.shape(x)[:1] else np.mean(level)
-        if along == "flops" and ACTIVE in known:  # these do the computing
-            return {"params": at, "tokens": x / (FLOPS_PER_TOKEN * known[ACTIVE])}
-        both = completed({along: x, constraint: at * np.ones_like(x)})
+        both = completed({along: x, constraint: at * np.ones_like(x), **active})
         return {"params": both["params"], "tokens": both["tokens"]}
 
     return _curve(fit, along, moved, query, mark, seed)

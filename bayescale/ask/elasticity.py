@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import Answer, check_interval, percent, quantiles, told
+from bayescale.answer import Answer, check_interval, number, percent, quantiles, told
 from bayescale.ask.curve import RATIO, higher_is_better, law_columns
-from bayescale.compute import COMPUTE
+from bayescale.compute import ACTIVE, COMPUTE, as_read_by
 from bayescale.errors import AskError
 from bayescale.predict import ask
 from bayescale.prediction import chosen_benchmarks
@@ -34,20 +34,28 @@ def elasticity(
 ) -> Answer:
     """Multiply each input in turn; `Questions.elasticity` documents the arguments."""
     check_interval(interval)
-    if not (0 < factor < np.inf) or factor == 1:
+    if not (0 < number("factor", factor) < np.inf) or factor == 1:
         raise AskError(f"factor must be a positive number other than 1, such as 2; given: {factor}")
     query = {name: value for name, value in given.items() if value is not None}
     if RATIO in query:
         query["multiplier"] = query.pop(RATIO)
     marks = chosen_benchmarks(fit, benchmark)
+    query = as_read_by(_inputs(fit), query)
     numbers = [n for n in _inputs(fit) if isinstance(query.get(n), int | float | np.number)]
     if not numbers:
         raise AskError(f"say where: give {', '.join(_inputs(fit))} as numbers")
-    changes = {name: {name: factor * float(query[name])} for name in numbers}
+
+    def multiplied(*names: str) -> dict[str, float]:
+        # A mixture of experts keeps its share of active parameters.
+        along = [*names, *({ACTIVE} & query.keys() if "params" in names else ())]
+        return {name: factor * float(query[name]) for name in along}
+
+    changes = {name: multiplied(name) for name in numbers}
     if {"params", "tokens"} <= set(numbers):
-        changes[BOTH] = {n: factor * float(query[n]) for n in ("params", "tokens")}
+        changes[BOTH] = multiplied("params", "tokens")
     rows = pd.DataFrame([query, *({**query, **change} for change in changes.values())])
-    expected = ask(fit, rows, one={}, seed=seed).expected(seed, one_run=True)
+    asked = ask(fit, rows, one={}, seed=seed)
+    expected = asked.expected(seed, one_run=True)
     table, columns = [], []
     for mark in marks:
         values = expected[:, :, list(fit.table.benchmarks.index).index(mark)]
@@ -70,7 +78,7 @@ def elasticity(
         sentence=" ".join(
             _sentence(frame[frame["benchmark"] == m], factor, interval) for m in marks
         ),
-        doubts=tuple(ask(fit, rows.iloc[[0]], one={}, seed=seed).doubts),
+        doubts=asked.doubts,
         interval=interval,
         picture=frame,
         about={"factor": factor, "at": {k: str(v) for k, v in query.items()}},

@@ -11,7 +11,7 @@ import pandas as pd
 from bayescale.answer import Answer, check_interval, percent, quantiles, told
 from bayescale.ask.curve import Floats, higher_is_better
 from bayescale.errors import AskError
-from bayescale.prediction import chosen_benchmarks
+from bayescale.prediction import COUNTS, chosen_benchmarks
 from bayescale.validation import suggest
 
 if TYPE_CHECKING:
@@ -37,6 +37,12 @@ def exceed(
         raise AskError("name what is to be beaten: a number, a run of the fit, or a query")
     marks = chosen_benchmarks(fit, benchmark)
     plan = {name: value for name, value in given.items() if value is not None}
+    for rival in rivals:
+        if not isinstance(rival, str | int | float | np.number | Mapping):
+            raise AskError(
+                "each rival is a number, the name of a run of the fit, or a query such as "
+                f'{{"params": 72e9}}; given: {rival!r:.60}'
+            )
     names = [_name(rival) for rival in rivals]
     queries = [_query(fit, r) for r in rivals if not isinstance(r, int | float | np.number)]
     rows = pd.DataFrame([plan, *queries])
@@ -87,9 +93,8 @@ def _query(fit: Fit, rival: Any) -> dict[str, Any]:
         return {"run": rival}
     run = runs.loc[rival]
     wanted = [fit.model.inputs.get(name, name) for name in fit.model.law.inputs]
-    told = {name: run[name] for name in wanted if name in run and pd.notna(run[name])}
-    if not told:
-        told = {n: run[n] for n in ("params", "tokens", "flops") if pd.notna(run.get(n))}
+    read = {*wanted, *COUNTS} & {*runs}
+    told = {name: run[name] for name in runs if name in read and pd.notna(run[name])}
     return {**told, **{name: run[name] for name in fit.table.groups}}
 
 

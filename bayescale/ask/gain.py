@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import Answer, check_interval, percent, quantiles, told
+from bayescale.answer import Answer, check_interval, number, percent, quantiles, told
 from bayescale.ask.curve import first_reached
-from bayescale.ask.pairs import both_curves, label, pair
+from bayescale.ask.pairs import both_curves, evenly, label, pair, some_draws
 from bayescale.errors import AskError
 
 if TYPE_CHECKING:
@@ -35,16 +35,17 @@ def gain(
 ) -> Answer:
     """Find what `b` needs to be as good as `a`; `Questions.gain` documents the arguments."""
     check_interval(interval)
-    if not 0 < at < np.inf:
+    if not 0 < number("at", at) < np.inf:
         raise AskError(f"at must be a positive value of {along}; given: {at}")
     first, second = pair(
         fit, a, b, along=along, other=other, benchmark=benchmark, seed=seed, given=given
     )
     count = min(first.draws, second.draws)
-    goal = first(np.full((1, 1), float(at)))[:count, 0]
-    if count < second.draws:
-        goal = np.resize(goal, second.draws)
-    draws = first_reached(second, goal)[:count] / at
+    here = evenly(second.draws, count)
+    goals = some_draws(first, np.full((1, 1), float(at)), count)[:, 0]
+    goal = np.resize(goals, second.draws)
+    goal[here] = goals
+    draws = first_reached(second, goal)[here] / at
     names = label(a, first, other is not None), label(b, second, other is not None)
     row: dict[str, Any] = {
         "a": names[0],

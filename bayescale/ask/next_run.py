@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayescale.answer import Answer, check_interval, percent, quantiles, told
+from bayescale.answer import Answer, check_interval, number, percent, quantiles, told
 from bayescale.ask.plan import Plan, believe, noise_worth, plan_runs
 from bayescale.errors import AskError
 from bayescale.prediction import COUNTS, Prediction
@@ -116,6 +116,9 @@ def next_run(
     9 (variance of a chosen prediction); Lindley 1956 (information of an experiment).
     """
     check_interval(interval)
+    for name, value in (("batch", batch), ("width", width), ("budget", budget)):
+        if value is not None:
+            number(name, value)
     if batch is not None and not (float(batch).is_integer() and batch >= 1):
         raise AskError(f"batch must be a whole number of runs, at least 1; given: {batch}")
     runs = _checked(candidates)

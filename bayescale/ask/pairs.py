@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bayescale.answer import quantiles, told
 from bayescale.ask.curve import Curve, Floats, path_curve
 from bayescale.errors import AskError
+from bayescale.rows import group_names
+from bayescale.validation import quoted
 
 if TYPE_CHECKING:
     from bayescale.fit import Fit
@@ -41,6 +44,13 @@ def pair(
             f"two different things are needed to compare, and both are {dict(a)!r}: name two "
             "families, or two members of a group, or give other= a second fit"
         )
+    for one, who in ((fit, a), (other or fit, b)):
+        idle = {*who} & {*one.table.groups} - {*group_names(one.model)}
+        if idle and not one.model.of_leaderboard:
+            raise AskError(
+                f"{one.model.name} does not tell members of {quoted(sorted(idle))} apart: fit with "
+                "pool= of it, which gives them coefficients of their own"
+            )
     first = path_curve(fit, along, {**given, **a}, benchmark=benchmark, seed=seed)
     second = path_curve(other or fit, along, {**given, **b}, benchmark=benchmark, seed=seed)
     if first.rising != second.rising:
@@ -51,16 +61,25 @@ def pair(
 def label(who: Mapping[str, Any], curve: Curve, with_model: bool) -> str:
     """Name a curve by what tells it from the other."""
     words = [
-        f"{name} of {told(float(value))}" if isinstance(value, int | float) else str(value)
+        f"{told(float(value))} {name}" if isinstance(value, int | float) else str(value)
         for name, value in who.items()
     ]
     return ", ".join([*words, curve.fit.model.name] if with_model or not words else words)
 
 
-def first_draws(curve: Curve, x: Floats, count: int) -> Floats:
-    """Evaluate a curve for its first draws: two fits may have different numbers of them."""
-    wide = np.resize(x, (curve.draws, x.shape[1])) if len(x) > 1 else x
-    return curve(wide)[:count]
+def some_draws(curve: Curve, x: Floats, count: int) -> Floats:
+    """Evaluate a curve for some of its draws: two fits may have different numbers of them."""
+    at = evenly(curve.draws, count)
+    wide = x
+    if len(x) > 1:
+        wide = np.broadcast_to(x[:1], (curve.draws, x.shape[1])).copy()
+        wide[at] = x
+    return curve(wide)[at]
+
+
+def evenly(draws: int, count: int) -> NDArray[np.int_]:
+    """Choose so many of the draws, from all chains alike."""
+    return np.arange(count) * draws // count
 
 
 def both_curves(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import Answer, Floats, check_interval, percent, quantiles
+from bayescale.answer import Answer, Floats, check_interval, number, percent, quantiles
 from bayescale.ask.placement import Placed, Scores, features, predict, regress
 from bayescale.counts import format_count
 from bayescale.diagnostics import Verdict
@@ -41,7 +41,9 @@ def place(
     check_interval(interval)
     name = _check(fit, scores, chance, items)
     # The order of the rows is of no account, not even to the seed.
-    known = scores.assign(run=scores["run"].astype(str)).sort_values("run", kind="stable")
+    numbers = {n: pd.to_numeric(scores[n]) for n in ("score", "stderr") if n in scores}
+    known = scores.assign(run=scores["run"].astype(str), **numbers)
+    known = known.sort_values("run", kind="stable")
     if rows is None:
         rows = pd.DataFrame({"run": list(fit.table.runs.index)})
     anchors = leaned_on(fit)
@@ -116,16 +118,17 @@ def _check(fit: Fit, scores: pd.DataFrame, chance: float, items: float | None) -
         )
     if twice := [str(run) for run in scores["run"][scores["run"].duplicated()]]:
         raise AskError(f"{quoted(twice)} has two scores on {name}: give one")
-    if not 0 <= chance < 1:
+    if not 0 <= number("chance", chance) < 1:
         raise AskError(f"chance must be in [0, 1); given: {chance:g}")
-    if items is not None and not items >= 1:
+    if items is not None and not number("items", items) >= 1:
         raise AskError(f"items must be at least 1; given: {items:g}")
     values = pd.to_numeric(scores["score"], errors="coerce")
     if bad := list(scores["score"][~values.between(0, 1)]):
         raise AskError(f"scores are shares in [0, 1]; given: {quoted(map(str, bad))}")
-    errors = pd.to_numeric(scores.get("stderr", pd.Series(dtype=float)), errors="coerce")
-    if (errors < 0).any():
-        raise AskError(f"stderr cannot be negative; given: {errors.min():g}")
+    told = scores.get("stderr", pd.Series(dtype=float))
+    errors = pd.to_numeric(told, errors="coerce")
+    if bad := list(told[(errors < 0) | (errors.isna() & told.notna())]):
+        raise AskError(f"stderr is a number, not below 0; given: {quoted(map(str, bad))}")
     return name
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import Answer, check_interval, percent, quantiles, told
+from bayescale.answer import Answer, check_interval, number, percent, quantiles, told
 from bayescale.ask.best import best_path
 from bayescale.ask.curve import (
     OPTIMAL,
@@ -43,6 +43,7 @@ def required(
     """Solve for an input in each draw; `Questions.required` documents the arguments."""
     check_interval(interval)
     check_interval(probability, "probability")
+    number("the target", target)
     if rule not in (None, OPTIMAL):
         raise AskError(f'rule must be "{OPTIMAL}" or left out; given: {rule!r}')
     move = best_path(fit, want, given, benchmark=benchmark, seed=seed) if rule else None

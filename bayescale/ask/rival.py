@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from bayescale.answer import percent, told
+from bayescale.answer import percent, quantiles, told
 from bayescale.ask.best import Best
 from bayescale.ask.costs import size, tokens
 from bayescale.ask.curve import RATIO, Floats, positive, solve
@@ -126,8 +126,7 @@ def _enough(best: Best, loss: Floats, budget: float) -> Floats:
 
 def rival_sentence(rival: Rival, interval: float) -> str:
     """Say how probable it is that a rival's ratio is too high, or too low, and what it costs."""
-    tail = (1 - interval) / 2
-    low, middle, high = np.quantile(rival.wasted, [tail, 0.5, 1 - tail])
+    middle, low, high = map(float, quantiles(rival.wasted, interval).values())
     share, side = max((rival.fewer, "fewer"), (1 - rival.fewer, "more"))
     return (
         f"The rival has {told(rival.inputs[RATIO])} tokens a parameter: with probability "

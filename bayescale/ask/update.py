@@ -139,28 +139,39 @@ def _layout(fit: Fit, new: Table, seed: int) -> Layout:
 def _weigh(fit: Fit, new: Table, seed: int) -> _Weighted:
     layout = _layout(fit, new, seed)
     found = condition_new_members(fit.model, layout.design, layout.sites, seed=seed)
+    chains, length = (fit.posterior.sizes[name] for name in ("chain", "draw"))
+    likelihood = np.exp(found.log_density - found.log_density.max()).reshape(chains, length)
+    # Draws of a chain, and more so those that were weighted before, are alike: they count for less.
+    alike = float(array_stats.ess(likelihood, chain_axis=0, draw_axis=1, method="mean"))
+    share = min(alike / likelihood.size, 1.0) if np.isfinite(alike) else 1.0
     with np.errstate(divide="ignore", invalid="ignore"):
-        smoothed, k = array_stats.psislw(-found.log_density)
-    weights = np.exp(np.asarray(smoothed))
-    weights = weights / weights.sum()
-    count = len(weights)
-    # Systematic: each draw is kept in proportion to its weight, in the order of the chains.
-    offset = np.random.default_rng(seed).uniform()
-    places = (np.arange(count) + offset) / count
-    chosen = np.minimum(np.searchsorted(np.cumsum(weights), places), count - 1)
-    # Draws that were weighted before are there several times, and count once.
-    shares = [(one.effective or count) / count for one in fit.evidence if one.how == "reweighted"]
-    before = float(np.prod(np.asarray(shares, float)))
+        smoothed, k = array_stats.psislw(-found.log_density, r_eff=share)
+    weights = np.exp(np.asarray(smoothed)).reshape(chains, length)
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    # Systematic, chain by chain: each draw is kept in proportion to its weight, in their order.
+    offsets = np.random.default_rng(seed).uniform(size=chains)
+    chosen = np.concatenate(
+        [
+            chain * length + _kept(own, offset)
+            for chain, (own, offset) in enumerate(zip(weights, offsets, strict=True))
+        ]
+    )
     # A draw that is kept several times has different new members each time.
-    copy = np.arange(count) - np.searchsorted(chosen, chosen)
+    copy = np.arange(len(chosen)) - np.searchsorted(chosen, chosen)
     return _Weighted(
         layout,
         chosen,
         found.places[chosen, copy % TAKEN],
         float(k),
-        float(before / np.sum(weights**2)),
+        float(share * chains**2 / np.sum(weights**2)),
         float(np.median(found.effective)),
     )
+
+
+def _kept(weights: Floats, offset: float) -> NDArray[np.int_]:
+    """Choose as many draws as there are, each in proportion to its weight, in their order."""
+    places = (np.arange(len(weights)) + offset) / len(weights)
+    return np.minimum(np.searchsorted(np.cumsum(weights), places), len(weights) - 1)
 
 
 def _new_middles(fit: Fit, layout: Layout, new: Table, joint: Table) -> Floats | None:
@@ -222,7 +233,8 @@ def _fitted_again(
         pareto_k=weighted.pareto_k if weighted else None,
         effective=weighted.effective if weighted else None,
     )
-    return dataclasses.replace(after, evidence=(*fit.evidence, evidence)), evidence
+    # A fit of all scores owes nothing to how earlier ones had been taken in.
+    return dataclasses.replace(after, evidence=(evidence,)), evidence
 
 
 def _reweighted(
