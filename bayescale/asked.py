@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayescale.counts import format_count
 from bayescale.evaluate import Evaluation
 from bayescale.layout import Layout
 from bayescale.unknown import Between, drawn_between
 
 Floats = NDArray[np.float64]
+UNCHECKED = "an extrapolation that no measurement checks"
+FAR = 3.0  # times the range of an input, in both directions: worth a word
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +79,24 @@ def drawn_inputs(
             values[:, i] = drawn_between(given, draws, seed=seed, name=f"{name} {given}")
         found[name] = values
     return found
+
+
+def beyond(name: str, values: Any, seen: Any) -> list[str]:
+    """Say where values of an input lie far outside those that a fit has seen."""
+    asked, known = (np.ravel(np.asarray(v, float)) for v in (values, seen))
+    asked, known = asked[asked > 0], known[known > 0]
+    if not len(asked) or not len(known):
+        return []
+    ends = (
+        (asked.max(), asked.max() / known.max(), "beyond", known.max()),
+        (asked.min(), known.min() / asked.min(), "below", known.min()),
+    )
+    return [
+        f"{name} of {format_count(value)} is {times:.0f} times {where} the fit's "
+        f"{format_count(end)}: {UNCHECKED}"
+        for value, times, where, end in ends
+        if times > FAR
+    ]
 
 
 def told_ranges(ranges: Mapping[str, Mapping[int, Between]]) -> list[str]:

@@ -13,9 +13,8 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
-from bayescale.asked import Asked, drawn_inputs, split_unknown, told_ranges
+from bayescale.asked import Asked, beyond, drawn_inputs, split_unknown, told_ranges
 from bayescale.compute import contradiction
-from bayescale.counts import format_count
 from bayescale.errors import ModelError, PredictError
 from bayescale.layout import lay_out_rows, padded
 from bayescale.rows import as_read, group_names, make_rows, members
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from bayescale.fit import Fit
 
 LEAST_ROWS = 8  # queries are padded to a power of two from here on: one program for many lengths
-FAR = 3.0  # times the range of an input, in both directions: worth a word
 COUNTS = ("params", "params_active", "tokens", "flops")
 LEFT_OUT = ("params", "params_active", "tokens")  # what a closed model may not tell
 
@@ -147,17 +145,7 @@ def _doubts(fit: Fit, queries: pd.DataFrame, known: Mapping[str, Sequence[str]])
         name = fit.model.inputs.get(column.name, column.name)
         if column.kind != "number":
             continue
-        values, seen = as_read(asked, name), as_read(fit.table.runs, name)
-        low, high = seen.min(), seen.max()
-        for value, times, end in (
-            (values.max(), values.max() / high, high),
-            (values.min(), low / values.min(), low),
-        ):
-            if times > FAR:
-                doubts.append(
-                    f"{name} of {format_count(value)} is {times:.0f} times beyond the fit's "
-                    f"{format_count(end)}: an extrapolation that no measurement checks"
-                )
+        doubts += beyond(name, as_read(asked, name), as_read(fit.table.runs, name))
     for group, names in known.items():
         named = queries[group] if group in queries else pd.Series(dtype=str)
         new = sorted(set(named.dropna().astype(str)) - set(names))

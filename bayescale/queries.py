@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayescale.asked import Asked, drawn_inputs, split_unknown, told_ranges
+from bayescale.asked import Asked, beyond, drawn_inputs, split_unknown, told_ranges
 from bayescale.counts import format_count
 from bayescale.design import UNKNOWN_TOKENS
 from bayescale.errors import PredictError
@@ -26,7 +26,6 @@ COUNTS = ("params", "params_active", "tokens")
 OF_A_RUN = ("family", *COUNTS)
 COLUMNS = ("run", *OF_A_RUN)
 SEEN, NEW, UNNAMED = "seen", "new", "not named"
-FAR = 3.0  # times the largest params of the fit: worth a word
 ENOUGH = 3  # runs of a family that tell how large its models are
 UNSIZED = 1  # stream of random numbers of sizes that are not known
 
@@ -156,13 +155,8 @@ def _doubts(fit: Fit, queries: pd.DataFrame, unsized: NDArray[np.bool_]) -> list
     doubts = []
     if not fit.verdict_ok:
         doubts.append(f"the sampler's verdict on this fit: {fit.summary().verdict}")
-    largest = float(fit.table.runs["params"].max())
-    far = queries["params"].max() / largest
-    if far > FAR:
-        doubts.append(
-            f"{format_count(queries['params'].max())} parameters are {far:.0f} times the largest "
-            f"run of the fit ({format_count(largest)}): an extrapolation that no score checks"
-        )
+    for name in ("params", "tokens"):
+        doubts += beyond(name, queries[name], fit.table.runs[name])
     new = sorted(set(queries.loc[queries["family_status"] == NEW, "family"]))
     if new:
         known = fit.table.families

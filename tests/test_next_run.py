@@ -284,7 +284,7 @@ def test_what_nothing_shrinks_is_doubted(straight: Any) -> None:
     [
         ({"candidates": RUNS.iloc[:0]}, "no candidates"),
         ({"candidates": [1, 2]}, "must be a frame"),
-        ({"candidates": RUNS.drop(columns="tokens")}, "positive cost in flops"),
+        ({"candidates": RUNS.drop(columns="tokens")}, "need columns params and tokens"),
         ({"candidates": RUNS.assign(flops=[1.0, -1.0, 1.0, 1.0])}, r'"row 2 \(-1\)"'),
         ({"candidates": RUNS.assign(flops=[1.0, 1.0, 0.0, 1.0])}, r'"row 3 \(0\)"'),
         ({"candidates": RUNS.assign(price=[1.0, 1.0, 1.0, np.nan]), "cost": "price"}, "row 4"),
@@ -347,7 +347,12 @@ def test_a_family_new_to_the_fit_is_the_same_in_question_and_runs(small_fit: Fit
     frame = next_run(small_fit, runs, of=far).frame.set_index("family")
     assert frame.loc["mine", "reduction"] > 3 * frame.loc["other", "reduction"]
     assert frame.loc["mine", "rank"] == 1
-    apart = next_run(small_fit, runs, of=far.draws).frame.set_index("family")
+    needed = small_fit.required(0.5, "flops", benchmark="MMLU", family="mine", tokens_per_param=99)
+    for question in (far.draws, needed):
+        found = next_run(small_fit, runs, of=question).frame.set_index("family")
+        assert found.loc["mine", "reduction"] > 3 * found.loc["other", "reduction"]
+    # By another seed it is another family of the same name.
+    apart = next_run(small_fit, runs, of=far.draws, seed=1).frame.set_index("family")
     assert apart.loc["mine", "reduction"] < 0.5 * frame.loc["mine", "reduction"]
     one = next_run(small_fit, runs, of=far, benchmark="HellaSwag").frame.set_index("family")
     assert one.loc["mine", "reduction"] < frame.loc["mine", "reduction"]

@@ -11,7 +11,7 @@ from prior_fits import given_fit, law_table
 
 import bayescale as bs
 from bayescale.answer import percent, quantiles, shown_frame, told
-from bayescale.ask.curve import solve
+from bayescale.ask.search import solve
 from bayescale.compute import completed, contradiction
 from bayescale.errors import AskError
 from bayescale.fit import Fit
@@ -295,7 +295,7 @@ def unpooled() -> Fit:
 
 
 def test_members_that_a_model_does_not_tell_apart_are_not_compared(unpooled: Fit) -> None:
-    with pytest.raises(AskError, match="does not tell members of \"corpus\" apart"):
+    with pytest.raises(AskError, match='does not tell members of "corpus" apart'):
         unpooled.crossing({"corpus": "c4"}, {"corpus": "rpj"}, tokens_per_param=20)
     told = unpooled.predict(params=1e9, tokens=2e10, corpus="c4")
     assert any("changes nothing" in doubt for doubt in told.doubts)

@@ -11,15 +11,16 @@ import pandas as pd
 from bayescale.answer import Answer, check_interval, number, percent, quantiles, told
 from bayescale.ask.best import Best, best_of, one_response
 from bayescale.ask.costs import Cost, size, tokens, training
-from bayescale.ask.curve import RATIO, Floats, inputs_range
+from bayescale.ask.curve import COUNTED, RATIO, Floats
 from bayescale.ask.optimum import at_edge
 from bayescale.ask.rival import against, rival_sentence
+from bayescale.asked import beyond
 from bayescale.errors import AskError
+from bayescale.rows import as_read
 
 if TYPE_CHECKING:
     from bayescale.fit import Fit
 
-FAR = 10.0  # times the largest budget of the fit: worth a word
 DECADES = 2.0  # of budgets in the picture, to both sides
 BUDGETS = 13  # of the picture
 DRAWN = 400  # draws of the picture
@@ -59,12 +60,11 @@ def allocate(
     frame = pd.DataFrame({"quantity": list(told_of), **quantiles(draws, interval)})
     about: dict[str, Any] = {"budget": float(budget)}
     doubts = [*best.doubts, *_edges(best, inputs)]
-    largest = inputs_range(fit, "flops")[1]
-    if budget > FAR * largest > FAR:
-        doubts.append(
-            f"the budget is {told(budget / largest)} times the largest of the fit "
-            f"({told(largest)} FLOPs): an extrapolation that no measurement checks"
-        )
+    seen = {name: as_read(fit.table.runs, name) for name in ("flops", *COUNTED)}
+    doubts += beyond("a budget", budget, seen["flops"])
+    for name in COUNTED:
+        if name in told_of:
+            doubts += beyond(f"a median of {name}", np.median(told_of[name]), seen[name])
     sentence = _sentence(told_of, budget, interval)
     if served is not None:
         about["served"] = float(served)

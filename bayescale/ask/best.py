@@ -112,6 +112,18 @@ def one_response(fit: Fit, benchmark: str | None) -> str:
     return mark
 
 
+def _try_out(cost: Cost, inputs: Mapping[str, float]) -> None:
+    """Refuse a cost of the user's that cannot be called."""
+    try:
+        cost(inputs)
+    except (TypeError, KeyError) as error:
+        raise AskError(
+            f"cost is called with one mapping, from {quoted(inputs)} to numbers, as in: "
+            'def cost(inputs): return 6 * inputs["params"] * inputs["tokens"]. '
+            f"It gave {type(error).__name__}: {error}"
+        ) from error
+
+
 def best_of(
     fit: Fit,
     given: Mapping[str, Any],
@@ -144,6 +156,8 @@ def best_of(
     if served is not None and not 0 < served < np.inf:
         raise AskError(f"served must be a positive number of tokens; given: {served:g}")
     used = cost or usual_cost(raw, model.law.name)
+    if cost is not None:
+        _try_out(cost, {n: _usual(fit, n) for n in raw})
     if served is not None:
         used = serving(float(served))
     usual = {n: _usual(fit, n) for n in raw}

@@ -7,11 +7,15 @@ from functools import lru_cache
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from bayescale.compute import FLOPS_PER_TOKEN
 from bayescale.errors import AskError
-from bayescale.validation import quoted
+from bayescale.validation import quoted, suggest
 
+Floats = NDArray[np.float64]
 Inputs = Mapping[str, Any]
 Cost = Callable[[Inputs], Any]
 SERVING = 2.0  # FLOPs of a served token and parameter
@@ -80,3 +84,48 @@ def usual_cost(columns: list[str], law: str) -> Cost:
             "function from these inputs to FLOPs (command line: --cost FILE.py:FUNCTION)"
         )
     return training
+
+
+def costs_of(runs: pd.DataFrame, cost: str | None) -> Floats:
+    """Give the cost of each run of a frame.
+
+    Parameters
+    ----------
+    runs
+        A row each.
+    cost
+        Column of the cost; where it is None, "flops", else 6 x params x tokens.
+
+    Raises
+    ------
+    AskError
+        There is no such column, or a cost is not a positive number.
+    """
+    if cost is not None and cost not in runs:
+        raise AskError(
+            f"candidates have no column {cost!r} of costs{suggest(cost, map(str, runs.columns))}; "
+            f"they have {quoted(map(str, runs.columns))}"
+        )
+
+    def column(name: str) -> pd.Series:
+        if name not in runs:
+            return pd.Series(np.nan, index=runs.index)
+        return pd.to_numeric(runs[name], errors="coerce").astype(float)
+
+    if cost is not None:
+        values = column(cost)
+    else:
+        size = column("params_active").fillna(column("params"))
+        values = column("flops").fillna(FLOPS_PER_TOKEN * size * column("tokens"))
+    bad = ~((values > 0) & (values < np.inf))
+    if bad.all() and cost is None:
+        raise AskError(
+            "candidates need columns params and tokens, or flops, or one of costs that cost= names "
+            f"(command line: --cost); they have {quoted(map(str, runs.columns))}"
+        )
+    if bad.any():
+        which = quoted(f"row {i + 1} ({values[i]:g})" for i in np.flatnonzero(bad))
+        what = cost or "flops (else 6 x params x tokens)"
+        raise AskError(f"each candidate needs a positive cost in {what}; without one: {which}")
+    found: Floats = values.to_numpy(float)
+    return found

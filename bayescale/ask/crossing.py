@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 
 from bayescale.answer import Answer, check_interval, percent, quantiles, told
-from bayescale.ask.curve import Floats, higher_is_better, inputs_range, solve
-from bayescale.ask.pairs import both_curves, label, pair, some_draws
+from bayescale.ask.curve import Floats, higher_is_better, inputs_range
+from bayescale.ask.pairs import both_curves, far, label, pair, some_draws
+from bayescale.ask.search import solve
 from bayescale.errors import AskError
 
 if TYPE_CHECKING:
     from bayescale.fit import Fit
 
-AHEAD = 1e6  # times the largest run: as far as a crossing is looked for, unless the call says
+AHEAD = 1e3  # times the largest run: as far as a crossing is looked for, unless the call says
 LOOKED = 128  # places looked at first
 
 
@@ -69,12 +70,15 @@ def crossing(
         "from": low,
         "to": high,
     }
+    met = draws[np.isfinite(draws)]
+    place = np.median(met) if len(met) else np.nan
+    distant = far(f"{along} where they cross, in the median", place, first)
     return Answer(
         question="crossing",
         frame=pd.DataFrame([row]),
         draws=draws[:, None],
-        sentence=_sentence(row, names, interval),
-        doubts=tuple(dict.fromkeys([*first.doubts, *second.doubts])),
+        sentence=_sentence(row, names, met, interval),
+        doubts=tuple(dict.fromkeys([*first.doubts, *second.doubts, *distant])),
         interval=interval,
         picture=both_curves(first, second, names, low, min(high, _far(draws, high)), interval),
         about={"along": along, "benchmark": first.benchmark, "a": names[0], "b": names[1]},
@@ -86,7 +90,7 @@ def _far(draws: Floats, high: float) -> float:
     return 10 * float(np.quantile(finite, 0.95)) if len(finite) else high
 
 
-def _sentence(row: Mapping[str, Any], names: tuple[str, str], interval: float) -> str:
+def _sentence(row: Mapping[str, Any], names: tuple[str, str], met: Floats, interval: float) -> str:
     a, b = names
     ahead, share = max(
         (a, row["probability_a_ahead_at_the_start"]),
@@ -98,10 +102,11 @@ def _sentence(row: Mapping[str, Any], names: tuple[str, str], interval: float) -
         f"With probability {percent(1 - row['never'])} {a} and {b} cross on {row['benchmark']} "
         f"{span}"
     )
-    if row["never"] < 1:
-        low, high = row[f"lower_{interval:g}"], row[f"upper_{interval:g}"]
+    if len(met):
+        middle, low, high = map(float, quantiles(met, interval).values())
+        where = "; where they do" if row["never"] > 0 else ""
         text += (
-            f"; the median of where is {told(row['median'])} ({percent(interval)} interval "
+            f"{where}, the median of where is {told(middle)} ({percent(interval)} interval "
             f"{told(low)} to {told(high)})"
         )
     return f"{text}. At its start {ahead} is ahead with probability {percent(share)}."

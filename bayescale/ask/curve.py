@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import elementwise
 
-from bayescale.asked import Asked
+from bayescale.ask.search import solve
+from bayescale.asked import UNCHECKED, Asked
 from bayescale.compute import ACTIVE, COMPUTE, FLOPS_PER_TOKEN, completed
 from bayescale.errors import AskError
 from bayescale.predict import ask
@@ -38,7 +38,6 @@ POINTS = 96  # of the first look along a path
 FEW = 24  # along the best split of each budget, where a loss only falls
 BEFORE, BEYOND = 1e3, 1e30  # how far a path goes below and above the inputs of the fit, in factors
 LEAST = 1.0  # of a count
-HUGE = 1e150  # in the place of an infinite value, in a search
 LESS = 1 - 1e-6  # of a place, where it is asked whether less would do
 
 
@@ -112,7 +111,7 @@ class Curve:
     @property
     def doubts(self) -> tuple[str, ...]:
         """What is to be said of the query, wherever on the path."""
-        return tuple(d for d in self._asked(1).doubts if "beyond" not in d and "times the" not in d)
+        return tuple(d for d in self._asked(1).doubts if UNCHECKED not in d)
 
 
 def first_reached(curve: Curve, target: Any) -> Floats:
@@ -165,94 +164,6 @@ def enough_before(curve: Curve, target: float, places: Floats) -> NDArray[np.boo
     return finite & (values >= target if curve.rising else values <= target)
 
 
-def solve(
-    gap: Callable[[Floats], Floats],
-    grid: Floats,
-    draws: int,
-    *,
-    rising: bool | None,
-    lowest_of: int = 1,
-) -> Floats:
-    """Find the first place where a function of each draw changes its sign.
-
-    Parameters
-    ----------
-    gap
-        From places, shape (draw or 1, point), to values, shape (draw, point).
-    grid
-        Places to look at first, rising.
-    draws
-        Number of draws.
-    rising
-        Looked for is the first value above zero (True) or below (False), be it the very first; or
-        the first change from either sign (None).
-    lowest_of
-        The search starts at the lowest of this many first places of each draw.
-
-    Returns
-    -------
-    array (draw,)
-        To relative precision of 1e-12; infinite where there is none. A place whose value is not
-        known counts as not there yet.
-    """
-    began = np.where(gap(grid[None, :1])[:, 0] >= 0, HUGE, -HUGE)
-    before = {None: began, True: np.full(draws, -HUGE), False: np.full(draws, HUGE)}[rising]
-
-    def known(places: Floats) -> Floats:
-        values = np.clip(gap(places), -HUGE, HUGE)
-        return np.where(np.isnan(values), before[:, None], values)
-
-    seen = known(grid[None, :])
-    positive = seen >= 0
-    there: NDArray[np.bool_]
-    there = {None: positive != positive[:, :1], True: positive, False: seen <= 0}[rising]
-    start = seen[:, : max(lowest_of, 1)].argmin(axis=1)
-    there &= np.arange(len(grid)) >= start[:, None]
-    first = np.where(there.any(axis=1), there.argmax(axis=1), -1)
-    found = np.where(first == start, grid[start], np.inf)
-    places = np.log(grid)
-    low, high = places[np.maximum(first - 1, 0)], places[first]
-
-    def at(place: Floats, draw: Floats) -> Floats:
-        # Draws that have been found leave the search: the rest keep their shape by staying put.
-        wide = np.full(draws, places[0])
-        chosen = np.asarray(draw, int)
-        wide[chosen] = place
-        values: Floats = known(np.exp(wide)[:, None])[chosen, 0]
-        return values
-
-    if rising is not None:
-        # Between two places a curve may come to the value and leave it again.
-        sign = 1.0 if rising else -1.0
-        best = np.where(np.arange(len(grid)) >= start[:, None], sign * seen, -HUGE).argmax(axis=1)
-        hidden = np.flatnonzero((first < 0) & (best > start) & (best < len(grid) - 1))
-        if len(hidden):
-            around = tuple(places[best[hidden] + k] for k in (-1, 0, 1))
-            peak = elementwise.find_minimum(
-                lambda place, draw: -sign * at(place, draw), around, args=(hidden.astype(float),)
-            )
-            hits = np.asarray(peak.f_x) <= 0
-            first[hidden[hits]] = best[hidden[hits]]
-            low[hidden[hits]] = around[0][hits]
-            high[hidden[hits]] = np.asarray(peak.x)[hits]
-    inside = np.flatnonzero(first > start)
-    if not len(inside):
-        return found
-    result = elementwise.find_root(
-        at,
-        (low[inside], high[inside]),
-        args=(inside.astype(float),),
-        tolerances={"xatol": 1e-12, "xrtol": 1e-13},
-    )
-    if not np.all(result.success):
-        raise AskError(
-            f"in {int(np.sum(~result.success))} draws no place could be found between two at "
-            "which the law lies on either side: its values jump there, or are not numbers"
-        )
-    found[inside] = np.exp(np.asarray(result.x))
-    return found
-
-
 def path_curve(
     fit: Fit,
     along: str,
@@ -261,6 +172,7 @@ def path_curve(
     benchmark: str | None,
     seed: int,
     move: Move | None = None,
+    optimal: bool = False,
 ) -> Curve:
     """Check a path and what stays on it.
 
@@ -279,6 +191,8 @@ def path_curve(
         Seed.
     move
         Another path, such as the best split of each budget.
+    optimal
+        Whether the question knows such a path, which is said where none was given.
 
     Raises
     ------
@@ -319,7 +233,7 @@ def path_curve(
         other = [RATIO if n == "multiplier" else n for n in COMPUTE if n != along]
         options = ["--" + n.replace("_", "-") for n in other if n != "flops"]
         best = ', or rule="optimal"', ", --optimal"
-        rule, option = best if along == "flops" else ("", "")
+        rule, option = best if optimal and along == "flops" else ("", "")
         raise AskError(
             f"along {along}, say one thing of how size and data go together: one of "
             f"{', '.join(other)}{rule} (command line: {', '.join(options)}{option}); {told}"

@@ -106,6 +106,8 @@ def _values(fit: Fit, rivals: Sequence[Rival], predicted: Floats, mark: str, kin
         if isinstance(rival, int | float | np.number):
             if not np.isfinite(rival):
                 raise AskError(f"a score to beat must be a number; given: {rival}")
+            if higher_is_better(fit, mark) and not 0 <= rival <= 1:
+                raise AskError(f"scores on {mark} are shares: give 0.8, not 80; given: {rival:g}")
             columns.append(np.full(len(predicted), float(rival)))
             continue
         column = predicted[:, next_one]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bayescale.answer import Answer, check_interval, number, percent, quantiles, told
 from bayescale.ask.curve import first_reached
-from bayescale.ask.pairs import both_curves, evenly, label, pair, some_draws
+from bayescale.ask.pairs import both_curves, evenly, far, label, pair, some_draws
 from bayescale.errors import AskError
 
 if TYPE_CHECKING:
@@ -65,7 +65,16 @@ def gain(
         frame=pd.DataFrame([row]),
         draws=draws[:, None],
         sentence=sentence,
-        doubts=tuple(dict.fromkeys([*first.doubts, *second.doubts])),
+        doubts=tuple(
+            dict.fromkeys(
+                [
+                    *first.doubts,
+                    *second.doubts,
+                    *far(f"{along} of {names[0]}", np.array(at), first),
+                    *far(f"{along} of {names[1]}", at * np.median(draws), second),
+                ]
+            )
+        ),
         interval=interval,
         picture=both_curves(first, second, names, at / 30, 30 * end, interval),
         about={"along": along, "at": float(at), "benchmark": first.benchmark},

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayescale.answer import Answer, check_interval, number, percent, quantiles, told
+from bayescale.ask.costs import costs_of
 from bayescale.ask.plan import Plan, believe, noise_worth, plan_runs
 from bayescale.errors import AskError
 from bayescale.prediction import COUNTS, Prediction
@@ -24,7 +25,6 @@ Floats = NDArray[np.float64]
 SPAN = 3.0  # a positive question whose interval spans such a factor goes by its log
 MOST_NEVER = 0.5  # share of infinite draws above which there is no width to shrink
 CHANCE = 0.99  # of unrelated draws, so many give less than what counts as told
-APART = 7_919  # keeps the noise of candidates apart from the noise in the question's draws
 CLOSE = 1.001  # a width so near counts as reached
 ADDED = ("cost", "reduction", "width_after", "worth", "rank", "chosen", "width_then")
 
@@ -71,10 +71,10 @@ def next_run(
         A row for each run that could be made: what `fit.predict` takes, and its cost.
     of
         The question: an answer or a prediction of this fit (its first row), or a draw for each of
-        the fit's, in their order. A prediction is asked again beside the candidates, so that a
-        family new to the fit is the same in both; in an answer and in draws it is another one.
-        Infinite draws ("never") count as the largest finite one. Rather a mean than a score, whose
-        noise no run takes away.
+        the fit's, in their order. A prediction is asked again beside the candidates. A family new
+        to the fit is the same in question and candidates where both have one seed. Infinite draws
+        ("never") count as the largest finite one. Rather a mean than a score, whose noise no run
+        takes away.
     cost
         Column of the cost; "flops" by default, else 6 x params x tokens, in FLOPs.
     batch
@@ -89,7 +89,7 @@ def next_run(
     interval
         Probability of the interval whose width is told.
     seed
-        Seed.
+        Seed; that of the question.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def next_run(
     if batch is not None and not (float(batch).is_integer() and batch >= 1):
         raise AskError(f"batch must be a whole number of runs, at least 1; given: {batch}")
     runs = _checked(candidates)
-    costs = _costs(runs, cost)
+    costs = costs_of(runs, cost)
     if budget is not None and not budget >= costs.min():
         raise AskError(
             f"a budget of {budget:g} affords none of the candidates: the cheapest costs "
@@ -212,36 +212,6 @@ def _checked(candidates: pd.DataFrame) -> pd.DataFrame:
     return candidates.reset_index(drop=True)
 
 
-def _costs(runs: pd.DataFrame, cost: str | None) -> Floats:
-    """Give the cost of each candidate."""
-    if cost is not None and cost not in runs:
-        raise AskError(
-            f"candidates have no column {cost!r} of costs{suggest(cost, map(str, runs.columns))}; "
-            f"they have {quoted(map(str, runs.columns))}"
-        )
-
-    def column(name: str) -> pd.Series:
-        if name not in runs:
-            return pd.Series(np.nan, index=runs.index)
-        return pd.to_numeric(runs[name], errors="coerce").astype(float)
-
-    if cost is not None:
-        values = column(cost)
-    else:
-        size = column("params_active").fillna(column("params"))
-        values = column("flops").fillna(6 * size * column("tokens"))
-    bad = ~((values > 0) & (values < np.inf))
-    if bad.any():
-        which = quoted(f"row {i + 1} ({values[i]:g})" for i in np.flatnonzero(bad))
-        what = cost or "flops (else 6 x params x tokens)"
-        raise AskError(
-            f"each candidate needs a positive cost in {what}; without one: {which}; name its "
-            "column with cost="
-        )
-    found: Floats = values.to_numpy(float)
-    return found
-
-
 def _draws(
     fit: Fit,
     runs: pd.DataFrame,
@@ -268,11 +238,12 @@ def _draws(
     # A cost that the fit does not read is not asked of it; other columns that it lacks are errors.
     only_cost = {cost, "flops"} - _readable(fit)
     queries = runs[[name for name in runs if name not in only_cost]]
-    lead = 0
-    if isinstance(of, Prediction):
-        queries, lead = _beside(fit, of, queries), 1
+    # The question's own run comes first, so that no candidate is taken for it; a family that is
+    # new to the fit is the same in all, by its name and the seed.
+    first = _asked_first(fit, of) if isinstance(of, Prediction) else queries.iloc[[0]]
+    queries = pd.concat([first, queries], ignore_index=True)
     # Both calls draw the same new members, and one the noise besides.
-    mean, score = (fit.predict(queries, kind=k, seed=seed + APART) for k in ("mean", "score"))
+    mean, score = (fit.predict(queries, kind=k, seed=seed) for k in ("mean", "score"))
     expected, measured = (p.draws.reshape(count, len(queries), -1) for p in (mean, score))
     if isinstance(of, Prediction):
         at = marks.index(of.frame["benchmark"].iloc[0])
@@ -285,7 +256,7 @@ def _draws(
             )
         marks = [benchmark]
     column = [list(fit.table.benchmarks.index).index(name) for name in marks]
-    return raw, expected[:, lead:, column], measured[:, lead:, column], mean.doubts
+    return raw, expected[:, 1:, column], measured[:, 1:, column], mean.doubts
 
 
 def _readable(fit: Fit) -> set[str]:
@@ -296,13 +267,13 @@ def _readable(fit: Fit) -> set[str]:
     return {*named, *fit.table.inputs, *fit.table.groups, *COUNTS}
 
 
-def _beside(fit: Fit, of: Prediction, queries: pd.DataFrame) -> pd.DataFrame:
-    """Put the query of a prediction's first row before the candidates."""
+def _asked_first(fit: Fit, of: Prediction) -> pd.DataFrame:
+    """Give the query of a prediction's first row."""
     readable, first = _readable(fit), of.frame.iloc[[0]]
     asked = first[[name for name in first if name in readable]].dropna(axis="columns")
     if fit.model.of_leaderboard and "run" in asked:
         asked = asked[["run"]]  # its own facts count
-    return pd.concat([asked, queries], ignore_index=True)
+    return asked
 
 
 def _scale(raw: Floats) -> tuple[Floats, str, Callable[[Floats], Floats], list[str]]:
@@ -391,6 +362,12 @@ def _sentence(frame: pd.DataFrame, about: dict[str, Any], interval: float, cost:
         return ", ".join(words) or f"the run of cost {told(row['cost'])}"
 
     now, then = about["width"], about["width_batch"]
+    if not frame["worth"].any():
+        return (
+            f"None of these runs is known to tell anything of the question, whose {interval:.0%} "
+            f"interval is {told(now)} wide; the best guess is "
+            f"{'; '.join(named(row) for _, row in chosen.iterrows())}."
+        )
     narrower = percent(1 - then / now) if now else "not"
     more = about["runs_planned"] - len(chosen)
     first = f" (and {more} more: {told(about['width_planned'])})" if more else ""

@@ -124,7 +124,8 @@ def _check(fit: Fit, scores: pd.DataFrame, chance: float, items: float | None) -
         raise AskError(f"items must be at least 1; given: {items:g}")
     values = pd.to_numeric(scores["score"], errors="coerce")
     if bad := list(scores["score"][~values.between(0, 1)]):
-        raise AskError(f"scores are shares in [0, 1]; given: {quoted(map(str, bad))}")
+        hint = "; divide percents by 100" if (values > 1).any() else ""
+        raise AskError(f"scores are shares in [0, 1]; given: {quoted(map(str, bad))}{hint}")
     told = scores.get("stderr", pd.Series(dtype=float))
     errors = pd.to_numeric(told, errors="coerce")
     if bad := list(told[(errors < 0) | (errors.isna() & told.notna())]):
@@ -137,16 +138,18 @@ def _doubts(
 ) -> tuple[str, ...]:
     doubts = []
     if scores < FEW:
-        doubts.append(f"{scores} scores say little of {name}: its place is mostly the prior's")
+        few = "one score says" if scores == 1 else f"{scores} scores say"
+        doubts.append(f"{few} little of {name}: its place is mostly the prior's")
     if placed.diagnosis.verdict is not Verdict.GOOD:
-        doubts.append(f"the sampler's verdict on the place: {placed.diagnosis.verdict}")
+        reasons = " ".join(placed.diagnosis.sentences)
+        doubts.append(f"the sampler's verdict on the place: {placed.diagnosis.verdict} {reasons}")
     weight = np.median(placed.sites["weight"], axis=0)
     strongest = (known[0].mean(axis=0) @ weight).max()
     beyond = int(((asked[0].mean(axis=0) @ weight) > strongest).sum())
     if beyond:
         doubts.append(
             f"{beyond} of {asked.shape[2]} rows are beyond the strongest run with a score on "
-            f"{name}: an extrapolation that no score checks"
+            f"{name}: an extrapolation that no score of it checks"
         )
     return tuple(doubts)
 

@@ -19,6 +19,7 @@ from bayescale.ask.curve import (
     inputs_range,
     path_curve,
 )
+from bayescale.asked import UNCHECKED
 from bayescale.errors import AskError
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def required(
     if rule not in (None, OPTIMAL):
         raise AskError(f'rule must be "{OPTIMAL}" or left out; given: {rule!r}')
     move = best_path(fit, want, given, benchmark=benchmark, seed=seed) if rule else None
-    curve = path_curve(fit, want, given, benchmark=benchmark, seed=seed, move=move)
+    known = not fit.model.of_leaderboard
+    curve = path_curve(fit, want, given, benchmark=benchmark, seed=seed, move=move, optimal=known)
     check_target(curve, target)
     draws = first_reached(curve, float(target))
     enough = float(np.quantile(draws, probability, method="inverted_cdf"))
@@ -66,7 +68,7 @@ def required(
     if np.isfinite(enough) and enough > FAR * largest:
         doubts.append(
             f"{told(enough)} {want} are {told(enough / largest)} times the largest of the fit "
-            f"({told(largest)}): an extrapolation that no measurement checks"
+            f"({told(largest)}): {UNCHECKED}"
         )
     start = enough_before(curve, float(target), draws)
     if start.any():

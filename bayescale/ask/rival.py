@@ -11,11 +11,13 @@ from scipy.optimize import brentq
 from bayescale.answer import percent, quantiles, told
 from bayescale.ask.best import Best
 from bayescale.ask.costs import size, tokens
-from bayescale.ask.curve import RATIO, Floats, positive, solve
+from bayescale.ask.curve import RATIO, Floats, positive
+from bayescale.ask.search import solve
 from bayescale.errors import AskError
 from bayescale.validation import quoted
 
 OVER = 1.001  # the budget, for a rival that is given with few digits
+SPENT = 0.01  # of the budget: what a rival leaves unspent is worth a word
 LEAST, STEPS = 1e-12, 24  # of the budget: how little compute a rival's loss is looked for at
 
 
@@ -27,6 +29,8 @@ class Rival:
     ----------
     inputs
         Those that were given, and tokens a parameter.
+    unspent
+        Share of the budget that it leaves.
     regret
         Its loss above the best, shape (draw,).
     wasted
@@ -36,6 +40,7 @@ class Rival:
     """
 
     inputs: dict[str, float]
+    unspent: float
     regret: Floats
     wasted: Floats
     fewer: float
@@ -90,6 +95,7 @@ def against(
     told_ratio = float(tokens({**whole, **best.task.tied(whole)})) / float(size(whole))
     return Rival(
         {**{n: whole[n] for n in names if n in plan or n == best.task.spent}, RATIO: told_ratio},
+        max(1 - price / budget, 0.0),
         rival_loss - loss,
         1 - _enough(best, rival_loss, budget) / budget,
         float(np.mean(told_of[RATIO] < told_ratio)),
@@ -127,9 +133,12 @@ def _enough(best: Best, loss: Floats, budget: float) -> Floats:
 def rival_sentence(rival: Rival, interval: float) -> str:
     """Say how probable it is that a rival's ratio is too high, or too low, and what it costs."""
     middle, low, high = map(float, quantiles(rival.wasted, interval).values())
+    left = ""
+    if rival.unspent > SPENT:
+        left = f", of which it leaves {percent(rival.unspent)} unspent"
     share, side = max((rival.fewer, "fewer"), (1 - rival.fewer, "more"))
     return (
         f"The rival has {told(rival.inputs[RATIO])} tokens a parameter: with probability "
         f"{percent(share)} {side} are best, and it wastes {percent(middle)} of the compute "
-        f"({percent(low)} to {percent(high)})."
+        f"({percent(low)} to {percent(high)}){left}."
     )

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 array_stats: Any = untyped  # it says it is typed, but its functions are not
 REFIT = ("auto", "never", "always")
 LEAST_EFFECTIVE = 100.0  # draws that must count
+ODD = 0.01  # probability of a measurement so far out, on either side: worth a word
 FEW = 20.0  # samples within a draw that must count, in the median
 
 
@@ -77,12 +78,20 @@ def update(
         assert weighted is not None
         after, evidence = _reweighted(fit, new, joint, weighted, why)
     frame, draws = before
+    doubts = [] if fit.verdict_ok else [f"the sampler's verdict: {fit.summary().verdict}"]
+    odd = frame[(frame["probability_below"] - 0.5).abs() > 0.5 - ODD / 2]
+    if len(odd):
+        which = quoted([f"{row.run} on {row.benchmark}" for row in odd.itertuples()], most=5)
+        doubts.append(
+            f"the fit gave {which} a probability below {ODD:g} of being as far out: look at these "
+            "measurements, and whether the law holds for their runs"
+        )
     return Answer(
         question="update",
         frame=frame,
         draws=draws,
         sentence=_sentence(evidence, new, frame, interval),
-        doubts=tuple([] if fit.verdict_ok else [f"the sampler's verdict: {fit.summary().verdict}"]),
+        doubts=tuple(doubts),
         interval=interval,
         picture=_picture(fit, after, new, interval, seed),
         about=dataclasses.asdict(evidence),
@@ -373,11 +382,11 @@ def _sentence(evidence: Evidence, new: Table, frame: pd.DataFrame, interval: flo
 
 
 def _picture(fit: Fit, after: Fit, new: Table, interval: float, seed: int) -> pd.DataFrame:
-    """Give expected values of the new runs on every benchmark, before and after."""
+    """Give what the new runs would be measured at on every benchmark, before and after."""
     rows = _rows(fit, new)
     parts = []
     for when, one in (("before", fit), ("after", after)):
-        found = one.predict(rows, kind="mean", interval=interval, seed=seed)
+        found = one.predict(rows, kind="score", interval=interval, seed=seed)
         names = np.repeat(new.runs.index, len(fit.table.benchmarks))
         summary = found.frame[["benchmark"]].assign(when=when, run=names)
         parts.append(summary.assign(**quantiles(found.draws, interval)))

@@ -31,7 +31,7 @@ def draw(answer: Answer, ax: Any = None) -> AxesGrid:
         observed = answer.frame[answer.frame[by] == name]
         _panel(axes, rows, observed.set_index(within)["observed"], within, answer.interval)
         axes.set_title(str(name), color=INK, fontsize="medium")
-        words = "expected value" if by == "run" else f"expected {name}"
+        words = "measured value" if by == "run" else f"measured {name}"
         axes.set_xlabel(f"{words} ({answer.interval:.0%} interval)")
     handles = [
         Line2D([], [], color=colour, marker=marker, label=f"{when} the new scores")
