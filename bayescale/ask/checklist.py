@@ -9,7 +9,7 @@ Source: Li, Kudugunta and Zettlemoyer 2025, arXiv:2502.18969 ((Mis)Fitting).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -131,10 +131,14 @@ def _data(fit: Fit) -> Iterator[Item]:
 
 def _fitting(fit: Fit) -> Iterator[Item]:
     model, section = fit.model, "fit"
-    yield section, "likelihood", f"{model.noise.name}: {_first_line(model.noise.function)}"
+    yield section, "likelihood", model.noise.name
     priors = model.priors()
-    rows = priors.drop_duplicates("coefficient").itertuples()
-    yield section, "priors", "; ".join(f"{r.coefficient} about {r.median:.3g}" for r in rows)
+    ends = priors.drop_duplicates("coefficient").set_index("coefficient")
+    told_each = [
+        f"{name} {row['median']:.3g} ({row['lower_0.9']:.3g} to {row['upper_0.9']:.3g})"
+        for name, row in ends.iterrows()
+    ]
+    yield section, "priors: median and 90% interval", "; ".join(told_each)
     pooled = [
         f"{name} by {rule.group}" + ("" if rule.spread is not None else " (separate)")
         for name, rules in model.pooling.items()
@@ -146,10 +150,6 @@ def _fitting(fit: Fit) -> Iterator[Item]:
     yield section, "seed", str(fit.seed)
     reference = ", ".join(f"{k} {told(float(v))}" for k, v in model.reference.items())
     yield section, "inputs are divided by", reference or "nothing"
-
-
-def _first_line(function: Any) -> str:
-    return (function.__doc__ or "").strip().split("\n")[0].rstrip(".")
 
 
 def _validation(fit: Fit) -> Iterator[Item]:

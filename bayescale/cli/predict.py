@@ -41,7 +41,7 @@ EXAMPLES = examples(
     "bayescale predict skills.nc --family qwen2 --params 72B --tokens 7T",
     "bayescale predict skills.nc --params 8B --tokens 15T --benchmark MMLU --kind mean",
     "bayescale predict skills.nc --family qwen2 --family mine --params 1B..1T --tokens 1T~15T",
-    "bayescale predict skills.nc --run google/gemma-2-9b --benchmark GSM8K --json",
+    "bayescale predict skills.nc --run gemma-2-9b --benchmark GSM8K --json",
     "bayescale predict skills.nc --rows rows.csv --csv predicted.csv",
     "bayescale predict chinchilla.nc --params 7B --tokens 2T --kind mean",
     "bayescale predict skills.nc --params 70B --tokens 15T --backtest card.json",
