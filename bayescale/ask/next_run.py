@@ -81,7 +81,7 @@ def next_run(
         How many runs to choose, one by default; fewer where no further one can be told to help.
     width
         Width that the interval is to come down to. What is chosen is then the cheapest set found
-        that is expected to reach it, the best for its cost first; with `batch`, so many of it.
+        that is expected to reach it, the cheapest run first; with `batch`, so many of it.
     budget
         Most that the batch may cost, in the unit of the cost.
     benchmark

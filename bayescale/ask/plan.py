@@ -136,8 +136,8 @@ def plan_runs(
         Share of the variance below which a reduction counts as none.
     enough
         Share of the variance that is to go. When it is gone, the dearest runs that are not needed
-        for it, given the others, are dropped, and the rest is chosen in the usual order; where it
-        cannot be, all that is affordable is chosen.
+        for it, given the others, are dropped, and the rest is put in the order of cost; where it
+        cannot be, all that is affordable is chosen, in the usual order.
 
     Returns
     -------
@@ -179,18 +179,9 @@ def plan_runs(
             rest = [other for other in chosen if other != run]
             if rest and gone(belief.after_all(rest)) >= enough:
                 chosen = rest
-        chosen = _best_first(belief, costs, chosen)
+        chosen = sorted(chosen, key=lambda run: costs[run])
     together = [gone(belief.after_all(chosen[: i + 1])) for i in range(len(chosen))]
     return Plan(reduction, worth, tuple(chosen), tuple(together))
-
-
-def _best_first(belief: Belief, costs: Floats, runs: list[int]) -> list[int]:
-    """Order runs by their information for the cost, each given those before it."""
-    order: list[int] = []
-    while rest := [run for run in runs if run not in order]:
-        rate = -np.log1p(-belief.after_all(order).taken()) / costs
-        order.append(max(rest, key=lambda run: float(rate[run])))
-    return order
 
 
 def noise_worth(residuals: Floats) -> Floats:
