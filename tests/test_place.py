@@ -142,7 +142,7 @@ KNOWN = {"run": ["llama-2-7b", "llama-2-13b"], "benchmark": "new", "score": [0.2
         ({"benchmark": ["new", "newer"]}, {}, "one benchmark is placed at a time"),
         ({"score": [0.2, 1.3]}, {}, "shares in .0, 1.; given: .*1.3"),
         ({"score": [0.2, np.nan]}, {}, "shares in .0, 1."),
-        ({"stderr": [0.1, -0.1]}, {}, "stderr cannot be negative"),
+        ({"stderr": [0.1, -0.1]}, {}, "stderr is a number, not below 0"),
         ({}, {"chance": 1.0}, "chance must be in"),
         ({}, {"items": 0.0}, "items must be at least 1"),
         ({}, {"interval": 1.0}, "interval must lie strictly between"),

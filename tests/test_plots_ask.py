@@ -300,7 +300,7 @@ def test_update_draws_before_after_and_what_was_observed() -> None:
     assert legend_texts(axes) == ["before the new scores", "after the new scores", "observed"]
     [axes] = drawn(update(9, 1))
     assert ticks(axes) == [f"run-{i}" for i in range(9)]
-    assert axes.get_xlabel() == "expected mark-0 (90% interval)"
+    assert axes.get_xlabel() == "measured mark-0 (90% interval)"
     assert len(drawn(update(2, 5))) == 2
 
 
