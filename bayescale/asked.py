@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayescale.counts import format_count
+from bayescale.answer import told
 from bayescale.evaluate import Evaluation
 from bayescale.layout import Layout
 from bayescale.unknown import Between, drawn_between
@@ -92,8 +92,8 @@ def beyond(name: str, values: Any, seen: Any) -> list[str]:
         (asked.min(), known.min() / asked.min(), "below", known.min()),
     )
     return [
-        f"{name} of {format_count(value)} is {times:.0f} times {where} the fit's "
-        f"{format_count(end)}: {UNCHECKED}"
+        f"{name} of {told(float(value))} is {times:.0f} times {where} the fit's "
+        f"{told(float(end))}: {UNCHECKED}"
         for value, times, where, end in ends
         if times > FAR
     ]

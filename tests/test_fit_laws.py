@@ -177,7 +177,7 @@ def test_a_perplexity_is_not_taken_for_a_loss_in_silence(derived: bs.Fit) -> Non
 def test_an_extrapolation_of_an_input_that_follows_from_others_is_told(derived: bs.Fit) -> None:
     inside, beyond = (derived.predict(params=n, tokens=100 * n) for n in (1e9, 1e11))
     assert not any("beyond" in doubt for doubt in inside.doubts)
-    assert any("flops of 6e+24 is 100 times beyond" in doubt for doubt in beyond.doubts)
+    assert any("flops of 6e24 is 100 times beyond" in doubt for doubt in beyond.doubts)
     assert not any("multiplier" in doubt for doubt in beyond.doubts)
     assert str(beyond).splitlines()[1].split()[:2] == ["100B", "10T"]
 

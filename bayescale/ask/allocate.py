@@ -64,7 +64,7 @@ def allocate(
     doubts += beyond("a budget", budget, seen["flops"])
     for name in COUNTED:
         if name in told_of:
-            doubts += beyond(f"a median of {name}", np.median(told_of[name]), seen[name])
+            doubts += beyond(name, np.median(told_of[name]), seen[name])
     sentence = _sentence(told_of, budget, interval)
     if served is not None:
         about["served"] = float(served)

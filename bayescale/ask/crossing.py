@@ -72,7 +72,7 @@ def crossing(
     }
     met = draws[np.isfinite(draws)]
     place = np.median(met) if len(met) else np.nan
-    distant = far(f"{along} where they cross, in the median", place, first)
+    distant = far("a median crossing", place, first)
     return Answer(
         question="crossing",
         frame=pd.DataFrame([row]),

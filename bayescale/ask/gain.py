@@ -70,8 +70,8 @@ def gain(
                 [
                     *first.doubts,
                     *second.doubts,
-                    *far(f"{along} of {names[0]}", np.array(at), first),
-                    *far(f"{along} of {names[1]}", at * np.median(draws), second),
+                    *far(along, np.array(at), first),
+                    *far(along, at * np.median(draws), second),
                 ]
             )
         ),
