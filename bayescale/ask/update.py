@@ -383,11 +383,16 @@ def _sentence(evidence: Evidence, new: Table, frame: pd.DataFrame, interval: flo
 
 def _picture(fit: Fit, after: Fit, new: Table, interval: float, seed: int) -> pd.DataFrame:
     """Give what the new runs would be measured at on every benchmark, before and after."""
-    rows = _rows(fit, new)
+    marks = list(fit.table.benchmarks.index)
+    names = np.repeat([str(run) for run in new.runs.index], len(marks))
     parts = []
     for when, one in (("before", fit), ("after", after)):
-        found = one.predict(rows, kind="score", interval=interval, seed=seed)
-        names = np.repeat(new.runs.index, len(fit.table.benchmarks))
-        summary = found.frame[["benchmark"]].assign(when=when, run=names)
-        parts.append(summary.assign(**quantiles(found.draws, interval)))
+        if fit.model.of_leaderboard:
+            # `predict` would judge all draws of the new fit first, longer work than all else.
+            layout = lay_out_runs(one, _queries(one, new), seed=seed)
+            draws = layout.evaluate(seed).score.reshape(layout.draws, -1)
+        else:
+            draws = one.predict(_rows(fit, new), kind="score", seed=seed).draws
+        summary = pd.DataFrame({"benchmark": marks * len(new.runs), "when": when, "run": names})
+        parts.append(summary.assign(**quantiles(draws, interval)))
     return pd.concat(parts, ignore_index=True)
