@@ -255,7 +255,7 @@ class Questions:
         other
             A second fit, of another law, that `b` is asked of.
         within
-            Where to look; from the smallest run of the fit to a million times the largest by
+            Where to look; from the smallest run of the fit to a thousand times the largest by
             default.
         benchmark, interval, seed
             As of `required`.
@@ -605,7 +605,7 @@ class Questions:
         interval
             Probability of the interval whose width is told.
         seed
-            Seed.
+            Seed; that of the question.
 
         Returns
         -------

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from bayescale.answer import number
 from bayescale.ask.costs import DATA, SIZES, Cost, Inputs, serving, usual_cost
 from bayescale.ask.curve import RATIO, Floats, Move, inputs_range, one_benchmark, positive
 from bayescale.ask.optimum import Task, optimum
@@ -153,7 +154,7 @@ def best_of(
     raw = _chosen_by([c.name for c in model.law.columns])
     if cost is not None and served is not None:
         raise AskError("give cost= or served=, not both: a cost of your own counts what it likes")
-    if served is not None and not 0 < served < np.inf:
+    if served is not None and not 0 < number("served", served) < np.inf:
         raise AskError(f"served must be a positive number of tokens; given: {served:g}")
     used = cost or usual_cost(raw, model.law.name)
     if cost is not None:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bayescale.answer import Answer, check_interval, percent, quantiles, told
-from bayescale.ask.curve import Floats, higher_is_better, inputs_range
-from bayescale.ask.pairs import both_curves, far, label, pair, some_draws
+from bayescale.ask.curve import Floats, far, higher_is_better, inputs_range
+from bayescale.ask.pairs import both_curves, label, pair, some_draws
 from bayescale.ask.search import solve
 from bayescale.errors import AskError
 
@@ -80,12 +80,12 @@ def crossing(
         sentence=_sentence(row, names, met, interval),
         doubts=tuple(dict.fromkeys([*first.doubts, *second.doubts, *distant])),
         interval=interval,
-        picture=both_curves(first, second, names, low, min(high, _far(draws, high)), interval),
+        picture=both_curves(first, second, names, low, min(high, _shown_to(draws, high)), interval),
         about={"along": along, "benchmark": first.benchmark, "a": names[0], "b": names[1]},
     )
 
 
-def _far(draws: Floats, high: float) -> float:
+def _shown_to(draws: Floats, high: float) -> float:
     finite = draws[np.isfinite(draws)]
     return 10 * float(np.quantile(finite, 0.95)) if len(finite) else high
 

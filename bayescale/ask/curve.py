@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayescale.answer import number
 from bayescale.ask.search import solve
-from bayescale.asked import UNCHECKED, Asked
+from bayescale.asked import UNCHECKED, Asked, beyond
 from bayescale.compute import ACTIVE, COMPUTE, FLOPS_PER_TOKEN, completed
 from bayescale.errors import AskError
 from bayescale.predict import ask
@@ -289,6 +290,11 @@ def inputs_range(fit: Fit, name: str) -> tuple[float, float]:
     return (float(values.min()), float(values.max())) if len(values) else (1.0, 1.0)
 
 
+def far(name: str, values: Any, curve: Curve) -> list[str]:
+    """Say where places on a curve lie far outside the fit's."""
+    return beyond(name, values, np.array(inputs_range(curve.fit, curve.along)))
+
+
 def one_benchmark(fit: Fit, benchmark: str | None) -> str:
     """Check the name of a response; it may be left out where the fit has one.
 
@@ -337,7 +343,5 @@ def positive(name: str, value: Any) -> float:
 def _check_positive(name: str, value: Any) -> None:
     if isinstance(value, Between):
         return
-    if not (np.isscalar(value) and isinstance(value, int | float | np.number)):
-        raise AskError(f"{name} must be one number, such as 7e9; given: {value!r}")
-    if not 0 < float(value) < np.inf:
+    if not 0 < number(name, value) < np.inf:
         raise AskError(f"{name} must be a positive number; given: {value:g}")

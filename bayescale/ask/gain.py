@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bayescale.answer import Answer, check_interval, number, percent, quantiles, told
-from bayescale.ask.curve import first_reached
-from bayescale.ask.pairs import both_curves, evenly, far, label, pair, some_draws
+from bayescale.ask.curve import far, first_reached
+from bayescale.ask.pairs import both_curves, evenly, label, pair, some_draws
 from bayescale.errors import AskError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def gain(
                 [
                     *first.doubts,
                     *second.doubts,
-                    *far(along, np.array(at), first),
+                    *far(along, at, first),
                     *far(along, at * np.median(draws), second),
                 ]
             )

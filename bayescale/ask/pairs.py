@@ -10,8 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayescale.answer import quantiles, told
-from bayescale.ask.curve import Curve, Floats, inputs_range, path_curve
-from bayescale.asked import beyond
+from bayescale.ask.curve import Curve, Floats, path_curve
 from bayescale.errors import AskError
 from bayescale.rows import group_names
 from bayescale.validation import quoted
@@ -76,11 +75,6 @@ def some_draws(curve: Curve, x: Floats, count: int) -> Floats:
         wide = np.broadcast_to(x[:1], (curve.draws, x.shape[1])).copy()
         wide[at] = x
     return curve(wide)[at]
-
-
-def far(name: str, values: Any, curve: Curve) -> list[str]:
-    """Say where places on a curve lie far outside the fit's."""
-    return beyond(name, values, np.array(inputs_range(curve.fit, curve.along)))
 
 
 def evenly(draws: int, count: int) -> NDArray[np.int_]:

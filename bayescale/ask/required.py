@@ -14,18 +14,17 @@ from bayescale.ask.curve import (
     OPTIMAL,
     Curve,
     enough_before,
+    far,
     first_reached,
     higher_is_better,
     inputs_range,
     path_curve,
 )
-from bayescale.asked import UNCHECKED
 from bayescale.errors import AskError
 
 if TYPE_CHECKING:
     from bayescale.fit import Fit
 
-FAR = 3.0  # times the largest of the fit: worth a word
 SHOWN = 60  # points of the picture's curve
 
 
@@ -48,8 +47,8 @@ def required(
     if rule not in (None, OPTIMAL):
         raise AskError(f'rule must be "{OPTIMAL}" or left out; given: {rule!r}')
     move = best_path(fit, want, given, benchmark=benchmark, seed=seed) if rule else None
-    known = not fit.model.of_leaderboard
-    curve = path_curve(fit, want, given, benchmark=benchmark, seed=seed, move=move, optimal=known)
+    splits = not fit.model.of_leaderboard
+    curve = path_curve(fit, want, given, benchmark=benchmark, seed=seed, move=move, optimal=splits)
     check_target(curve, target)
     draws = first_reached(curve, float(target))
     enough = float(np.quantile(draws, probability, method="inverted_cdf"))
@@ -64,12 +63,8 @@ def required(
         "never": never,
     }
     doubts = [*curve.doubts]
-    largest = inputs_range(fit, want)[1]
-    if np.isfinite(enough) and enough > FAR * largest:
-        doubts.append(
-            f"{told(enough)} {want} are {told(enough / largest)} times the largest of the fit "
-            f"({told(largest)}): {UNCHECKED}"
-        )
+    if np.isfinite(enough):
+        doubts += far(want, enough, curve)
     start = enough_before(curve, float(target), draws)
     if start.any():
         doubts.append(
