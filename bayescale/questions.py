@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 if TYPE_CHECKING:
-    from bayescale.answer import Answer
-    from bayescale.fit import Fit
-    from bayescale.prediction import Prediction
-    from bayescale.table import Table
+    from bayescale.ask.answer import Answer
+    from bayescale.fits import Fit
+    from bayescale.predict.prediction import Prediction
+    from bayescale.tables.table import Table
 
 
 class Questions:
@@ -514,7 +514,7 @@ class Questions:
         q are the expected scores of the skills' anchors (of all benchmarks, where a model has no
         skills), as shares of the room above chance, in the draws of the fit. The fit stays as it
         is: a small regression learns the level, the weights, how far the features are bounded, the
-        ends of the curve, and how far runs depart from it. `bayescale.ask.placement.PRIORS` has
+        ends of the curve, and how far runs depart from it. `bayescale.ask.kit.placement.PRIORS` has
         its priors.
 
         Parameters

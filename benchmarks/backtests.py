@@ -28,10 +28,10 @@ from typing import Any
 from stacking import CASES, models_of
 
 import bayescale as bs
-from bayescale.backtest import Backtest
-from bayescale.cards import customise
-from bayescale.files import write_json
-from bayescale.runtime import keep_compiled
+from bayescale.backtesting.run import Backtest
+from bayescale.base.files import write_json
+from bayescale.base.runtime import keep_compiled
+from bayescale.models.cards import customise
 
 LEADERBOARD = "open-llm-leaderboard"
 MODELS = ("skills", "compute", "observational")

@@ -33,13 +33,13 @@ from scipy.spatial import ConvexHull
 from scipy.special import logsumexp
 
 import bayescale as bs
-from bayescale.cards import load_model, model_from_card, model_of_law, own_table
-from bayescale.estimates import law_draws
-from bayescale.files import atomic_path
-from bayescale.fit import DRAWS, Fit
-from bayescale.parts import find_part
-from bayescale.runtime import keep_compiled
-from bayescale.table import Table
+from bayescale.base.files import atomic_path
+from bayescale.base.runtime import keep_compiled
+from bayescale.fits import DRAWS, Fit
+from bayescale.inference.estimates import law_draws
+from bayescale.models.cards import load_model, model_from_card, model_of_law, own_table
+from bayescale.parts.part import find_part
+from bayescale.tables.table import Table
 
 RESULTS = Path(__file__).parent / "results" / "catalogue.json"
 Array = np.ndarray[Any, Any]

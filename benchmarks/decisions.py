@@ -30,15 +30,15 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale.backtest import held_out
-from bayescale.cards import customise, model_of_law
-from bayescale.decisions import RANKING, decide, decision_scores, matched_pairs, ranked
-from bayescale.files import write_json
-from bayescale.model import Model
-from bayescale.runtime import keep_compiled
-from bayescale.splits import Fold, Split
-from bayescale.table import Table
-from bayescale.workers import fit_folds
+from bayescale.backtesting.decisions import RANKING, decide, decision_scores, matched_pairs, ranked
+from bayescale.backtesting.run import held_out
+from bayescale.backtesting.splits import Fold, Split
+from bayescale.backtesting.workers import fit_folds
+from bayescale.base.files import write_json
+from bayescale.base.runtime import keep_compiled
+from bayescale.models.cards import customise, model_of_law
+from bayescale.models.model import Model
+from bayescale.tables.table import Table
 
 LAW = "chinchilla"
 BEST = "ranking by the best run of the largest training budget"

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import bayescale as bs
-from bayescale.files import write_json
+from bayescale.base.files import write_json
 
 FAMILIES = [
     *("bloom", "falcon-rw", "gemma", "gpt2", "llama", "llama-2", "meta-llama-3", "mpt", "olmo"),

@@ -9,7 +9,7 @@ import ast
 import inspect
 import statistics
 
-from bayescale.parts import parts
+from bayescale.parts.part import parts
 
 
 def main() -> None:

@@ -31,14 +31,14 @@ import pandas as pd
 import tomli_w
 
 import bayescale as bs
-from bayescale.cards import model_from_card
-from bayescale.estimates import law_draws
-from bayescale.files import write_json
-from bayescale.refit import fold_fitter
-from bayescale.runtime import keep_compiled
-from bayescale.scores import cluster_bootstrap, coverage, crps, interval_score
-from bayescale.splits import Fold, Split
-from bayescale.table import Table
+from bayescale.backtesting.refit import fold_fitter
+from bayescale.backtesting.scores import cluster_bootstrap, coverage, crps, interval_score
+from bayescale.backtesting.splits import Fold, Split
+from bayescale.base.files import write_json
+from bayescale.base.runtime import keep_compiled
+from bayescale.inference.estimates import law_draws
+from bayescale.models.cards import model_from_card
+from bayescale.tables.table import Table
 
 Card = dict[str, Any]
 

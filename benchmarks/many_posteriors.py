@@ -16,10 +16,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from bayescale.model import Model
-from bayescale.noises.log_scale import TINY
-from bayescale.rows import Rows
-from bayescale.sampler import (
+from bayescale.inference.sampler import (
     CHUNK,
     FIRST_STEP,
     JITTER,
@@ -29,6 +26,9 @@ from bayescale.sampler import (
     Program,
     pure_program,
 )
+from bayescale.models.model import Model
+from bayescale.models.rows import Rows
+from bayescale.noises.log_scale import TINY
 
 CHAINS = 2
 WINDOWS, MORE_WINDOWS, DRAWS = 5, 2, 500  # draws of each chain
@@ -111,7 +111,7 @@ class _Batch:
         draws: int,
         tell: Tell,
     ) -> tuple[_Chains, Arrays, NDArray[Any]]:
-        """Adapt in windows, as `bayescale.sampler.sample` does, and draw."""
+        """Adapt in windows, as `bayescale.inference.sampler.sample` does, and draw."""
         shape = chains.positions.shape[:2]
         for window in range(windows + 1):
             adapting = window < windows

@@ -52,19 +52,19 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import quantiles
+from bayescale.ask.answer import quantiles
 from bayescale.ask.next_run import next_run
-from bayescale.cards import customise, model_of_law
-from bayescale.diagnostics import largest_r_hat
-from bayescale.files import write_json
-from bayescale.fit import Fit
-from bayescale.labels import to_datasets
-from bayescale.model import Model
-from bayescale.rows import Rows
-from bayescale.runtime import keep_compiled
-from bayescale.sampler import Program, Start, compile_program, sample
-from bayescale.simulate import simulate
-from bayescale.table import Table
+from bayescale.base.files import write_json
+from bayescale.base.runtime import keep_compiled
+from bayescale.fits import Fit
+from bayescale.inference.diagnostics import largest_r_hat
+from bayescale.inference.labels import to_datasets
+from bayescale.inference.sampler import Program, Start, compile_program, sample
+from bayescale.models.cards import customise, model_of_law
+from bayescale.models.model import Model
+from bayescale.models.rows import Rows
+from bayescale.models.simulate import simulate
+from bayescale.tables.table import Table
 
 FINAL_SEED = 40_000  # of the truths that are reported; develop with others
 TRUTHS = 50

@@ -6,7 +6,7 @@ The runs, rivals and question of `next_run.py`, with Chinchilla's law linearised
 its noise known, so that a posterior is Normal and its width does not depend on what is measured:
 
 - greedy: the best run for each FLOP until the width of the best rival is reached;
-- planned: the cheapest set that `bayescale.ask.plan` finds for that width;
+- planned: the cheapest set that `bayescale.ask.kit.plan` finds for that width;
 - bound: no set is cheaper. Runs may be made in part, which makes the problem convex; for each
   price of a FLOP the least of variance and price gives a bound (Lagrangian duality).
 
@@ -24,8 +24,8 @@ import numpy as np
 from next_run import BUDGET, CANDIDATES, COSTS, NOISE, OFF, QUESTION, REFERENCE, STARTED
 from scipy.optimize import minimize
 
-from bayescale.ask.plan import Belief, plan_runs
-from bayescale.files import write_json
+from bayescale.ask.kit.plan import Belief, plan_runs
+from bayescale.base.files import write_json
 
 MEDIANS = np.array([1.8, 0.3, 0.3, 0.35, 0.35])  # priors of E, A, B, alpha, beta
 FACTORS = np.array([1.35, 3.0, 3.0, 1.65, 1.65])

@@ -44,13 +44,13 @@ from observational_tasks import (
 )
 
 import bayescale as bs
-from bayescale.baselines import DRAWS, ENOUGH
-from bayescale.cards import model_from_card
-from bayescale.files import write_json
-from bayescale.model import Model
-from bayescale.records import records_dir
-from bayescale.scores import cluster_bootstrap, coverage, crps, interval_score
-from bayescale.table import Table
+from bayescale.backtesting.baselines import DRAWS, ENOUGH
+from bayescale.backtesting.scores import cluster_bootstrap, coverage, crps, interval_score
+from bayescale.base.files import write_json
+from bayescale.base.records import records_dir
+from bayescale.models.cards import model_from_card
+from bayescale.models.model import Model
+from bayescale.tables.table import Table
 
 Floats = NDArray[np.float64]
 
@@ -113,7 +113,7 @@ def recalibrated(
 ) -> Predicted:
     """The paper's regression with intervals from its errors on training runs.
 
-    As in `bayescale.baselines`: quantiles of a task's own errors, or of all of its kind where they
+    As in `bayescale.backtesting.baselines`: quantiles of a task's own errors, or of all of its kind where they
     are few.
     """
     point = regression(task, train, test)

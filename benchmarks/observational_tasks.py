@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale.datasets import table_folder
-from bayescale.table import Table
+from bayescale.tables.named import table_folder
+from bayescale.tables.table import Table
 
 LEADERBOARD = ("MMLU", "ARC", "HellaSwag", "Winogrande", "TruthfulQA", "GSM8K")
 STANDARD = (*LEADERBOARD, "XWinograd", "HumanEval")

@@ -20,12 +20,12 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale.cards import customise
-from bayescale.files import write_json
-from bayescale.refit import FoldPrediction, fold_fitter
-from bayescale.runtime import keep_compiled
-from bayescale.scores import crps, interval_score
-from bayescale.splits import Fold, Split
+from bayescale.backtesting.refit import FoldPrediction, fold_fitter
+from bayescale.backtesting.scores import crps, interval_score
+from bayescale.backtesting.splits import Fold, Split
+from bayescale.base.files import write_json
+from bayescale.base.runtime import keep_compiled
+from bayescale.models.cards import customise
 
 SHARE = {"loss": 300.0, "accuracy_17": 20.0}
 CARD = {"loss": "overtraining", "accuracy_17": "overtraining-downstream"}

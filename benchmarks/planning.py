@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale.files import write_json
-from bayescale.fit import versions
-from bayescale.runtime import keep_compiled
+from bayescale.base.files import write_json
+from bayescale.base.runtime import keep_compiled
+from bayescale.fits import versions
 
 RESULTS = Path(__file__).resolve().parent / "results" / "planning.json"
 BUDGET = 5.88e23

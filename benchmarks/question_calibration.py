@@ -31,14 +31,14 @@ from recovery import simulated
 from uniformity import ecdf_band, stay_probability, uniform_p_value
 
 import bayescale as bs
-from bayescale.cards import customise, model_of_law
-from bayescale.diagnostics import largest_r_hat
-from bayescale.files import write_json
-from bayescale.fit import versions
-from bayescale.labels import to_datasets
-from bayescale.rows import Rows
-from bayescale.sampler import compile_program, sample
-from bayescale.simulate import simulate
+from bayescale.base.files import write_json
+from bayescale.fits import versions
+from bayescale.inference.diagnostics import largest_r_hat
+from bayescale.inference.labels import to_datasets
+from bayescale.inference.sampler import compile_program, sample
+from bayescale.models.cards import customise, model_of_law
+from bayescale.models.rows import Rows
+from bayescale.models.simulate import simulate
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))  # a fit of given draws, as the tests make it

@@ -46,16 +46,16 @@ from many_posteriors import (
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from bayescale.cards import model_of_law
-from bayescale.files import atomic_path
-from bayescale.fit import versions
-from bayescale.inputs import Schedule
+from bayescale.base.files import atomic_path
+from bayescale.fits import versions
 from bayescale.laws import terms
-from bayescale.model import Model
+from bayescale.models.cards import model_of_law
+from bayescale.models.model import Model
+from bayescale.models.rows import Rows
+from bayescale.models.simulate import simulate
 from bayescale.noises.log_scale import TINY
-from bayescale.parts import Part, parts, source_text
-from bayescale.rows import Rows
-from bayescale.simulate import simulate
+from bayescale.parts.inputs import Schedule
+from bayescale.parts.part import Part, parts, source_text
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))  # draws inputs as the other checks of laws do

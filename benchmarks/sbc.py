@@ -31,15 +31,15 @@ from numpy.typing import NDArray
 from uniformity import uniform_p_value
 
 import bayescale as bs
-from bayescale.design import Design
-from bayescale.evaluate import evaluate
-from bayescale.files import atomic_path
-from bayescale.fit import versions
-from bayescale.labels import site_groups
-from bayescale.model import Model
-from bayescale.runtime import cpu_count
-from bayescale.sampler import Program, Start, compile_program, sample
-from bayescale.simulate import simulate
+from bayescale.base.files import atomic_path
+from bayescale.base.runtime import cpu_count
+from bayescale.fits import versions
+from bayescale.inference.labels import site_groups
+from bayescale.inference.sampler import Program, Start, compile_program, sample
+from bayescale.models.design import Design
+from bayescale.models.evaluate import evaluate
+from bayescale.models.model import Model
+from bayescale.models.simulate import simulate
 
 RESULTS = Path(__file__).resolve().parent / "results"
 MODELS = ("compute", "observational", "skills")

@@ -22,13 +22,13 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale.backtest import score_folds
-from bayescale.datasets import table_folder
-from bayescale.files import atomic_path, write_json
-from bayescale.refit import CHAINS, DRAWS, fold_fitter
-from bayescale.scores import cluster_bootstrap, two_level_mean
-from bayescale.splits import Fold, Split
-from bayescale.table import Table
+from bayescale.backtesting.refit import CHAINS, DRAWS, fold_fitter
+from bayescale.backtesting.run import score_folds
+from bayescale.backtesting.scores import cluster_bootstrap, two_level_mean
+from bayescale.backtesting.splits import Fold, Split
+from bayescale.base.files import atomic_path, write_json
+from bayescale.tables.named import table_folder
+from bayescale.tables.table import Table
 
 CELLS = [("v1", 1), ("v1", 2), ("v2", 1), ("v2", 2), ("all", 1), ("all", 2)]
 PUBLISHED = [4.25, 4.18, 3.51, 3.62, 3.52, 4.02]  # Sloth, trained link, three skills

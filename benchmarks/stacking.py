@@ -24,14 +24,14 @@ import pandas as pd
 from scipy.special import logsumexp
 
 import bayescale as bs
-from bayescale.backtest import Backtest
-from bayescale.cards import customise, model_of_law
-from bayescale.files import write_json
-from bayescale.model import Model
-from bayescale.runtime import keep_compiled
-from bayescale.scores import cluster_bootstrap
-from bayescale.stacking import LOWEST, weights_from
-from bayescale.table import Table
+from bayescale.backtesting.run import Backtest
+from bayescale.backtesting.scores import cluster_bootstrap
+from bayescale.base.files import write_json
+from bayescale.base.runtime import keep_compiled
+from bayescale.comparison.stacking import LOWEST, weights_from
+from bayescale.models.cards import customise, model_of_law
+from bayescale.models.model import Model
+from bayescale.tables.table import Table
 
 LAWS = ("chinchilla", "kaplan-nd", "gadre-overtrain", "power-floor")
 

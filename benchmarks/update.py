@@ -26,9 +26,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import bayescale as bs
-from bayescale.files import write_json
-from bayescale.fit import versions
-from bayescale.runtime import keep_compiled
+from bayescale.base.files import write_json
+from bayescale.base.runtime import keep_compiled
+from bayescale.fits import versions
 
 Floats = NDArray[np.float64]
 

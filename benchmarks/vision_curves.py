@@ -36,17 +36,17 @@ from scipy.optimize import least_squares, minimize, minimize_scalar
 from scipy.special import expit, logsumexp
 
 import bayescale as bs
-from bayescale.cards import model_from_card
-from bayescale.diagnostics import largest_r_hat
-from bayescale.evaluate import evaluate
-from bayescale.files import atomic_path, write_json
-from bayescale.labels import to_datasets
-from bayescale.model import Model
-from bayescale.rows import make_rows
-from bayescale.runtime import keep_compiled
-from bayescale.sampler import Program, Start, compile_program, sample
-from bayescale.scores import cluster_bootstrap, crps, interval_score
-from bayescale.table import Table
+from bayescale.backtesting.scores import cluster_bootstrap, crps, interval_score
+from bayescale.base.files import atomic_path, write_json
+from bayescale.base.runtime import keep_compiled
+from bayescale.inference.diagnostics import largest_r_hat
+from bayescale.inference.labels import to_datasets
+from bayescale.inference.sampler import Program, Start, compile_program, sample
+from bayescale.models.cards import model_from_card
+from bayescale.models.evaluate import evaluate
+from bayescale.models.model import Model
+from bayescale.models.rows import make_rows
+from bayescale.tables.table import Table
 
 LAWS = ("power-floor", "m4", "bnsl")
 AHEAD = 2.1  # how far beyond the training points the curves go

@@ -19,8 +19,8 @@ from typing import Any
 
 import pandas as pd
 
-from bayescale.files import atomic_path
-from bayescale.table import Table
+from bayescale.base.files import atomic_path
+from bayescale.tables.table import Table
 
 HERE = Path(__file__).resolve().parent
 MARK = "# ---- written by data/build.py from here on ----\n"
@@ -81,7 +81,7 @@ def make(name: str, card: dict[str, Any], raw: Path, folder: Path) -> Table:
     """Make a table from the public files; write it unless it is one to be downloaded."""
     module = name.replace("-", "_")
     if "download" in card:
-        reader = importlib.import_module(f"bayescale.readers.{module}")
+        reader = importlib.import_module(f"bayescale.tables.readers.{module}")
         table: Table = reader.read([raw / entry["mirror"] for entry in card["download"]])
         return table
     builder = importlib.import_module(f"builders.{module}")

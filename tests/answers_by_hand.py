@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import Answer
+from bayescale.ask.answer import Answer
 
 LOW, HIGH = "lower_0.9", "upper_0.9"
 ALONG = np.geomspace(1e18, 1e26, 9)

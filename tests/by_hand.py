@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logit
 
-from bayescale.design import Design
+from bayescale.models.design import Design
 
 Sites = dict[str, np.ndarray[Any, Any]]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
-from bayescale.runtime import folds_folder, keep_compiled
+from bayescale.base.runtime import folds_folder, keep_compiled
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,12 +27,12 @@ import jax  # noqa: E402
 from by_hand import COMPUTE  # noqa: E402
 
 import bayescale  # noqa: E402
-from bayescale.cards import model_from_card  # noqa: E402
-from bayescale.datasets import load_table  # noqa: E402
-from bayescale.table import Table  # noqa: E402
+from bayescale.models.cards import model_from_card  # noqa: E402
+from bayescale.tables.named import load_table  # noqa: E402
+from bayescale.tables.table import Table  # noqa: E402
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 SHORT: dict[str, Any] = {"chains": 2, "warmup": 200, "draws": 100, "progress": False}
 

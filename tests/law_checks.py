@@ -15,8 +15,8 @@ import numpy as np
 import scipy.optimize
 from jax.test_util import check_grads
 
-from bayescale.inputs import Input, Schedule
-from bayescale.parts import Part
+from bayescale.parts.inputs import Input, Schedule
+from bayescale.parts.part import Part
 
 DOMAINS = 3
 FAR = 1e200

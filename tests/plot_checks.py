@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from scipy.stats import norm
 
-from bayescale.backtest import Backtest, FoldPrediction, score_folds
-from bayescale.scorecard import Scorecard
-from bayescale.splits import Fold, Split
-from bayescale.table import Table
+from bayescale.backtesting.run import Backtest, FoldPrediction, score_folds
+from bayescale.backtesting.scorecard import Scorecard
+from bayescale.backtesting.splits import Fold, Split
+from bayescale.tables.table import Table
 
 SD, DRAWS = 0.05, 999
 FORECASTS = {"sharp": (SD, 0.0), "wide": (2 * SD, 0.0)}

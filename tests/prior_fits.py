@@ -8,13 +8,13 @@ import law_checks
 import numpy as np
 import pandas as pd
 
-from bayescale.cards import model_of_law
-from bayescale.fit import Fit
-from bayescale.labels import to_datasets
-from bayescale.parts import load_law
-from bayescale.sampler import Draws
-from bayescale.simulate import simulate
-from bayescale.table import Table
+from bayescale.fits import Fit
+from bayescale.inference.labels import to_datasets
+from bayescale.inference.sampler import Draws
+from bayescale.models.cards import model_of_law
+from bayescale.models.simulate import simulate
+from bayescale.parts.part import load_law
+from bayescale.tables.table import Table
 
 
 def law_table(name: str, runs: int = 6) -> Table:

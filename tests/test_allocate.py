@@ -11,9 +11,9 @@ from prior_fits import given_fit, law_table, prior_fit
 from scipy.optimize import minimize
 
 import bayescale as bs
-from bayescale.errors import AskError
-from bayescale.fit import Fit
-from bayescale.parts import load_law
+from bayescale.base.errors import AskError
+from bayescale.fits import Fit
+from bayescale.parts.part import load_law
 
 REPLICATION = load_law("chinchilla").published["Besiroglu et al. 2024"]
 APPROACH_3 = {**load_law("chinchilla").published["Hoffmann et al. 2022, approach 3"]}
@@ -22,7 +22,7 @@ APPROACH_3 |= {"alpha": 0.3392, "beta": 0.2849}  # with the digits of the paper'
 
 def at_reference(fit_table: bs.Table, values: dict[str, float], name: str) -> dict[str, float]:
     """Turn amplitudes of raw inputs into those at the reference run."""
-    from bayescale.cards import model_of_law
+    from bayescale.models.cards import model_of_law
 
     reference = model_of_law(name).on(fit_table).reference
     terms = {"A": ("params", "alpha"), "B": ("tokens", "beta"), "a": ("params", "alpha")}
@@ -99,7 +99,7 @@ def test_joint_moes_dense_optimum_is_the_papers(
     printed = load_law("joint-moe").published["Ludziejewski et al. 2025"]
     table = law_table("joint-moe")
     start, most = printed["E_start"], printed["E_max"]
-    from bayescale.cards import model_of_law
+    from bayescale.models.cards import model_of_law
 
     reference = model_of_law("joint-moe").on(table).reference
     log_n, log_d = np.log(reference["params_active"]), np.log(reference["tokens"])

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from bayescale import scores
-from bayescale.backtest import FoldPrediction, held_out, score_folds
-from bayescale.errors import BayescaleError
-from bayescale.scorecard import Scorecard, gains, score_rows, scorecard
-from bayescale.splits import Fold, Split
-from bayescale.table import Table
+from bayescale.backtesting import scores
+from bayescale.backtesting.run import FoldPrediction, held_out, score_folds
+from bayescale.backtesting.scorecard import Scorecard, gains, score_rows, scorecard
+from bayescale.backtesting.splits import Fold, Split
+from bayescale.base.errors import BayescaleError
+from bayescale.tables.table import Table
 
 ISSUE_KEYS = {
     *("model", "mae", "crps", "interval_score", "coverage", "by_benchmark", "by_family"),

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from bayescale.baselines import (
+from bayescale.backtesting.baselines import (
     BASELINES,
     Points,
     carried_forward,
@@ -17,11 +17,11 @@ from bayescale.baselines import (
     predict_baseline,
     straight_line,
 )
-from bayescale.datasets import load_table
-from bayescale.errors import SplitError
-from bayescale.holdouts import hold_out
-from bayescale.splits import Split
-from bayescale.table import Table
+from bayescale.backtesting.rules import hold_out
+from bayescale.backtesting.splits import Split
+from bayescale.base.errors import SplitError
+from bayescale.tables.named import load_table
+from bayescale.tables.table import Table
 
 
 def points(y: object, x: object, member: str, chance: float = 0.0, ceiling: float = 1.0) -> Points:

@@ -12,13 +12,19 @@ import pytest
 from conftest import SHORT
 
 import bayescale
-from bayescale.cards import customise, for_other_table, list_models, load_model, model_from_card
-from bayescale.datasets import is_bundled, list_tables, load_card
-from bayescale.diagnostics import R_HAT_LIMIT
-from bayescale.errors import ModelError
-from bayescale.estimates import law_draws
-from bayescale.fit import Fit
-from bayescale.table import Table
+from bayescale.base.errors import ModelError
+from bayescale.fits import Fit
+from bayescale.inference.diagnostics import R_HAT_LIMIT
+from bayescale.inference.estimates import law_draws
+from bayescale.models.cards import (
+    customise,
+    for_other_table,
+    list_models,
+    load_model,
+    model_from_card,
+)
+from bayescale.tables.named import is_bundled, list_tables, load_card
+from bayescale.tables.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 

@@ -12,9 +12,9 @@ import pytest
 from by_hand import COMPUTE, SKILLS
 from numpyro.handlers import seed, trace
 
-from bayescale.cards import model_from_card
-from bayescale.centring import centring, coordinates
-from bayescale.table import Table
+from bayescale.inference.centring import centring, coordinates
+from bayescale.models.cards import model_from_card
+from bayescale.tables.table import Table
 
 SITE = {COMPUTE: "intercept_family", SKILLS: "difficulty_family"}
 

@@ -17,13 +17,13 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 import bayescale
+from bayescale.base.errors import BacktestError, BayescaleError
 from bayescale.cli import output
 from bayescale.cli.app import app
 from bayescale.cli.cards import read_backtest
 from bayescale.cli.group import Group
-from bayescale.errors import BacktestError, BayescaleError
-from bayescale.model import Model
-from bayescale.table import Table
+from bayescale.models.model import Model
+from bayescale.tables.table import Table
 
 COMMANDS = [
     ["demo"],

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import bayescale as bs
 from bayescale.cli.app import app
-from bayescale.fit import Fit
+from bayescale.fits import Fit
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from bayescale.base.errors import TableError
 from bayescale.cli.app import app
 from bayescale.cli.tables import open_table
-from bayescale.datasets import list_tables
-from bayescale.downloads import MIRROR
-from bayescale.errors import TableError
+from bayescale.tables.downloads import MIRROR
+from bayescale.tables.named import list_tables
 
 
 def run(*args: object) -> Result:

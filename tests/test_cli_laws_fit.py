@@ -21,13 +21,13 @@ import xarray as xr
 from typer.testing import CliRunner, Result
 
 import bayescale
+from bayescale.base.errors import BayescaleError
 from bayescale.cli.app import app
 from bayescale.cli.coefficients import significant
 from bayescale.cli.fit import _question, table_for
 from bayescale.cli.options import pool_rules, priors
-from bayescale.errors import BayescaleError
-from bayescale.fit import Fit
-from bayescale.table import Table
+from bayescale.fits import Fit
+from bayescale.tables.table import Table
 
 FIT = inspect.signature(bayescale.fit)
 LAW = '''
@@ -35,9 +35,9 @@ from typing import Annotated
 
 from jax import Array
 
-from bayescale.coefficients import positive
-from bayescale.inputs import Flops
-from bayescale.parts import law
+from bayescale.parts.coefficients import positive
+from bayescale.parts.inputs import Flops
+from bayescale.parts.part import law
 
 Floor = Annotated[Array, positive(1.5, 1.3, unit="nats/token", meaning="floor")]
 Worth = Annotated[Array, positive(0.5, 3.0, unit="nats/token", meaning="worth of compute")]
@@ -113,7 +113,7 @@ def fit(fitted: Result, folder: Path) -> Fit:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What `bayescale.fit` was called with; it stops there."""
+    """What `bayescale.fits` was called with; it stops there."""
     calls: list[dict[str, Any]] = []
 
     def stop(*args: Any, **kwargs: Any) -> Fit:

@@ -8,10 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 import bayescale
+from bayescale.base.errors import PredictError
 from bayescale.cli.app import app
 from bayescale.cli.predict import read_rows
-from bayescale.errors import PredictError
-from bayescale.fit import Fit
+from bayescale.fits import Fit
 
 
 @pytest.fixture

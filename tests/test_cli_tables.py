@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 import bayescale
-from bayescale import demo
 from bayescale.cli import options
+from bayescale.cli import run_demo as demo
 from bayescale.cli.app import app
 from bayescale.cli.tables import open_table
 

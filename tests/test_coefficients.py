@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import expit, logit
 
-from bayescale.coefficients import (
+from bayescale.base.errors import ModelError
+from bayescale.parts.coefficients import (
     Pooling,
     Prior,
     Support,
@@ -21,7 +22,6 @@ from bayescale.coefficients import (
     positive,
     real,
 )
-from bayescale.errors import ModelError
 
 PRIOR = Prior("positive", 0.3, 3.0)
 TAILS = np.array([0.05, 0.95])

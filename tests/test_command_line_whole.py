@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bayescale.table import Table
+from bayescale.tables.table import Table
 
 pytestmark = pytest.mark.slow
 

@@ -14,14 +14,14 @@ from by_hand import COMPUTE
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from bayescale.cards import load_model, model_from_card
-from bayescale.compare import LAW_TASK, TASK, Comparison, compare
-from bayescale.doubts import _doubts_of_scores
-from bayescale.errors import CompareError
-from bayescale.grouped import GroupScores
-from bayescale.loo import Loo, psis_loo
-from bayescale.model import Model
-from bayescale.waic import waic
+from bayescale.base.errors import CompareError
+from bayescale.comparison.comparison import LAW_TASK, TASK, Comparison, compare
+from bayescale.comparison.doubts import _doubts_of_scores
+from bayescale.comparison.grouped import GroupScores
+from bayescale.comparison.loo import Loo, psis_loo
+from bayescale.comparison.waic import waic
+from bayescale.models.cards import load_model, model_from_card
+from bayescale.models.model import Model
 
 FAMILIES = 12
 

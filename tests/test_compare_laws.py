@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 import bayescale
-from bayescale.cards import customise, model_of_law
 from bayescale.cli.app import app
-from bayescale.compare import LAW_TASK
+from bayescale.comparison.comparison import LAW_TASK
+from bayescale.models.cards import customise, model_of_law
 
 # BNSL has a mode for a break among the few largest runs; these priors keep it inside the data, with
 # slopes of the size that a loss has (benchmarks/README.md).

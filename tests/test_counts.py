@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bayescale.counts import format_count, parse_count
-from bayescale.errors import BayescaleError
+from bayescale.base.counts import format_count, parse_count
+from bayescale.base.errors import BayescaleError
 
 
 @pytest.mark.parametrize(

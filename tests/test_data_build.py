@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bayescale.datasets import list_tables
-from bayescale.records import records_dir
+from bayescale.base.records import records_dir
+from bayescale.tables.named import list_tables
 
 DATA = records_dir("data")
 # The rest of a table's folder, and the builders, are written by hand.

@@ -10,10 +10,10 @@ import pytest
 from scipy.optimize import curve_fit
 from scipy.spatial import ConvexHull
 
-from bayescale.datasets import is_bundled, list_tables, load_card, load_table, table_folder
-from bayescale.errors import RecordError
-from bayescale.records import records_dir
-from bayescale.table import Table
+from bayescale.base.errors import RecordError
+from bayescale.base.records import records_dir
+from bayescale.tables.named import is_bundled, list_tables, load_card, load_table, table_folder
+from bayescale.tables.table import Table
 
 NAMES = ["open-llm-leaderboard", "sloth-2024"]
 OBSERVATIONAL = ["observational", "observational-agents"]

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.decisions import RANKING, decide, decision_scores, matched_pairs, ranked
-from bayescale.splits import Fold, Split
-from bayescale.table import Table
+from bayescale.backtesting.decisions import RANKING, decide, decision_scores, matched_pairs, ranked
+from bayescale.backtesting.splits import Fold, Split
+from bayescale.tables.table import Table
 
 EVERY = Split("by hand", ())
 

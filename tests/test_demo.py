@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale import demo
+from bayescale.cli import run_demo as demo
 
 
 def test_the_largest_of_each_lineage_is_held_out_with_its_derivatives() -> None:

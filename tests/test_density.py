@@ -15,12 +15,12 @@ from numpyro.handlers import seed, substitute, trace
 from numpyro.infer.util import log_density
 from scipy import stats
 
-from bayescale.cards import load_model, model_from_card
-from bayescale.density import density, distribution
-from bayescale.design import Design
-from bayescale.model import Model
-from bayescale.simulate import simulate
-from bayescale.table import Table
+from bayescale.models.cards import load_model, model_from_card
+from bayescale.models.density import density, distribution
+from bayescale.models.design import Design
+from bayescale.models.model import Model
+from bayescale.models.simulate import simulate
+from bayescale.tables.table import Table
 
 DRAWS = 20
 ONCE = {"xla_backend_optimization_level": 0}  # compiled in half the time, to run a few times

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.design import UNKNOWN_TOKENS, grid_positions, make_design
-from bayescale.table import Table
+from bayescale.models.design import UNKNOWN_TOKENS, grid_positions, make_design
+from bayescale.tables.table import Table
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayescale.diagnostics import Diagnosis, Verdict, diagnose
-from bayescale.sampler import STATS
+from bayescale.inference.diagnostics import Diagnosis, Verdict, diagnose
+from bayescale.inference.sampler import STATS
 
 CHAINS, DRAWS = 4, 500
 

@@ -13,10 +13,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bayescale import downloads
-from bayescale.datasets import is_bundled, list_tables, load_card, load_table
-from bayescale.downloads import MIRROR, table_files
-from bayescale.errors import RecordError
+from bayescale.base.errors import RecordError
+from bayescale.tables import downloads
+from bayescale.tables.downloads import MIRROR, table_files
+from bayescale.tables.named import is_bundled, list_tables, load_card, load_table
 
 TEXT = b"params,loss\n1e6,4.1\n4e6,3.7\n"
 SHA256 = hashlib.sha256(TEXT).hexdigest()
@@ -222,7 +222,7 @@ def test_step_law_cells() -> None:
 
 @pytest.mark.mirror
 def test_the_addition_script_and_its_numbers_agree(tmp_path: Path) -> None:
-    from bayescale.readers import bnsl_addition
+    from bayescale.tables.readers import bnsl_addition
 
     table = load_table("bnsl-addition")
     script = tmp_path / "fit.py"

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.errors import BayescaleError
-from bayescale.files import atomic_path, check_writable, plain, write_json
+from bayescale.base.errors import BayescaleError
+from bayescale.base.files import atomic_path, check_writable, plain, write_json
 
 
 def test_the_file_and_its_folder_come_into_being(tmp_path: Path) -> None:

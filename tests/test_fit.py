@@ -10,11 +10,11 @@ import pytest
 from scipy import stats
 
 import bayescale
-from bayescale.diagnostics import Verdict
-from bayescale.errors import FitError, ModelError
-from bayescale.fit import Fit
-from bayescale.labels import site_groups
-from bayescale.table import Table
+from bayescale.base.errors import FitError, ModelError
+from bayescale.fits import Fit
+from bayescale.inference.diagnostics import Verdict
+from bayescale.inference.labels import site_groups
+from bayescale.tables.table import Table
 
 
 def test_a_fit_holds_what_it_was_made_of(tiny_fit: Fit, tiny_table: Table) -> None:

@@ -11,18 +11,18 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
-from bayescale.errors import FitFileError, PredictError
-from bayescale.estimates import law_draws
-from bayescale.storage import stored_law
+from bayescale.base.errors import FitFileError, PredictError
+from bayescale.inference.estimates import law_draws
+from bayescale.inference.storage import stored_law
 
 LAW = '''
 from typing import Annotated
 
 from jax import Array
 
-from bayescale.coefficients import positive
-from bayescale.inputs import Params
-from bayescale.parts import amplitudes, law
+from bayescale.parts.coefficients import positive
+from bayescale.parts.inputs import Params
+from bayescale.parts.part import amplitudes, law
 
 
 @law(response="loss", unit="nats/token", source="mine", paper=amplitudes(A={"params": "alpha"}))

@@ -17,18 +17,19 @@ from scipy.special import logsumexp
 from typer.testing import CliRunner
 
 import bayescale
-from bayescale import loo, refit
-from bayescale.cards import customise, model_from_card, model_of_law
+from bayescale.backtesting import refit
+from bayescale.base.errors import CompareError
 from bayescale.cli.app import app
-from bayescale.compare import compare
-from bayescale.errors import CompareError
-from bayescale.future import parting
-from bayescale.grouped import dealt
-from bayescale.loo import monte_carlo_error, pseudo_bma_weights, psis_loo
-from bayescale.table import Table
+from bayescale.comparison import loo
+from bayescale.comparison.comparison import compare
+from bayescale.comparison.grouped import dealt
+from bayescale.comparison.loo import monte_carlo_error, pseudo_bma_weights, psis_loo
+from bayescale.comparison.parting import parting
+from bayescale.models.cards import customise, model_from_card, model_of_law
+from bayescale.tables.table import Table
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 CURVES = """
 name = "curves"

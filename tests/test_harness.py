@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from bayescale.errors import TableError
-from bayescale.harness import TASKS, read_harness
-from bayescale.table import Table
-from bayescale.tablefiles import read_table
+from bayescale.base.errors import TableError
+from bayescale.tables.harness import TASKS, read_harness
+from bayescale.tables.read import read_table
+from bayescale.tables.table import Table
 
 RECORD: dict[str, Any] = {
     "results": {
@@ -92,14 +92,14 @@ def test_group_scores_may_stand_apart(tmp_path: Path) -> None:
 
 
 def test_every_known_task_is_a_benchmark_of_the_leaderboards() -> None:
-    from bayescale.datasets import load_table
+    from bayescale.tables.named import load_table
 
     names = set(load_table("open-llm-leaderboard").benchmarks.index)
     assert {task.benchmark for task in TASKS.values()} == names
 
 
 def test_the_result_joins_a_bundled_table_through_a_file(tmp_path: Path) -> None:
-    from bayescale.datasets import load_table
+    from bayescale.tables.named import load_table
 
     mine = read(tmp_path, RECORD)
     mine.to_wide().to_csv(tmp_path / "mine.csv")

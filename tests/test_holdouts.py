@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bayescale.datasets import load_table
-from bayescale.errors import SplitError
-from bayescale.holdouts import hold_out, inner, size_column
-from bayescale.splits import Fold, Split
-from bayescale.table import Table
+from bayescale.backtesting.rules import hold_out, inner, size_column
+from bayescale.backtesting.splits import Fold, Split
+from bayescale.base.errors import SplitError
+from bayescale.tables.named import load_table
+from bayescale.tables.table import Table
 
 
 def made(runs: pd.DataFrame, benchmarks: tuple[str, ...] = ("MMLU",)) -> Table:

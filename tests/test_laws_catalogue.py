@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from bayescale.parts import find_part
+from bayescale.parts.part import find_part
 
 
 @pytest.fixture(autouse=True)

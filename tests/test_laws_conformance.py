@@ -13,7 +13,7 @@ import law_checks
 import pytest
 from law_checks import Draws, drawn
 
-from bayescale.parts import Part, load_law, parts
+from bayescale.parts.part import Part, load_law, parts
 
 LAWS = parts("law")
 
@@ -79,9 +79,9 @@ from typing import Annotated
 import jax.numpy as jnp
 from jax import Array
 
-from bayescale.coefficients import positive
-from bayescale.inputs import Tokens
-from bayescale.parts import amplitudes, law
+from bayescale.parts.coefficients import positive
+from bayescale.parts.inputs import Tokens
+from bayescale.parts.part import amplitudes, law
 
 
 @law(

@@ -17,8 +17,8 @@ import pytest
 import scipy.optimize
 from law_checks import drawn, values
 
-from bayescale.inputs import Schedule
-from bayescale.parts import find_part, parts
+from bayescale.parts.inputs import Schedule
+from bayescale.parts.part import find_part, parts
 
 C = SimpleNamespace
 

@@ -14,8 +14,8 @@ from arviz_base import from_dict
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from bayescale import loo
-from bayescale.loo import psis_loo, stacking_weights
+from bayescale.comparison import loo
+from bayescale.comparison.loo import psis_loo, stacking_weights
 
 REFERENCE = Path(__file__).parent / "reference"
 STORED: dict[str, Any] = json.loads((REFERENCE / "waic_arviz023.json").read_text())

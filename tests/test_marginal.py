@@ -11,17 +11,18 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
-from bayescale import alone, marginal
-from bayescale.alone import only_group
-from bayescale.cards import customise, model_of_law
-from bayescale.evaluate import evaluate
-from bayescale.marginal import log_marginal
-from bayescale.model import Model
-from bayescale.rows import Rows
-from bayescale.table import Table
+from bayescale.inference import marginal
+from bayescale.inference import one_group as alone
+from bayescale.inference.marginal import log_marginal
+from bayescale.inference.one_group import only_group
+from bayescale.models.cards import customise, model_of_law
+from bayescale.models.evaluate import evaluate
+from bayescale.models.model import Model
+from bayescale.models.rows import Rows
+from bayescale.tables.table import Table
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 DRAWS = 20
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayescale.cards import customise, list_models, load_model, model_from_card
-from bayescale.errors import ModelError
-from bayescale.table import Table
+from bayescale.base.errors import ModelError
+from bayescale.models.cards import customise, list_models, load_model, model_from_card
+from bayescale.tables.table import Table
 
 CARD = """
 name = "mine"
@@ -145,7 +145,7 @@ def test_loadings_are_the_same_for_every_family_and_run(group: str) -> None:
 
 @pytest.fixture(scope="module")
 def leaderboard() -> Table:
-    from bayescale.datasets import load_table
+    from bayescale.tables.named import load_table
 
     return load_table("open-llm-leaderboard")
 
@@ -233,9 +233,9 @@ def test_a_coefficient_that_is_called_like_the_noises_is_told(tmp_path: Path) ->
     path = tmp_path / "own.py"
     path.write_text(
         "from typing import Annotated\n"
-        "from bayescale.coefficients import positive\n"
-        "from bayescale.inputs import Flops\n"
-        "from bayescale.parts import law\n"
+        "from bayescale.parts.coefficients import positive\n"
+        "from bayescale.parts.inputs import Flops\n"
+        "from bayescale.parts.part import law\n"
         '@law(response="loss", source="mine")\n'
         "def mine(flops: Flops, *, spread: Annotated[float, positive(1, 2)]) -> float:\n"
         '    """Mine."""\n'

@@ -14,15 +14,15 @@ from scipy.integrate import quad
 from scipy.stats import t
 
 import bayescale as bs
-from bayescale.answer import Answer
+from bayescale.ask.answer import Answer
+from bayescale.ask.kit.plan import Belief, believe, noise_worth, plan_runs
 from bayescale.ask.next_run import next_run
-from bayescale.ask.plan import Belief, believe, noise_worth, plan_runs
-from bayescale.errors import AskError, PredictError
-from bayescale.prediction import Prediction
-from bayescale.table import Table
+from bayescale.base.errors import AskError, PredictError
+from bayescale.predict.prediction import Prediction
+from bayescale.tables.table import Table
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 DRAWS = 4000
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import bayescale
-from bayescale.records import records_dir
+from bayescale.base.records import records_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

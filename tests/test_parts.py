@@ -8,10 +8,10 @@ from typing import Annotated
 
 import pytest
 
-from bayescale.coefficients import Prior, positive, real
-from bayescale.errors import ModelError
-from bayescale.inputs import Flops, Input
-from bayescale.parts import Kind, find_part, law, list_laws, load_law, parts, source_text
+from bayescale.base.errors import ModelError
+from bayescale.parts.coefficients import Prior, positive, real
+from bayescale.parts.inputs import Flops, Input
+from bayescale.parts.part import Kind, find_part, law, list_laws, load_law, parts, source_text
 
 SHIPPED: dict[Kind, set[str]] = {
     "law": {
@@ -116,9 +116,9 @@ OWN = '''
 
 from typing import Annotated
 
-from bayescale.coefficients import positive
-from bayescale.inputs import Tokens
-from bayescale.parts import law
+from bayescale.parts.coefficients import positive
+from bayescale.parts.inputs import Tokens
+from bayescale.parts.part import law
 
 RATE = 2
 

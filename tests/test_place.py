@@ -12,12 +12,12 @@ from numpyro.handlers import seed, trace
 from prior_fits import given_fit, law_table
 from scipy.special import expit, logit
 
-from bayescale.answer import Answer
-from bayescale.ask.placement import PRIORS, ends, prior
-from bayescale.errors import AskError
+from bayescale.ask.answer import Answer
+from bayescale.ask.kit.placement import PRIORS, ends, prior
+from bayescale.base.errors import AskError
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 LOW, HIGH = "lower_0.9", "upper_0.9"
 

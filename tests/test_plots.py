@@ -19,12 +19,15 @@ from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.figure import Figure
 
 import bayescale as bs
-from bayescale import plots
-from bayescale.cards import load_model
-from bayescale.errors import FitError, ModelError, PredictError
-from bayescale.fit import Fit
-from bayescale.scorecard import LEVELS, score_rows, scorecard
-from bayescale.table import Table
+from bayescale.backtesting.scorecard import LEVELS, score_rows, scorecard
+from bayescale.base.errors import FitError, ModelError, PredictError
+from bayescale.fits import Fit
+from bayescale.models.cards import load_model
+from bayescale.plots.coverage import plot_coverage_frame
+from bayescale.plots.diagnostics import plot_rank_frame, plot_trace_frame
+from bayescale.plots.fans import plot_fans_frame
+from bayescale.plots.loadings import plot_loadings_frame
+from bayescale.tables.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +94,7 @@ def curve_of(frame: pd.DataFrame, family: str) -> pd.DataFrame:
 
 
 def test_a_curve_follows_the_family_to_ten_times_its_largest_run(straight: Any) -> None:
-    curve = curve_of(plots.plot_fans_frame(straight, ["a"], ["MMLU"]), "a")
+    curve = curve_of(plot_fans_frame(straight, ["a"], ["MMLU"]), "a")
     assert curve["params"].iloc[0] == pytest.approx(1e9)
     assert curve["params"].iloc[-1] == pytest.approx(160e9)
     np.testing.assert_array_equal(curve["extrapolated"], curve["params"] > 16e9)
@@ -101,20 +104,20 @@ def test_a_curve_follows_the_family_to_ten_times_its_largest_run(straight: Any) 
 
 
 def test_a_mixture_of_experts_keeps_its_active_share(straight: Any) -> None:
-    curve = curve_of(plots.plot_fans_frame(straight, ["moe"], ["MMLU"]), "moe")
+    curve = curve_of(plot_fans_frame(straight, ["moe"], ["MMLU"]), "moe")
     np.testing.assert_allclose(curve["flops"], 6 * curve["params"] / 4 * 1e12)
     np.testing.assert_allclose(straight.asked[0]["params_active"], curve["params"] / 4)
 
 
 def test_unknown_tokens_are_asked_as_unknown_and_drawn_at_the_median(straight: Any) -> None:
-    curve = curve_of(plots.plot_fans_frame(straight, ["dark"], ["MMLU"]), "dark")
+    curve = curve_of(plot_fans_frame(straight, ["dark"], ["MMLU"]), "dark")
     assert straight.asked[0]["tokens"].isna().all()
     assert curve["tokens"].isna().all()
     np.testing.assert_allclose(curve["flops"], 6 * curve["params"] * 4e11)
 
 
 def test_fans_are_the_quantiles_of_the_draws(straight: Any) -> None:
-    curve = curve_of(plots.plot_fans_frame(straight, ["a"], ["MMLU"], kind="mean"), "a")
+    curve = curve_of(plot_fans_frame(straight, ["a"], ["MMLU"], kind="mean"), "a")
     middle = line(curve["params"])
     # Smoothing leaves a straight edge as it is.
     expected = {"median": 0.0, "lower_0.5": -0.05, "upper_0.5": 0.05}
@@ -124,7 +127,7 @@ def test_fans_are_the_quantiles_of_the_draws(straight: Any) -> None:
 
 
 def test_points_are_the_scores_of_the_table(straight: Any) -> None:
-    frame = plots.plot_fans_frame(straight, ["a", "dark"], ["HellaSwag"])
+    frame = plot_fans_frame(straight, ["a", "dark"], ["HellaSwag"])
     points = frame[frame["part"] == "observed"].set_index("run")
     table = straight.table.to_frame().query("benchmark == 'HellaSwag'").set_index("run")
     assert list(points.index) == ["a-1b", "a-4b", "a-16b", "dark-7b"]
@@ -133,7 +136,7 @@ def test_points_are_the_scores_of_the_table(straight: Any) -> None:
 
 
 def test_one_prediction_serves_all_families_and_benchmarks(straight: Any) -> None:
-    frame = plots.plot_fans_frame(straight)
+    frame = plot_fans_frame(straight)
     assert len(straight.asked) == 1
     assert set(frame["family"]) == {"a", "moe", "dark"}
     assert set(frame["benchmark"]) == {"MMLU", "HellaSwag"}
@@ -141,7 +144,7 @@ def test_one_prediction_serves_all_families_and_benchmarks(straight: Any) -> Non
 
 def test_the_family_with_most_runs_is_shown_by_default(straight: Any) -> None:
     straight.table = bs.load_table("sloth-2024")
-    shown = plots.plot_fans_frame(straight, benchmarks=["MMLU"])["family"].unique()
+    shown = plot_fans_frame(straight, benchmarks=["MMLU"])["family"].unique()
     counts = straight.table.runs["family"].value_counts()
     assert len(shown) == 3
     assert counts[shown].min() >= counts.drop(shown).max()
@@ -151,7 +154,7 @@ def test_the_family_with_most_runs_is_shown_by_default(straight: Any) -> None:
 def test_what_is_drawn_is_the_frame(straight: Any, kind: str) -> None:
     axes = bs.plot_fans(straight, ["a", "moe"], ["MMLU"], kind=kind)
     assert isinstance(axes, Axes)
-    frame = plots.plot_fans_frame(straight, ["a", "moe"], ["MMLU"], kind=kind)
+    frame = plot_fans_frame(straight, ["a", "moe"], ["MMLU"], kind=kind)
     solid, dashed, *_ = axes.lines
     a = curve_of(frame, "a")
     inside = a[~a["extrapolated"].astype(bool)]
@@ -219,7 +222,7 @@ def test_a_real_fit_can_be_drawn(small_fit: Fit) -> None:
         bs.plot_fans(small_fit, ["llama-2"], ["MMLO"])
     with pytest.raises(PredictError, match="kind must be"):
         bs.plot_fans(small_fit, ["llama-2"], ["MMLU"], kind="latent")
-    frame = plots.plot_fans_frame(small_fit, ["llama-2", "pythia"], ["MMLU"])
+    frame = plot_fans_frame(small_fit, ["llama-2", "pythia"], ["MMLU"])
     curves = frame[frame["part"] == "curve"]
     columns = [f"score_{q}" for q in ("lower_0.9", "lower_0.5", "median", "upper_0.5", "upper_0.9")]
     assert (curves[columns].diff(axis=1).iloc[:, 1:] >= 0).all().all()
@@ -255,16 +258,16 @@ def made_card() -> Any:
 
 def test_coverage_is_that_of_the_scorecard() -> None:
     card = made_card()
-    frame = plots.plot_coverage_frame(card)
+    frame = plot_coverage_frame(card)
     assert list(frame["level"]) == list(LEVELS)
     assert list(frame["coverage"]) == list(card.coverage.values())
     assert list(frame["coverage_se"]) == list(card.coverage_se.values())
-    pd.testing.assert_frame_equal(frame, plots.plot_coverage_frame(card.to_dict()))
+    pd.testing.assert_frame_equal(frame, plot_coverage_frame(card.to_dict()))
 
 
 def test_the_line_and_its_band_are_the_frame() -> None:
     card = made_card()
-    frame = plots.plot_coverage_frame(card)
+    frame = plot_coverage_frame(card)
     axes = bs.plot_coverage(card)
     diagonal, drawn = axes.lines
     assert list(diagonal.get_xdata()) == list(diagonal.get_ydata())
@@ -297,7 +300,7 @@ def test_coverage_of_a_fit_counts_the_scores_it_saw(
     # Every score lies at the 7.5% point of its draws: outside 50% and 80%, inside 90% and 95%.
     draws = wide.reshape(1, -1) + np.linspace(-0.015, 0.185, 1001)[:, None]
     monkeypatch.setattr(Fit, "predict", lambda *_, **__: SimpleNamespace(draws=draws))
-    frame = plots.plot_coverage_frame(made_fit)
+    frame = plot_coverage_frame(made_fit)
     assert list(frame["coverage"]) == [0.0, 0.0, 1.0, 1.0]
     assert set(frame["n"]) == {made_fit.table.n_rows}
     assert "scores that the fit saw" in bs.plot_coverage(made_fit).lines[1].get_label()
@@ -345,7 +348,7 @@ def made_fit() -> Fit:
 
 
 def test_loadings_are_quantiles_and_anchors_are_fixed(made_fit: Fit) -> None:
-    frame = plots.plot_loadings_frame(made_fit).set_index(["benchmark", "skill"])
+    frame = plot_loadings_frame(made_fit).set_index(["benchmark", "skill"])
     draws = made_fit.posterior["loading"].sel(other="ARC", skill="common sense").to_numpy()
     row = frame.loc[("ARC", "common sense")]
     assert row["loading_median"] == np.median(draws)
@@ -365,7 +368,7 @@ def test_loadings_are_quantiles_and_anchors_are_fixed(made_fit: Fit) -> None:
 def test_the_heat_map_shows_the_frame(made_fit: Fit) -> None:
     axes = new_axes()
     assert bs.plot_loadings(made_fit, ax=axes) is axes
-    frame = plots.plot_loadings_frame(made_fit)
+    frame = plot_loadings_frame(made_fit)
     [image] = axes.images
     shown = np.asarray(image.get_array())
     np.testing.assert_allclose(shown.ravel(), frame["loading_median"])
@@ -387,7 +390,7 @@ def test_a_model_without_skills_has_no_loadings(made_fit: Fit) -> None:
 
 
 def test_the_worst_population_unknowns_come_first_and_constants_never(made_fit: Fit) -> None:
-    frame = plots.plot_trace_frame(made_fit)
+    frame = plot_trace_frame(made_fit)
     shown = list(frame["unknown"].unique())
     assert shown[0] == "degrees"
     assert len(shown) == 12
@@ -400,7 +403,7 @@ def test_traces_are_the_draws(made_fit: Fit) -> None:
     axes = new_axes(3)
     grid = bs.plot_trace(made_fit, sites=["loading"], axes=axes)
     assert list(grid) == list(axes)
-    frame = plots.plot_trace_frame(made_fit, ["loading"])
+    frame = plot_trace_frame(made_fit, ["loading"])
     for panel, (name, values) in zip(grid, frame.groupby("unknown", sort=False), strict=True):
         assert panel.get_title().replace("\n", "") == name
         assert len(panel.lines) == CHAINS
@@ -410,7 +413,7 @@ def test_traces_are_the_draws(made_fit: Fit) -> None:
 
 
 def test_ranks_of_a_chain_that_differs_leave_the_band(made_fit: Fit) -> None:
-    frame = plots.plot_rank_frame(made_fit, ["degrees", "shape"])
+    frame = plot_rank_frame(made_fit, ["degrees", "shape"])
     assert frame["rank"].between(0, 1).all()
     panels = bs.plot_rank(made_fit, sites=["degrees", "shape"])
     assert len(panels) == 5

@@ -34,8 +34,8 @@ from matplotlib.figure import Figure
 from plot_checks import check_layout
 
 import bayescale as bs
-from bayescale.answer import Answer
-from bayescale.errors import AskError
+from bayescale.ask.answer import Answer
+from bayescale.base.errors import AskError
 from bayescale.plots import ask
 from bayescale.plots.answer import questions_drawn
 from bayescale.plots.marks import LABELS

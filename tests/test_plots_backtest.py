@@ -19,14 +19,17 @@ from scipy.stats import binom
 from typer.testing import CliRunner
 
 import bayescale as bs
-from bayescale import plots, scores
-from bayescale.backtest import Backtest
+from bayescale.backtesting import scores
+from bayescale.backtesting.run import Backtest
+from bayescale.backtesting.scorecard import UNSEEN
+from bayescale.base.errors import BacktestError
 from bayescale.cli import app
 from bayescale.cli.plot_backtest import Score
-from bayescale.errors import BacktestError
-from bayescale.plots.cards import chosen, read_cards
-from bayescale.plots.skill import SCORES
-from bayescale.scorecard import UNSEEN
+from bayescale.plots.coverage import plot_coverage_frame
+from bayescale.plots.pit import plot_pit_frame
+from bayescale.plots.predicted import plot_predicted_frame
+from bayescale.plots.scorecards import chosen, read_cards
+from bayescale.plots.skill import SCORES, plot_skill_frame
 
 
 @pytest.fixture(autouse=True)
@@ -56,18 +59,18 @@ def card_file(found: Backtest, tmp_path_factory: pytest.TempPathFactory) -> Path
 def test_objects_and_their_json_give_the_same_pictures(found: Backtest) -> None:
     read = json.loads(json.dumps(found.to_dict()))
     for frame in (
-        plots.plot_coverage_frame,
-        plots.plot_skill_frame,
-        lambda source: plots.plot_pit_frame(source, "wide"),
-        lambda source: plots.plot_predicted_frame(source, "one rule"),
+        plot_coverage_frame,
+        plot_skill_frame,
+        lambda source: plot_pit_frame(source, "wide"),
+        lambda source: plot_predicted_frame(source, "one rule"),
     ):
         pd.testing.assert_frame_equal(frame(found), frame(read), check_exact=False)
     one = found["sharp"]
     pd.testing.assert_frame_equal(
-        plots.plot_pit_frame(one), plots.plot_pit_frame(found, "sharp"), check_exact=False
+        plot_pit_frame(one), plot_pit_frame(found, "sharp"), check_exact=False
     )
     pd.testing.assert_frame_equal(
-        plots.plot_skill_frame(one), plots.plot_skill_frame(one.to_dict()), check_exact=False
+        plot_skill_frame(one), plot_skill_frame(one.to_dict()), check_exact=False
     )
 
 
@@ -75,7 +78,7 @@ def test_an_impossible_value_stays_impossible_in_json(found: Backtest) -> None:
     rows = found["sharp"].rows.copy()
     rows.loc[0, "log_score"] = -np.inf
     card = replace(found["sharp"], rows=rows)
-    frame = plots.plot_skill_frame(json.loads(json.dumps(card.to_dict())), score="log_score")
+    frame = plot_skill_frame(json.loads(json.dumps(card.to_dict())), score="log_score")
     assert np.isneginf(frame["mean"]).sum() == 1
     assert isinstance(bs.plot_skill(card, score="log_score"), Axes)
 
@@ -118,7 +121,7 @@ def test_rows_of_an_older_version_are_told(found: Backtest) -> None:
 
 
 def test_a_backtest_has_a_line_for_each_model_and_baseline(found: Backtest) -> None:
-    frame = plots.plot_coverage_frame(found)
+    frame = plot_coverage_frame(found)
     for name, card in {**found.cards, **found.baselines}.items():
         rows = frame[frame["model"] == name]
         assert list(rows["coverage"]) == list(card.coverage.values())
@@ -137,7 +140,7 @@ def test_a_backtest_has_a_line_for_each_model_and_baseline(found: Backtest) -> N
 
 
 def test_a_law_has_values_and_no_scores(losses: Backtest) -> None:
-    assert set(plots.plot_coverage_frame(losses)["scores"]) == {"held-out values"}
+    assert set(plot_coverage_frame(losses)["scores"]) == {"held-out values"}
     drawn = [
         bs.plot_coverage(losses),
         bs.plot_coverage(losses["sharp"]),
@@ -158,7 +161,7 @@ def test_a_law_has_values_and_no_scores(losses: Backtest) -> None:
 
 
 def test_bins_and_band_of_the_pit_are_closed_forms(found: Backtest) -> None:
-    frame = plots.plot_pit_frame(found, "sharp")
+    frame = plot_pit_frame(found, "sharp")
     pit = found["sharp"].rows["pit"]
     n = len(pit)
     assert len(frame) == 20
@@ -170,7 +173,7 @@ def test_bins_and_band_of_the_pit_are_closed_forms(found: Backtest) -> None:
     assert binom.cdf(low - 1, n, 0.05) < 0.01 / 40 <= binom.cdf(low, n, 0.05)
     assert binom.cdf(high - 1, n, 0.05) < 1 - 0.01 / 40 <= binom.cdf(high, n, 0.05)
     assert not frame["outside"].any()
-    assert plots.plot_pit_frame(found, "one rule")["outside"].iloc[0]
+    assert plot_pit_frame(found, "one rule")["outside"].iloc[0]
 
 
 def test_the_band_holds_all_bins_of_flat_histograms() -> None:
@@ -181,7 +184,7 @@ def test_the_band_holds_all_bins_of_flat_histograms() -> None:
 
 
 def test_the_histogram_is_drawn_with_its_meaning(found: Backtest) -> None:
-    frame = plots.plot_pit_frame(found, "one rule")
+    frame = plot_pit_frame(found, "one rule")
     axes = Figure().subplots()
     assert bs.plot_pit(found, "one rule", ax=axes) is axes
     bars = [patch for patch in axes.patches if np.isclose(patch.get_width(), 0.05)]
@@ -198,7 +201,7 @@ def test_the_histogram_is_drawn_with_its_meaning(found: Backtest) -> None:
 
 
 def test_predictions_are_the_rows(found: Backtest) -> None:
-    frame = plots.plot_predicted_frame(found, "one rule")
+    frame = plot_predicted_frame(found, "one rule")
     rows = found.baselines["one rule"].rows
     columns = ["run", "benchmark", "score", "mean_median", "score_lower_0.9", "score_upper_0.9"]
     pd.testing.assert_frame_equal(frame[columns], rows[columns])
@@ -207,7 +210,7 @@ def test_predictions_are_the_rows(found: Backtest) -> None:
 
 
 def test_points_intervals_and_rings_are_drawn(found: Backtest) -> None:
-    frame = plots.plot_predicted_frame(found, "one rule")
+    frame = plot_predicted_frame(found, "one rule")
     axes = bs.plot_predicted(found, "one rule")
     mmlu, math, rings, diagonal = axes.lines
     for line, name in ((mmlu, "MMLU"), (math, "MATH")):
@@ -250,7 +253,7 @@ def test_values_over_decades_are_drawn_in_logs(losses: Backtest) -> None:
 
 @pytest.mark.parametrize("score", list(SCORES))
 def test_skill_is_the_mean_of_each_fifth(found: Backtest, score: str) -> None:
-    frame = plots.plot_skill_frame(found, score=score)
+    frame = plot_skill_frame(found, score=score)
     column = SCORES[score][0]
     for name, card in {**found.cards, **found.baselines}.items():
         own = frame[frame["model"] == name].reset_index(drop=True)
@@ -270,7 +273,7 @@ def test_fifths_hold_a_fifth_each(found: Backtest) -> None:
     card = found["sharp"].to_dict()
     for i, row in enumerate(card["rows"]):
         row["distance"] = i / 10
-    frame = plots.plot_skill_frame(card)
+    frame = plot_skill_frame(card)
     assert len(frame) == 5
     assert frame["n"].max() - frame["n"].min() <= 1
     every = np.arange(card["n"]) / 10
@@ -279,7 +282,7 @@ def test_fifths_hold_a_fifth_each(found: Backtest) -> None:
 
 
 def test_skill_is_drawn_in_points_and_plain_factors(found: Backtest) -> None:
-    frame = plots.plot_skill_frame(found)
+    frame = plot_skill_frame(found)
     axes = bs.plot_skill(found)
     assert axes.get_ylabel() == "CRPS (points; lower is better)"
     assert bs.plot_skill(found, score="log_score").get_ylabel().startswith("log score (nats; high")
@@ -298,7 +301,7 @@ def test_distances_may_be_alike_or_unknown(found: Backtest, distance: float | No
     card = found["sharp"].to_dict()
     for row in card["rows"]:
         row["distance"] = distance
-    assert len(plots.plot_skill_frame(card)) == 1
+    assert len(plot_skill_frame(card)) == 1
     axes = bs.plot_skill(card)
     low, high = axes.get_xlim()
     [place] = axes.containers[distance is None].lines[0].get_xdata()

@@ -15,12 +15,12 @@ from test_compare import fake
 from typer.testing import CliRunner
 
 import bayescale as bs
-from bayescale import plots
+from bayescale.base.errors import CompareError
 from bayescale.cli import app
-from bayescale.compare import Comparison
-from bayescale.errors import CompareError
-from bayescale.plots.comparison import column_of
-from bayescale.stacking import Stack
+from bayescale.comparison.comparison import Comparison
+from bayescale.comparison.stacking import Stack
+from bayescale.plots.comparison import column_of, plot_comparison_frame
+from bayescale.plots.weights import plot_weights_frame
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def comparison() -> Comparison:
 
 
 def test_a_comparison_has_the_larger_error(comparison: Comparison) -> None:
-    frame = plots.plot_comparison_frame(comparison)
+    frame = plot_comparison_frame(comparison)
     short = comparison.frame.rename(columns=lambda c: c.removesuffix(f" ({comparison.task})"))
     assert list(frame["model"]) == list(short.index)
     np.testing.assert_array_equal(frame["elpd_diff"], short["elpd_diff"])
@@ -45,7 +45,7 @@ def test_a_comparison_for_another_task_is_read_too(comparison: Comparison) -> No
     other = comparison.frame.rename(columns=lambda c: c.replace(comparison.task, "a new family"))
     over = next(c for c in other if c.startswith("se_diff_over_families"))
     new = replace(comparison, frame=other.drop(columns=over), task="a new family")
-    frame = plots.plot_comparison_frame(new)
+    frame = plot_comparison_frame(new)
     np.testing.assert_array_equal(frame["se"], comparison.frame.iloc[:, 4])
     assert "a new family" in bs.plot_comparison(new).get_xlabel()
     without = replace(new, frame=other[["rank (a new family)"]])
@@ -55,7 +55,7 @@ def test_a_comparison_for_another_task_is_read_too(comparison: Comparison) -> No
 
 
 def test_a_forest_of_fits_is_drawn_best_on_top(comparison: Comparison) -> None:
-    frame = plots.plot_comparison_frame(comparison)
+    frame = plot_comparison_frame(comparison)
     axes = bs.plot_comparison(comparison)
     assert [t.get_text() for t in axes.get_yticklabels()] == list(frame["model"])[::-1]
     bars = axes.lines[1::2]
@@ -68,7 +68,7 @@ def test_a_forest_of_fits_is_drawn_best_on_top(comparison: Comparison) -> None:
 
 def test_weights_of_a_stack_and_of_a_comparison(comparison: Comparison) -> None:
     stack = Stack({}, pd.Series({"one": 0.75, "other": 0.25}), "by size")
-    frame = plots.plot_weights_frame(stack)
+    frame = plot_weights_frame(stack)
     assert list(frame["weight"]) == [0.75, 0.25]
     assert set(frame["about"]) == {"by size"}
     axes = bs.plot_weights(stack)
@@ -76,7 +76,7 @@ def test_weights_of_a_stack_and_of_a_comparison(comparison: Comparison) -> None:
     assert "held-out log scores" in axes.get_xlabel()
 
     wider = comparison.frame.assign(**{f"pseudo_bma ({comparison.task})": [0.5, 0.3, 0.2]})
-    both = plots.plot_weights_frame(replace(comparison, frame=wider))
+    both = plot_weights_frame(replace(comparison, frame=wider))
     assert list(both["kind"]) == 3 * ["stacking"] + 3 * ["pseudo-BMA"]
     assert list(both["weight"][3:]) == [0.5, 0.3, 0.2]
     axes = bs.plot_weights(replace(comparison, frame=wider))

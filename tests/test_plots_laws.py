@@ -20,14 +20,20 @@ from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 import bayescale as bs
-from bayescale import plots
+from bayescale.base.errors import ModelError, PredictError
 from bayescale.cli.app import app
-from bayescale.errors import ModelError, PredictError
-from bayescale.estimates import law_draws
-from bayescale.fit import Fit
+from bayescale.fits import Fit
+from bayescale.inference.estimates import law_draws
+from bayescale.plots.contours import plot_contours, plot_contours_frame
+from bayescale.plots.curve import plot_curve, plot_curve_frame
+from bayescale.plots.fans import plot_fans
+from bayescale.plots.forest import plot_forest_frame
+from bayescale.plots.isoflops import plot_isoflops_frame
+from bayescale.plots.prior import plot_prior_frame
+from bayescale.plots.residuals import plot_residuals_frame
 from bayescale.plots.scales import input_text, log_ticks
-from bayescale.plots.surface import completed
-from bayescale.table import Table
+from bayescale.predict.surface import completed
+from bayescale.tables.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +121,7 @@ def test_values_of_inputs_are_short() -> None:
 
 
 def test_the_surface_is_the_law_at_the_posterior(chinchilla: Fit) -> None:
-    frame = plots.plot_contours_frame(chinchilla)
+    frame = plot_contours_frame(chinchilla)
     surface = frame[frame["part"] == "surface"]
     for row in surface.iloc[[0, 1234, -1]].itertuples():
         draws = at_posterior(chinchilla, row.params, row.tokens)
@@ -126,7 +132,7 @@ def test_the_surface_is_the_law_at_the_posterior(chinchilla: Fit) -> None:
 
 
 def test_the_best_path_is_the_closed_form(chinchilla: Fit) -> None:
-    frame = plots.plot_contours_frame(chinchilla)
+    frame = plot_contours_frame(chinchilla)
     path = frame[frame["part"] == "optimum"]
     c = law_draws(chinchilla, None, "paper")
     a = c["beta"] / (c["alpha"] + c["beta"])
@@ -140,13 +146,13 @@ def test_the_best_path_is_the_closed_form(chinchilla: Fit) -> None:
 
 
 def test_lines_of_equal_compute_keep_it(chinchilla: Fit) -> None:
-    lines = plots.plot_contours_frame(chinchilla).query("part == 'isoflops'")
+    lines = plot_contours_frame(chinchilla).query("part == 'isoflops'")
     np.testing.assert_allclose(6 * lines["params"] * lines["tokens"], lines["flops"])
     assert {1e19, 1e20, 1e21, 1e22} <= set(lines["flops"].round(-10))
 
 
 def test_axes_of_contours_may_be_any_two_compute_quantities(chinchilla: Fit) -> None:
-    frame = plots.plot_contours_frame(chinchilla, "flops", "multiplier")
+    frame = plot_contours_frame(chinchilla, "flops", "multiplier")
     row = frame[frame["part"] == "surface"].iloc[777]
     params = np.sqrt(row["flops"] / 6 / row["multiplier"])
     draws = at_posterior(chinchilla, params, params * row["multiplier"])
@@ -164,7 +170,7 @@ def test_axes_that_tell_no_compute_have_no_path(sweep: Table) -> None:
         for c in model.law.coefficients
     }
     never_sampled = Fit(model, table, xr.Dataset(sites), xr.Dataset(), seed=0)
-    frame = plots.plot_contours_frame(never_sampled, "params", "unique_tokens")
+    frame = plot_contours_frame(never_sampled, "params", "unique_tokens")
     assert set(frame["part"]) == {"surface", "observed"}
     assert bs.plot_contours(never_sampled, "params", "unique_tokens").get_ylabel() == (
         "unique tokens (tokens)"
@@ -175,7 +181,7 @@ def test_axes_that_tell_no_compute_have_no_path(sweep: Table) -> None:
     tokens = {"reference": model.reference["tokens"], "asked": 1e11}
     for name, value in tokens.items():
         at = {"tokens": value} if name == "asked" else None
-        found = plots.plot_contours_frame(never_sampled, "params", "unique_tokens", at=at)
+        found = plot_contours_frame(never_sampled, "params", "unique_tokens", at=at)
         scale = model.reference["tokens"]
         inputs = (row["params"] / model.reference["params"], value / scale)
         loss = model.law(*inputs, row["unique_tokens"] / scale, **medians)
@@ -197,13 +203,13 @@ def test_points_and_path_are_drawn_from_the_frame(chinchilla: Fit, sweep: Table)
 
 
 def test_budgets_are_those_of_the_table_and_their_points_too(chinchilla: Fit) -> None:
-    frame = plots.plot_isoflops_frame(chinchilla)
+    frame = plot_isoflops_frame(chinchilla)
     assert sorted(set(frame["budget"])) == pytest.approx([1e19, 1e20, 1e21, 1e22])
     assert (frame[frame["part"] == "observed"].groupby("budget").size() == 6).all()
 
 
 def test_a_slice_and_its_minimum_agree_with_the_law(chinchilla: Fit) -> None:
-    frame = plots.plot_isoflops_frame(chinchilla, [3e20])
+    frame = plot_isoflops_frame(chinchilla, [3e20])
     for row in frame[frame["part"] == "curve"].iloc[[0, 30, 59]].itertuples():
         draws = at_posterior(chinchilla, row.params, 3e20 / 6 / row.params)
         assert row.expected_median == pytest.approx(np.median(draws), rel=1e-6)
@@ -227,7 +233,7 @@ def test_budgets_that_make_no_slices_are_refused(chinchilla: Fit, budgets: list[
 
 @pytest.mark.parametrize("units", ["reference", "paper"])
 def test_a_forest_has_the_intervals_of_members(pooled: Fit, units: str) -> None:
-    frame = plots.plot_forest_frame(pooled, "A", units=units)
+    frame = plot_forest_frame(pooled, "A", units=units)
     assert list(frame["of"]) == ["population", "books", "web"]
     for row in frame.to_dict("records"):
         place = None if row["of"] == "population" else ("corpus", row["of"])
@@ -241,12 +247,12 @@ def test_a_forest_has_the_intervals_of_members(pooled: Fit, units: str) -> None:
 
 def test_the_band_of_a_forest_is_the_prior(pooled: Fit) -> None:
     declared = {c.name: c.prior.interval() for c in pooled.model.coefficients}
-    frame = plots.plot_forest_frame(pooled)
+    frame = plot_forest_frame(pooled)
     for row in frame.to_dict("records"):
         ends = (row["prior_lower_0.9"], row["prior_upper_0.9"])
         assert ends == pytest.approx(declared[row["coefficient"]])
     # An exponent is the same in the paper; its prior is turned into the paper's units by draws.
-    paper = plots.plot_forest_frame(pooled, "alpha", units="paper").iloc[0]
+    paper = plot_forest_frame(pooled, "alpha", units="paper").iloc[0]
     ends = (paper["prior_lower_0.9"], paper["prior_upper_0.9"])
     assert ends == pytest.approx(declared["alpha"], rel=0.1)
     assert list(frame[frame["coefficient"] == "alpha"]["of"]) == ["population"]
@@ -276,7 +282,7 @@ def within(axes: Axes, tick: float) -> bool:
 
 
 def test_residuals_are_logs_of_measured_over_expected(chinchilla: Fit, sweep: Table) -> None:
-    frame = plots.plot_residuals_frame(chinchilla, "tokens").query("part == 'observed'")
+    frame = plot_residuals_frame(chinchilla, "tokens").query("part == 'observed'")
     first = frame.iloc[0]
     run = sweep.runs.loc[first["run"]]
     mean = at_posterior(chinchilla, run["params"], run["tokens"]).mean()
@@ -286,7 +292,7 @@ def test_residuals_are_logs_of_measured_over_expected(chinchilla: Fit, sweep: Ta
 
 
 def test_windows_hold_the_median_and_the_noise(chinchilla: Fit) -> None:
-    frame = plots.plot_residuals_frame(chinchilla, "kind", by="kind")
+    frame = plot_residuals_frame(chinchilla, "kind", by="kind")
     points, windows = (frame[frame["part"] == part] for part in ("observed", "window"))
     assert list(windows["kind"]) == ["even", "odd"]
     medians = points.groupby("kind")["residual"].median()
@@ -305,7 +311,7 @@ def test_an_outlier_is_named(chinchilla: Fit) -> None:
 
 
 def test_a_curve_of_a_member_is_its_law(pooled: Fit) -> None:
-    frame = plots.plot_curve_frame(pooled)
+    frame = plot_curve_frame(pooled)
     assert set(frame["of"]) == {"books", "web"}
     curve = frame.query("part == 'curve' and of == 'web'")
     assert curve["size"].iloc[-1] == pytest.approx(1e11)
@@ -333,7 +339,7 @@ def test_a_member_has_one_colour_in_the_pictures_of_a_fit(pooled: Fit) -> None:
 
 
 def test_members_of_a_curve_can_be_chosen(pooled: Fit) -> None:
-    frame = plots.plot_curve_frame(pooled, members=["books"])
+    frame = plot_curve_frame(pooled, members=["books"])
     assert set(frame["of"]) == {"books"}
     assert len(frame[frame["part"] == "observed"]) == 8
 
@@ -343,14 +349,14 @@ def test_members_of_a_curve_can_be_chosen(pooled: Fit) -> None:
 
 @pytest.fixture(scope="module")
 def prior(sweep: Table) -> pd.DataFrame:
-    return plots.plot_prior_frame("chinchilla", sweep)
+    return plot_prior_frame("chinchilla", sweep)
 
 
 def test_a_prior_does_not_look_at_what_was_measured(prior: pd.DataFrame, sweep: Table) -> None:
     frame = prior
     scores = sweep.scores.assign(score=sweep.scores["score"] * 3)
     other = Table.from_long(scores, sweep.runs.reset_index(), sweep.benchmarks.reset_index())
-    again = plots.plot_prior_frame("chinchilla", other)
+    again = plot_prior_frame("chinchilla", other)
     for part in ("draw", "simulated"):
         pd.testing.assert_frame_equal(frame[frame["part"] == part], again[again["part"] == part])
     seen = frame[frame["part"] == "observed"]
@@ -369,7 +375,7 @@ def test_nothing_is_fitted_for_a_prior(sweep: Table, monkeypatch: pytest.MonkeyP
     def never(*_: object, **__: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(sys.modules["bayescale.fit"], "sample", never)
+    monkeypatch.setattr(sys.modules["bayescale.fits"], "sample", never)
     grid = bs.plot_prior("chinchilla", sweep)
     share = grid[1].get_title()
     assert share.endswith("lie in the range of the measured")
@@ -451,25 +457,25 @@ def test_what_a_fit_does_not_know_is_refused(
 
 
 def test_points_off_a_curves_slice_are_told(chinchilla: Fit, sweep: Table) -> None:
-    frame = plots.plot_curve_frame(chinchilla, "tokens", at={"params": 1e9})
+    frame = plot_curve_frame(chinchilla, "tokens", at={"params": 1e9})
     points = frame[frame["part"] == "observed"].set_index("run")
     params = sweep.runs.loc[points.index, "params"]
     expected = (params - 1e9).abs() <= 2e8
     assert 0 < expected.sum() < len(expected)
     pd.testing.assert_series_equal(points["near"].astype(bool), expected, check_names=False)
-    axes = plots.plot_curve(chinchilla, "tokens", at={"params": 1e9})
+    axes = plot_curve(chinchilla, "tokens", at={"params": 1e9})
     assert axes.get_xlabel() == "training tokens, at params 1B"
 
 
 def test_an_axis_is_not_held(chinchilla: Fit) -> None:
-    for draw in (plots.plot_contours, plots.plot_curve):
+    for draw in (plot_contours, plot_curve):
         with pytest.raises(PredictError, match='"params" is an axis of this picture'):
             draw(chinchilla, "params", at={"params": 1e9})
 
 
 def test_a_law_has_no_fans_of_scores(chinchilla: Fit) -> None:
     with pytest.raises(PredictError, match="plot_curve draws a law along an input"):
-        plots.plot_fans(chinchilla)
+        plot_fans(chinchilla)
 
 
 def test_inputs_of_two_axes_differ(chinchilla: Fit) -> None:
@@ -493,9 +499,9 @@ def test_separate_members_have_to_be_named(pooled: Fit) -> None:
     fit = bs.fit("power", pooled.table, pool=rules, inputs={"x": "size"}, **SHORT)
     with pytest.raises(PredictError, match=r"say which with of=\('corpus', 'books'\)"):
         plots.surface.thinned(fit, None)
-    assert set(plots.plot_curve_frame(fit)["of"]) == {"books", "web"}
+    assert set(plot_curve_frame(fit)["of"]) == {"books", "web"}
     for units in ("reference", "paper"):
-        assert list(plots.plot_forest_frame(fit, "A", units=units)["of"]) == ["books", "web"]
+        assert list(plot_forest_frame(fit, "A", units=units)["of"]) == ["books", "web"]
 
 
 # Commands

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
-from bayescale.errors import PredictError
-from bayescale.fit import Fit
-from bayescale.prediction import Prediction
-from bayescale.validation import LEAST_COUNT
+from bayescale.base.errors import PredictError
+from bayescale.fits import Fit
+from bayescale.predict.prediction import Prediction
+from bayescale.tables.validation import LEAST_COUNT
 
 ROWS = pd.DataFrame(
     [

@@ -12,13 +12,13 @@ import pytest
 from numpyro.infer.util import log_density
 from scipy import stats
 
-from bayescale.cards import customise, load_model, model_from_card, model_of_law
-from bayescale.density import density
-from bayescale.errors import ModelError
-from bayescale.model import Model
-from bayescale.rows import make_rows
-from bayescale.simulate import simulate
-from bayescale.table import Table
+from bayescale.base.errors import ModelError
+from bayescale.models.cards import customise, load_model, model_from_card, model_of_law
+from bayescale.models.density import density
+from bayescale.models.model import Model
+from bayescale.models.rows import make_rows
+from bayescale.models.simulate import simulate
+from bayescale.tables.table import Table
 
 CORPORA = ["books", "code", "web"]
 REFERENCE = {"params": 1e9, "tokens": 2e10}

@@ -10,11 +10,11 @@ import pytest
 from prior_fits import given_fit, law_table
 
 import bayescale as bs
-from bayescale.answer import percent, quantiles, shown_frame, told
-from bayescale.ask.search import solve
-from bayescale.compute import completed, contradiction
-from bayescale.errors import AskError
-from bayescale.fit import Fit
+from bayescale.ask.answer import percent, quantiles, shown_frame, told
+from bayescale.ask.kit.solve import solve
+from bayescale.base.errors import AskError
+from bayescale.fits import Fit
+from bayescale.tables.compute import completed, contradiction
 
 DRAWS = 200
 

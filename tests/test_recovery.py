@@ -17,10 +17,10 @@ import jax
 import numpy as np
 import pytest
 
-from bayescale.cards import customise, model_of_law
-from bayescale.inputs import Schedule
-from bayescale.parts import parts
-from bayescale.simulate import simulate
+from bayescale.models.cards import customise, model_of_law
+from bayescale.models.simulate import simulate
+from bayescale.parts.inputs import Schedule
+from bayescale.parts.part import parts
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 sys.path.insert(0, str(FOLDER))  # scripts, not a package
@@ -35,9 +35,9 @@ from typing import Annotated
 
 from jax import Array
 
-from bayescale.coefficients import real
-from bayescale.inputs import Scale
-from bayescale.parts import law
+from bayescale.parts.coefficients import real
+from bayescale.parts.inputs import Scale
+from bayescale.parts.part import law
 
 
 @law(response="loss", unit="1", source="none")
@@ -223,7 +223,7 @@ def test_a_wrong_truth_fails(refitted: Any) -> None:
 def test_a_data_set_does_not_depend_on_those_beside_it(refitted: Any) -> None:
     """Chains are mapped, not mixed: the posterior of a data set is that of a fit by itself."""
     model, rows, given, found = refitted
-    from bayescale.sampler import compile_program, sample
+    from bayescale.inference.sampler import compile_program, sample
 
     own = replace(rows, scores=given.scores[4])
     with jax.enable_x64(True):

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from bayescale import refit
-from bayescale.backtest import backtest
-from bayescale.cards import load_model
-from bayescale.holdouts import hold_out
-from bayescale.refit import FoldPrediction, fold_fitter
-from bayescale.splits import Fold, Split
-from bayescale.table import Table
+from bayescale.backtesting import refit
+from bayescale.backtesting.refit import FoldPrediction, fold_fitter
+from bayescale.backtesting.rules import hold_out
+from bayescale.backtesting.run import backtest
+from bayescale.backtesting.splits import Fold, Split
+from bayescale.models.cards import load_model
+from bayescale.tables.table import Table
 
 DRAWS = 50
 

@@ -9,9 +9,9 @@ from prior_fits import given_fit, law_table, prior_fit
 from scipy.special import ndtri
 
 import bayescale as bs
-from bayescale.errors import AskError
-from bayescale.fit import Fit
-from bayescale.parts import parts
+from bayescale.base.errors import AskError
+from bayescale.fits import Fit
+from bayescale.parts.part import parts
 
 MONOTONE = [
     (name, column)

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.cards import customise, load_model, model_from_card, model_of_law
-from bayescale.errors import ModelError
-from bayescale.rows import make_rows, reference_run
-from bayescale.table import Table
+from bayescale.base.errors import ModelError
+from bayescale.models.cards import customise, load_model, model_from_card, model_of_law
+from bayescale.models.rows import make_rows, reference_run
+from bayescale.tables.table import Table
 
 RUNS = pd.DataFrame(
     {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bayescale.runtime import cache_folder
+from bayescale.base.runtime import cache_folder
 
 OURS = ("JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS")
 

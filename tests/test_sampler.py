@@ -12,14 +12,14 @@ from by_hand import COMPUTE
 from numpyro.infer import MCMC, NUTS
 
 import bayescale
-from bayescale.cards import model_from_card
-from bayescale.density import density
-from bayescale.design import Design
-from bayescale.diagnostics import stats
-from bayescale.fit import Fit
-from bayescale.model import Model
-from bayescale.sampler import Draws, Program, _dense_metric, compile_program, sample
-from bayescale.table import Table
+from bayescale.fits import Fit
+from bayescale.inference.diagnostics import stats
+from bayescale.inference.sampler import Draws, Program, _dense_metric, compile_program, sample
+from bayescale.models.cards import model_from_card
+from bayescale.models.density import density
+from bayescale.models.design import Design
+from bayescale.models.model import Model
+from bayescale.tables.table import Table
 
 CHAINS, DRAWS = 2, 600
 

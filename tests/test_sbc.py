@@ -279,8 +279,8 @@ def test_simuk_finds_the_same_ranks() -> None:
     import numpyro
     from numpyro.infer import NUTS
 
-    from bayescale.density import distribution
-    from bayescale.sampler import compile_program, sample
+    from bayescale.inference.sampler import compile_program, sample
+    from bayescale.models.density import distribution
 
     model = bs.load_model("compute")
     table = bs.load_table("sloth-2024").select(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import norm
 
-from bayescale import scores
+from bayescale.backtesting import scores
 
 finite = st.floats(-5.0, 5.0, allow_nan=False, width=32)
 

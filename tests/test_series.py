@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from bayescale.errors import TableError
-from bayescale.table import Table
-from bayescale.tablefiles import read_table
+from bayescale.base.errors import TableError
+from bayescale.tables.read import read_table
+from bayescale.tables.table import Table
 
 CURVES = {"series": ["b", "b", "a", "a"], "step": [0, 10, 0, 5], "value": [1.0, 0.1, 2.0, 0.2]}
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.errors import SplitError
-from bayescale.splits import Split, read_split
-from bayescale.table import Table
+from bayescale.backtesting.splits import Split, read_split
+from bayescale.base.errors import SplitError
+from bayescale.tables.table import Table
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.backtest import Backtest, score_folds
-from bayescale.errors import CompareError, FitFileError
-from bayescale.fit import Fit
-from bayescale.refit import FoldPrediction
-from bayescale.splits import Fold, Split
-from bayescale.stacking import Stack, load_stack, mix, stack, weights_from
-from bayescale.table import Table
+from bayescale.backtesting.refit import FoldPrediction
+from bayescale.backtesting.run import Backtest, score_folds
+from bayescale.backtesting.splits import Fold, Split
+from bayescale.base.errors import CompareError, FitFileError
+from bayescale.comparison.stacking import Stack, load_stack, mix, stack, weights_from
+from bayescale.fits import Fit
+from bayescale.tables.table import Table
 
 QUERY = {"family": "llama", "params": 130e9, "tokens": 2e12}
 

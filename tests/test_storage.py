@@ -15,11 +15,11 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from bayescale import storage
-from bayescale.cards import load_model
-from bayescale.coefficients import Prior
-from bayescale.errors import FitFileError
-from bayescale.fit import Fit, load_fit
+from bayescale.base.errors import FitFileError
+from bayescale.fits import Fit, load_fit
+from bayescale.inference import storage
+from bayescale.models.cards import load_model
+from bayescale.parts.coefficients import Prior
 
 QUERY = {"family": "qwen2", "params": 7e9, "tokens": 2e12}
 ELSEWHERE = f"""

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from bayescale.errors import TableError
-from bayescale.table import Table
-from bayescale.tablefiles import read_table
+from bayescale.base.errors import TableError
+from bayescale.tables.read import read_table
+from bayescale.tables.table import Table
 
 
 def make(**columns: object) -> Table:

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from bayescale.errors import TableError
-from bayescale.frames import RUN_COLUMNS
-from bayescale.table import Table
-from bayescale.tablefiles import read_table
+from bayescale.base.errors import TableError
+from bayescale.tables.frames import RUN_COLUMNS
+from bayescale.tables.read import read_table
+from bayescale.tables.table import Table
 from tests.test_table import assert_same
 from tests.test_table import make as leaderboard
 

@@ -12,8 +12,8 @@ import pytest
 from arviz_stats.base import array_stats
 
 import bayescale as bs
-from bayescale.cards import list_models, load_model
-from bayescale.datasets import is_bundled, load_card
+from bayescale.models.cards import list_models, load_model
+from bayescale.tables.named import is_bundled, load_card
 from benchmarks.shared.densities import evaluated, laid_out
 from benchmarks.shared.store_densities import (
     ANSWERS,

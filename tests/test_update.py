@@ -12,9 +12,9 @@ from prior_fits import fit_of
 from scipy.stats import norm
 
 import bayescale as bs
-from bayescale.cards import customise, model_of_law
-from bayescale.errors import AskError
-from bayescale.fit import Fit
+from bayescale.base.errors import AskError
+from bayescale.fits import Fit
+from bayescale.models.cards import customise, model_of_law
 
 DRAWS = 4000
 WIDTH, NOISE = 0.3, 0.05  # of corpora, of a measurement; both in logs

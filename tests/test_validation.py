@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bayescale.errors import TableError
-from bayescale.table import Table
-from bayescale.tablefiles import read_table
+from bayescale.base.errors import TableError
+from bayescale.tables.read import read_table
+from bayescale.tables.table import Table
 
 GOOD = """\
 run,family,params,tokens,MMLU,ARC

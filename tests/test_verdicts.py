@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.scorecard import Scorecard, score_rows, scorecard
-from bayescale.table import Table
-from bayescale.verdicts import RULES, verdicts
+from bayescale.backtesting.scorecard import Scorecard, score_rows, scorecard
+from bayescale.backtesting.verdicts import RULES, verdicts
+from bayescale.tables.table import Table
 
 RUNS = 40
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bayescale.waic import waic
+from bayescale.comparison.waic import waic
 
 REFERENCE = Path(__file__).parent / "reference"
 STORED: dict[str, Any] = json.loads((REFERENCE / "waic_arviz023.json").read_text())

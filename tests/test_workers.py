@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bayescale import workers
-from bayescale.cards import load_model
-from bayescale.errors import FitError
-from bayescale.holdouts import hold_out
-from bayescale.kept import fold_folder, fold_key
-from bayescale.refit import FoldPrediction, fold_fitter
-from bayescale.splits import Split
-from bayescale.table import Table
-from bayescale.workers import fit_folds
+from bayescale.backtesting import workers
+from bayescale.backtesting.disk import fold_folder, fold_key
+from bayescale.backtesting.refit import FoldPrediction, fold_fitter
+from bayescale.backtesting.rules import hold_out
+from bayescale.backtesting.splits import Split
+from bayescale.backtesting.workers import fit_folds
+from bayescale.base.errors import FitError
+from bayescale.models.cards import load_model
+from bayescale.tables.table import Table
 
 SHORT: dict[str, Any] = {"seed": 5, "chains": 2, "draws": 40}
 MODELS = {"compute": load_model("compute")}
@@ -31,7 +31,7 @@ Found = dict[str, list[FoldPrediction]]
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep compiled programs where they are, and folds in a folder of this test."""
-    monkeypatch.setattr("bayescale.kept.folds_folder", lambda: tmp_path / "folds")
+    monkeypatch.setattr("bayescale.backtesting.disk.folds_folder", lambda: tmp_path / "folds")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def split(tiny_table: Table) -> Split:
 def local(tiny_table: Table, split: Split) -> Iterator[Found]:
     """What one process finds, without anything kept."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bayescale.kept.folds_folder", lambda: None)
+        patch.setattr("bayescale.backtesting.disk.folds_folder", lambda: None)
         yield fit_folds(MODELS, tiny_table, split, workers=1, **SHORT)
 
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import Answer, check_interval, number, percent, quantiles, told
-from bayescale.ask.best import Best, best_of, one_response
-from bayescale.ask.costs import Cost, size, tokens, training
-from bayescale.ask.curve import COUNTED, RATIO, Floats
-from bayescale.ask.optimum import at_edge
-from bayescale.ask.rival import against, rival_sentence
-from bayescale.asked import beyond
-from bayescale.errors import AskError
-from bayescale.rows import as_read
+from bayescale.ask.answer import Answer, check_interval, number, percent, quantiles, told
+from bayescale.ask.kit.best import Best, best_of, one_response
+from bayescale.ask.kit.costs import Cost, size, tokens, training
+from bayescale.ask.kit.curve import COUNTED, RATIO, Floats
+from bayescale.ask.kit.optimum import at_edge
+from bayescale.ask.kit.rival import against, rival_sentence
+from bayescale.base.errors import AskError
+from bayescale.models.rows import as_read
+from bayescale.predict.queries import beyond
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 DECADES = 2.0  # of budgets in the picture, to both sides
 BUDGETS = 13  # of the picture

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import Answer, told
-from bayescale.ask.curve import law_columns
-from bayescale.diagnostics import Verdict
-from bayescale.rows import as_read
-from bayescale.validation import quoted
+from bayescale.ask.answer import Answer, told
+from bayescale.ask.kit.curve import law_columns
+from bayescale.inference.diagnostics import Verdict
+from bayescale.models.rows import as_read
+from bayescale.tables.validation import quoted
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 NOT_KNOWN = "not known to the fit: say it in the paper"
 Item = tuple[str, str, str | None]

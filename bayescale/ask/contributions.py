@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import Answer, check_interval, percent, quantiles
-from bayescale.ask.curve import Floats, law_columns, one_benchmark
-from bayescale.asked import Asked
-from bayescale.compute import COMPUTE, as_read_by
-from bayescale.errors import AskError
-from bayescale.layout import RUN, grouped_sites
-from bayescale.predict import ask
-from bayescale.queries import ask_leaderboard
-from bayescale.rows import as_read, group_names
+from bayescale.ask.answer import Answer, check_interval, percent, quantiles
+from bayescale.ask.kit.curve import Floats, law_columns, one_benchmark
+from bayescale.base.errors import AskError
+from bayescale.models.rows import as_read, group_names
+from bayescale.predict.layout import RUN, grouped_sites
+from bayescale.predict.of_leaderboard import ask_leaderboard
+from bayescale.predict.predict import ask
+from bayescale.predict.queries import Asked
+from bayescale.tables.compute import COMPUTE, as_read_by
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 NOTHING = 1e-9  # a step that small is none
 NARROW = -20.0  # log of a spread that is none

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import Answer, check_interval, percent, quantiles, told
-from bayescale.ask.curve import Floats, far, higher_is_better, inputs_range
-from bayescale.ask.pairs import both_curves, label, pair, some_draws
-from bayescale.ask.search import solve
-from bayescale.errors import AskError
+from bayescale.ask.answer import Answer, check_interval, percent, quantiles, told
+from bayescale.ask.kit.curve import Floats, far, higher_is_better, inputs_range
+from bayescale.ask.kit.solve import solve
+from bayescale.ask.kit.two_curves import both_curves, label, pair, some_draws
+from bayescale.base.errors import AskError
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 AHEAD = 1e3  # times the largest run: as far as a crossing is looked for, unless the call says
 LOOKED = 128  # places looked at first

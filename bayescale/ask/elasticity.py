@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import Answer, check_interval, number, percent, quantiles, told
-from bayescale.ask.curve import RATIO, higher_is_better, law_columns
-from bayescale.compute import ACTIVE, COMPUTE, as_read_by
-from bayescale.errors import AskError
-from bayescale.predict import ask
-from bayescale.prediction import chosen_benchmarks
+from bayescale.ask.answer import Answer, check_interval, number, percent, quantiles, told
+from bayescale.ask.kit.curve import RATIO, higher_is_better, law_columns
+from bayescale.base.errors import AskError
+from bayescale.predict.predict import ask
+from bayescale.predict.prediction import chosen_benchmarks
+from bayescale.tables.compute import ACTIVE, COMPUTE, as_read_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 BOTH = "params and tokens"
 

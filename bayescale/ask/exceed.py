@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import Answer, check_interval, percent, quantiles, told
-from bayescale.ask.curve import Floats, higher_is_better
-from bayescale.errors import AskError
-from bayescale.prediction import COUNTS, chosen_benchmarks
-from bayescale.validation import suggest
+from bayescale.ask.answer import Answer, check_interval, percent, quantiles, told
+from bayescale.ask.kit.curve import Floats, higher_is_better
+from bayescale.base.errors import AskError
+from bayescale.predict.prediction import COUNTS, chosen_benchmarks
+from bayescale.tables.validation import suggest
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 Rival = str | float | Mapping[str, Any]
 ALL = "all of them"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import Answer, check_interval, number, percent, quantiles, told
-from bayescale.ask.curve import far, first_reached
-from bayescale.ask.pairs import both_curves, evenly, label, pair, some_draws
-from bayescale.errors import AskError
+from bayescale.ask.answer import Answer, check_interval, number, percent, quantiles, told
+from bayescale.ask.kit.curve import far, first_reached
+from bayescale.ask.kit.two_curves import both_curves, evenly, label, pair, some_draws
+from bayescale.base.errors import AskError
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 NEGLIGIBLE = 1e-3  # a gain below is as good as none
 MOST = 1e6  # of a gain that the picture shows

@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayescale.answer import Answer, check_interval, number, percent, quantiles, told
-from bayescale.ask.costs import costs_of
-from bayescale.ask.plan import Plan, believe, noise_worth, plan_runs
-from bayescale.errors import AskError
-from bayescale.prediction import COUNTS, Prediction
-from bayescale.queries import COLUMNS as OF_QUERY
-from bayescale.validation import quoted, suggest
+from bayescale.ask.answer import Answer, check_interval, number, percent, quantiles, told
+from bayescale.ask.kit.costs import costs_of
+from bayescale.ask.kit.plan import Plan, believe, noise_worth, plan_runs
+from bayescale.base.errors import AskError
+from bayescale.predict.of_leaderboard import COLUMNS as OF_QUERY
+from bayescale.predict.prediction import COUNTS, Prediction
+from bayescale.tables.validation import quoted, suggest
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 Floats = NDArray[np.float64]
 

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import Answer, Floats, check_interval, number, percent, quantiles
-from bayescale.ask.placement import Placed, Scores, features, predict, regress
-from bayescale.counts import format_count
-from bayescale.diagnostics import Verdict
-from bayescale.errors import AskError
-from bayescale.prediction import COUNTS
-from bayescale.validation import quoted, suggest
+from bayescale.ask.answer import Answer, Floats, check_interval, number, percent, quantiles
+from bayescale.ask.kit.placement import Placed, Scores, features, predict, regress
+from bayescale.base.counts import format_count
+from bayescale.base.errors import AskError
+from bayescale.inference.diagnostics import Verdict
+from bayescale.predict.prediction import COUNTS
+from bayescale.tables.validation import quoted, suggest
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 COLUMNS = ("run", "benchmark", "score")
 FEW = 5  # scores of a benchmark below which its place is mostly the prior's

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.answer import Answer, check_interval, number, percent, quantiles, told
-from bayescale.ask.best import best_path
-from bayescale.ask.curve import (
+from bayescale.ask.answer import Answer, check_interval, number, percent, quantiles, told
+from bayescale.ask.kit.best import best_path
+from bayescale.ask.kit.curve import (
     OPTIMAL,
     Curve,
     enough_before,
@@ -20,10 +20,10 @@ from bayescale.ask.curve import (
     inputs_range,
     path_curve,
 )
-from bayescale.errors import AskError
+from bayescale.base.errors import AskError
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 SHOWN = 60  # points of the picture's curve
 

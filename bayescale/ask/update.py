@@ -20,20 +20,20 @@ import pandas as pd
 from arviz_stats.base.array import array_stats as untyped
 from numpy.typing import NDArray
 
-from bayescale.answer import Answer, Floats, check_interval, quantiles
-from bayescale.design import Design, grid_positions, make_design
-from bayescale.errors import AskError, BayescaleError
-from bayescale.evidence import Evidence
-from bayescale.labels import to_datasets
-from bayescale.layout import FAMILY, RUN, Layout, grouped_sites, lay_out_rows, lay_out_runs
-from bayescale.marginal import TAKEN, condition_new_members, new_members
-from bayescale.rows import Rows, group_names, make_rows, members
-from bayescale.sampler import Draws
-from bayescale.table import Table
-from bayescale.validation import quoted
+from bayescale.ask.answer import Answer, Floats, check_interval, quantiles
+from bayescale.base.errors import AskError, BayescaleError
+from bayescale.inference.evidence import Evidence
+from bayescale.inference.labels import to_datasets
+from bayescale.inference.marginal import TAKEN, condition_new_members, new_members
+from bayescale.inference.sampler import Draws
+from bayescale.models.design import Design, grid_positions, make_design
+from bayescale.models.rows import Rows, group_names, make_rows, members
+from bayescale.predict.layout import FAMILY, RUN, Layout, grouped_sites, lay_out_rows, lay_out_runs
+from bayescale.tables.table import Table
+from bayescale.tables.validation import quoted
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 array_stats: Any = untyped  # it says it is typed, but its functions are not
 REFIT = ("auto", "never", "always")
@@ -228,7 +228,7 @@ def _fitted_again(
     seed: int,
     progress: bool,
 ) -> tuple[Fit, Evidence]:
-    from bayescale.fit import fit as fit_again
+    from bayescale.fits import fit as fit_again
 
     sizes = fit.posterior.sizes
     after = fit_again(

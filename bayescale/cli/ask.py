@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bayescale.base.errors import BayescaleError
 from bayescale.cli.asking import (
     Along,
     EitherSide,
@@ -40,7 +41,6 @@ from bayescale.cli.options import (
     number,
     pairs,
 )
-from bayescale.errors import BayescaleError
 
 app = typer.Typer(
     help="Ask a fit what it takes, what is best, what comes next.", no_args_is_help=True
@@ -232,7 +232,7 @@ def _function(text: str | None) -> Any:
     """Read --cost: a function in a file."""
     if text is None:
         return None
-    from bayescale.userfile import import_file
+    from bayescale.parts.userfile import import_file
 
     file, _, name = text.rpartition(":")
     if not file.endswith(".py"):

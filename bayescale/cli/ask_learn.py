@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bayescale.base.errors import BayescaleError
 from bayescale.cli.asking import (
     Family,
     Flops,
@@ -22,10 +23,9 @@ from bayescale.cli.asking import (
 from bayescale.cli.group import examples
 from bayescale.cli.options import At, CsvOut, FitFile, Interval, Json, Quiet, Seed, count
 from bayescale.cli.output import check_free, note
-from bayescale.errors import BayescaleError
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 UPDATE_EXAMPLES = examples(
     "bayescale ask update skills.nc my_small_run.csv --out mine.nc",
@@ -96,7 +96,7 @@ def place(
     """Place a new benchmark, by scores of a handful of runs, on the skills that are known."""
     asked = opened(fit, csv, plot)
     from bayescale.cli.predict import read_rows
-    from bayescale.tablefiles import read_frame
+    from bayescale.tables.read import read_frame
 
     frame, _ = read_frame(scores)
     answer = asked.place(

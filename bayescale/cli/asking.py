@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bayescale.base.files import check_writable
+from bayescale.base.runtime import keep_compiled
 from bayescale.cli.options import amount, pairs, values
 from bayescale.cli.output import note, save_csv, show_frame, show_json
-from bayescale.files import check_writable
-from bayescale.runtime import keep_compiled
 
 if TYPE_CHECKING:
-    from bayescale.answer import Answer
-    from bayescale.fit import Fit
+    from bayescale.ask.answer import Answer
+    from bayescale.fits import Fit
 
 Family = Annotated[
     str | None, typer.Option("--family", help="A family, known or new; any if left out.")
@@ -81,7 +81,7 @@ def show(
     answer: Answer, *, as_json: bool = False, csv: Path | None = None, plot: Path | None = None
 ) -> None:
     """Print an answer: its sentence and frame, or JSON; doubts on standard error."""
-    from bayescale.answer import shown_frame
+    from bayescale.ask.answer import shown_frame
 
     if plot is not None:
         from bayescale.cli.plot import check_out, save

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bayescale.base.files import check_writable
+from bayescale.base.runtime import keep_compiled
 from bayescale.cli.fit import table_for
 from bayescale.cli.group import examples
 from bayescale.cli.options import (
@@ -34,11 +36,9 @@ from bayescale.cli.options import (
     priors,
 )
 from bayescale.cli.output import note, save_csv, save_json, show_json
-from bayescale.files import check_writable
-from bayescale.runtime import keep_compiled
 
 if TYPE_CHECKING:
-    from bayescale.model import Model
+    from bayescale.models.model import Model
 
 EXAMPLES = examples(
     "bayescale backtest skills compute --by family --keep 1",
@@ -140,7 +140,7 @@ def backtest(
     keep_compiled()
 
     import bayescale as bs
-    from bayescale.cards import customise, for_other_table
+    from bayescale.models.cards import customise, for_other_table
 
     loaded = [bs.load_model(model) for model in models]  # all before the first is paid for
     data = table_for(loaded[0], table, added=add, response=response, benchmark=benchmark)
@@ -201,7 +201,7 @@ def _names(model: Model) -> set[str]:
 
 def _check_known(models: Iterable[Model], named: Iterable[str]) -> None:
     """Refuse a name that none of the models has: an option for some is for those that have it."""
-    from bayescale.validation import suggest
+    from bayescale.tables.validation import suggest
 
     known = {name for model in models for name in _names(model)}
     for name in named:

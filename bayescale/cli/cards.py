@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bayescale.errors import BacktestError
+from bayescale.base.errors import BacktestError
 
 WRITE = "`bayescale backtest MODEL --by size --json card.json` writes such a file"
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bayescale.base.counts import format_count
+from bayescale.base.files import check_writable
+from bayescale.base.runtime import keep_compiled
 from bayescale.cli.group import examples
 from bayescale.cli.options import CsvOut, FitFile, Interval, Json
 from bayescale.cli.output import COUNTS, note, save_csv, show_frame, show_json
-from bayescale.counts import format_count
-from bayescale.files import check_writable
-from bayescale.runtime import keep_compiled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ def coefficients(
         check_writable(csv)
     keep_compiled()
     import bayescale as bs
-    from bayescale.parts import unchanged
+    from bayescale.parts.part import unchanged
 
     posterior = bs.load_fit(fit)
     frame = posterior.coefficients(interval, units=units.value, by=by)

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
+from bayescale.base.errors import CompareError
+from bayescale.base.files import check_writable
+from bayescale.base.runtime import keep_compiled
 from bayescale.cli.cards import read_backtest
 from bayescale.cli.group import examples
 from bayescale.cli.options import CsvOut, Json, Quiet, Seed
 from bayescale.cli.output import save_csv, show_json
-from bayescale.errors import CompareError
-from bayescale.files import check_writable
-from bayescale.runtime import keep_compiled
 
 EXAMPLES = examples(
     "bayescale compare skills.nc compute.nc",

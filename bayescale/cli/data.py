@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bayescale.base.counts import format_count
 from bayescale.cli.group import examples
 from bayescale.cli.options import Json, Response, count
 from bayescale.cli.output import check_free, note, save_csv, show_frame, show_json
 from bayescale.cli.tables import left_out, open_table
-from bayescale.counts import format_count
 
 if TYPE_CHECKING:
-    from bayescale.table import Table
+    from bayescale.tables.table import Table
 
 app = typer.Typer(help="List, show, import and check tables of scores.", no_args_is_help=True)
 
@@ -29,7 +29,7 @@ def list_tables(as_json: Json = False) -> None:
     import pandas as pd
 
     import bayescale as bs
-    from bayescale.datasets import is_bundled, load_card
+    from bayescale.tables.named import is_bundled, load_card
 
     cards = [load_card(name) for name in bs.list_tables()]
     frame = pd.DataFrame(
@@ -54,7 +54,7 @@ def card(
     as_json: Json = False,
 ) -> None:
     """Show where a table comes from: source, licence, units, selection, traps. Reads no data."""
-    from bayescale.datasets import load_card
+    from bayescale.tables.named import load_card
 
     found = load_card(name)
     if as_json:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
+from bayescale.base.files import check_writable
+from bayescale.base.runtime import keep_compiled
 from bayescale.cli.group import examples
 from bayescale.cli.options import Chains, Draws, Quiet, Seed, Warmup
 from bayescale.cli.output import note, show_frame
-from bayescale.files import check_writable
-from bayescale.runtime import keep_compiled
 
 EXAMPLES = examples("bayescale demo", "bayescale demo --out somewhere --seed 1")
 
@@ -27,7 +27,7 @@ def demo(
     """Fit the bundled leaderboard without its larger models, then predict them."""
     check_writable(out / "skills.nc")
     keep_compiled()
-    from bayescale.demo import run_demo
+    from bayescale.cli.run_demo import run_demo
 
     lengths = {"warmup": warmup, "draws": draws}
     given = {name: value for name, value in lengths.items() if value is not None}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from bayescale.base.runtime import keep_compiled
 from bayescale.cli.group import examples
 from bayescale.cli.options import Json
 from bayescale.cli.output import show_json
-from bayescale.runtime import keep_compiled
 
 EXAMPLES = examples("bayescale doctor", "bayescale doctor --json")
 
@@ -15,7 +15,7 @@ EXAMPLES = examples("bayescale doctor", "bayescale doctor --json")
 def doctor(as_json: Json = False) -> None:
     """Show versions, devices, cache and records, and what looks wrong."""
     keep_compiled()
-    from bayescale.doctor import checkup
+    from bayescale.cli.checkup import checkup
 
     found = checkup()
     if as_json:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bayescale.base.runtime import keep_compiled
 from bayescale.cli.coefficients import short
 from bayescale.cli.group import examples
 from bayescale.cli.options import (
@@ -40,12 +41,11 @@ from bayescale.cli.options import (
 )
 from bayescale.cli.output import check_free, note, show_frame, show_json
 from bayescale.cli.tables import open_table
-from bayescale.runtime import keep_compiled
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
-    from bayescale.model import Model
-    from bayescale.table import Table
+    from bayescale.fits import Fit
+    from bayescale.models.model import Model
+    from bayescale.tables.table import Table
 
 EXAMPLES = examples(
     "bayescale fit skills --out skills.nc",
@@ -96,9 +96,9 @@ def fit(
     check_free(path, yes_overwrite)
     keep_compiled()
     import bayescale as bs
-    from bayescale.cards import customise, for_other_table
-    from bayescale.fit import DRAWS, WINDOWS
-    from bayescale.sampler import WINDOW
+    from bayescale.fits import DRAWS, WINDOWS
+    from bayescale.inference.sampler import WINDOW
+    from bayescale.models.cards import customise, for_other_table
 
     loaded = bs.load_model(name)
     data = table_for(loaded, table, added=add, response=response, benchmark=benchmark)
@@ -159,7 +159,7 @@ def table_for(
     measures.
     """
     import bayescale as bs
-    from bayescale.cards import own_table
+    from bayescale.models.cards import own_table
 
     if name is None and model.of_leaderboard:
         name = model.table or LEADERBOARD
@@ -185,7 +185,7 @@ def _question(fit: Fit) -> str:
     """Give the options of a prediction: for a law, the inputs and groups of a run that it saw."""
     if fit.model.of_leaderboard:
         return "--family NAME --params 72B --tokens 15T"
-    from bayescale.rows import DERIVED, group_names
+    from bayescale.models.rows import DERIVED, group_names
 
     run = fit.table.runs.tail(1)
     given: dict[str, str] = {}

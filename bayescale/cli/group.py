@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from bayescale.errors import BayescaleError
+from bayescale.base.errors import BayescaleError
 
 FAILED = 1
 INTERRUPTED = 130

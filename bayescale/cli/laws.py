@@ -12,8 +12,8 @@ from bayescale.cli.options import Json
 from bayescale.cli.output import show_frame, show_json
 
 if TYPE_CHECKING:
-    from bayescale.inputs import Input
-    from bayescale.parts import Part
+    from bayescale.parts.inputs import Input
+    from bayescale.parts.part import Part
 
 EXAMPLES = examples(
     "bayescale laws",
@@ -36,7 +36,7 @@ def laws(
 ) -> None:
     """List the laws by structure, or show one: formula, coefficients with priors, source, traps."""
     if of is not None:
-        from bayescale.storage import stored_law
+        from bayescale.inference.storage import stored_law
 
         typer.echo(stored_law(of), nl=False)
         return

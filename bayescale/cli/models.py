@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from bayescale.base.runtime import keep_compiled
 from bayescale.cli.coefficients import significant
 from bayescale.cli.fit import table_for
 from bayescale.cli.group import examples
@@ -21,7 +22,6 @@ from bayescale.cli.options import (
     columns,
 )
 from bayescale.cli.output import show_frame, show_json
-from bayescale.runtime import keep_compiled
 
 EXAMPLES = examples("bayescale models", "bayescale models --json")
 PRIORS_EXAMPLES = examples(
@@ -71,7 +71,7 @@ def priors(
     given = columns(inputs)
     keep_compiled()
     import bayescale as bs
-    from bayescale.cards import customise
+    from bayescale.models.cards import customise
 
     card = customise(bs.load_model(model), inputs=given)
     found = card.priors()

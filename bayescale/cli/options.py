@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.counts import parse_count
-from bayescale.errors import BayescaleError
-from bayescale.unknown import parse_amount, parse_grid
+from bayescale.base.between import parse_amount, parse_grid
+from bayescale.base.counts import parse_count
+from bayescale.base.errors import BayescaleError
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
-    from bayescale.model import Model
+    from bayescale.fits import Fit
+    from bayescale.models.model import Model
 
 LEADERBOARD = "open-llm-leaderboard"
 POOLING = ("partial", "correlated", "separate")
@@ -48,7 +48,7 @@ def amounts(text: str | float) -> Any:
 
 def values(texts: Mapping[str, str], fit: Fit) -> dict[str, Any]:
     """Read what --at gives: members of groups are text, inputs are numbers."""
-    from bayescale.validation import quoted, suggest
+    from bayescale.tables.validation import quoted, suggest
 
     groups = fit.table.groups
     found: dict[str, Any] = {}

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bayescale.counts import format_count
-from bayescale.errors import BayescaleError
-from bayescale.files import atomic_path, check_writable, plain, with_index, write_json
+from bayescale.base.counts import format_count
+from bayescale.base.errors import BayescaleError
+from bayescale.base.files import atomic_path, check_writable, plain, with_index, write_json
 
 if TYPE_CHECKING:
     import pandas as pd

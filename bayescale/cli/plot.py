@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bayescale.base.errors import BayescaleError
+from bayescale.base.files import atomic_path, check_writable
+from bayescale.base.runtime import keep_compiled
 from bayescale.cli.fit import table_for
 from bayescale.cli.group import examples
 from bayescale.cli.options import (
@@ -23,12 +26,9 @@ from bayescale.cli.options import (
     pairs,
 )
 from bayescale.cli.output import note
-from bayescale.errors import BayescaleError
-from bayescale.files import atomic_path, check_writable
-from bayescale.runtime import keep_compiled
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 app = typer.Typer(
     help="Draw pictures of a fit, a prior, a backtest and a comparison.", no_args_is_help=True
@@ -291,7 +291,7 @@ def prior(
     given = columns(inputs)
     check_out(out)
     import bayescale as bs
-    from bayescale.cards import customise
+    from bayescale.models.cards import customise
 
     card = customise(bs.load_model(model), inputs=given)
     data = table_for(card, table, response=response, benchmark=benchmark)

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from bayescale.base.errors import CompareError
 from bayescale.cli.cards import read_backtest
 from bayescale.cli.group import examples
 from bayescale.cli.plot import Out, check_out, prepare, save
-from bayescale.errors import CompareError
 
 COVERAGE_EXAMPLES = examples(
     "bayescale plot coverage card.json --out coverage.png",

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bayescale.base.between import parse_amount
+from bayescale.base.errors import BayescaleError, PredictError
+from bayescale.base.files import check_writable
+from bayescale.base.runtime import keep_compiled
 from bayescale.cli.cards import read_backtest
 from bayescale.cli.coefficients import short, significant
 from bayescale.cli.group import examples
@@ -25,17 +29,13 @@ from bayescale.cli.options import (
     values,
 )
 from bayescale.cli.output import COUNTS, note, save_csv, show_frame, show_json
-from bayescale.errors import BayescaleError, PredictError
-from bayescale.files import check_writable
-from bayescale.runtime import keep_compiled
-from bayescale.unknown import parse_amount
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bayescale.fit import Fit
-    from bayescale.model import Model
-    from bayescale.stacking import Stack
+    from bayescale.comparison.stacking import Stack
+    from bayescale.fits import Fit
+    from bayescale.models.model import Model
 
 EXAMPLES = examples(
     "bayescale predict skills.nc --family qwen2 --params 72B --tokens 7T",
@@ -183,7 +183,7 @@ def _verdicts(path: Path, fitted: Model) -> pd.DataFrame:
     """Read what a backtest says of the benchmarks of a model."""
     import pandas as pd
 
-    from bayescale.validation import quoted
+    from bayescale.tables.validation import quoted
 
     found, model = read_backtest(path), fitted.name
     known = found["verdicts"]
@@ -213,7 +213,7 @@ def read_rows(path: Path, law: Fit | None = None, extra: str | None = None) -> p
     """
     import pandas as pd
 
-    from bayescale.tablefiles import read_frame
+    from bayescale.tables.read import read_frame
 
     frame, source = read_frame(path)
     numbers = [

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
+from bayescale.base.errors import CompareError
+from bayescale.base.runtime import keep_compiled
 from bayescale.cli.backtest import By
 from bayescale.cli.group import examples
 from bayescale.cli.options import Json, Quiet, Seed
 from bayescale.cli.output import check_free, note, show_json
-from bayescale.errors import CompareError
-from bayescale.runtime import keep_compiled
 
 EXAMPLES = examples(
     "bayescale stack chinchilla.nc kaplan-nd.nc --out stack.json",

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bayescale.base.errors import TableError
 from bayescale.cli.output import note
-from bayescale.errors import TableError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bayescale.table import Table
+    from bayescale.tables.table import Table
 
 RUNS_NAMED = 20
 
@@ -48,7 +48,7 @@ def open_table(
 
 def left_out(table: Table) -> list[str]:
     """Say which runs of a table are left out, a sentence for each reason."""
-    from bayescale.validation import quoted
+    from bayescale.tables.validation import quoted
 
     return [
         f"left out {quoted(runs, most=RUNS_NAMED)}: {reason}"
@@ -58,9 +58,9 @@ def left_out(table: Table) -> list[str]:
 
 def _read_like(path: Path, table: Table) -> Table:
     """Read runs to be joined to a table: they measure what it measures."""
-    from bayescale.frames import ACCURACY
-    from bayescale.tablefiles import read_frame
-    from bayescale.validation import quoted
+    from bayescale.tables.frames import ACCURACY
+    from bayescale.tables.read import read_frame
+    from bayescale.tables.validation import quoted
 
     known = table.benchmarks
     if (known["unit"] == ACCURACY).all():

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.nn import sigmoid, softplus
 
-from bayescale.coefficients import fraction, positive, real
-from bayescale.inputs import Examples, Scale
 from bayescale.laws.terms import above_floor, soft_break
 from bayescale.laws.terms import power as term
-from bayescale.parts import Values, amplitudes, law, printed
+from bayescale.parts.coefficients import fraction, positive, real
+from bayescale.parts.inputs import Examples, Scale
+from bayescale.parts.part import Values, amplitudes, law, printed
 
 REVISITING = "Alabdulmohsin, Neyshabur, Zhai 2022, arXiv:2209.06640"
 ERROR = "error or loss"

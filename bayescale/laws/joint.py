@@ -7,8 +7,11 @@ from typing import Annotated, Any
 import jax.numpy as jnp
 from jax import Array
 
-from bayescale.coefficients import positive, real
-from bayescale.inputs import (
+from bayescale.laws.power_sums import NATS, Amplitude, Exponent, Floor
+from bayescale.laws.terms import power as term
+from bayescale.laws.terms import saturated_experts
+from bayescale.parts.coefficients import positive, real
+from bayescale.parts.inputs import (
     ActiveParams,
     Bits,
     Experts,
@@ -18,10 +21,7 @@ from bayescale.inputs import (
     Share,
     Tokens,
 )
-from bayescale.laws.power_sums import NATS, Amplitude, Exponent, Floor
-from bayescale.laws.terms import power as term
-from bayescale.laws.terms import saturated_experts
-from bayescale.parts import Values, amplitudes, law, printed
+from bayescale.parts.part import Values, amplitudes, law, printed
 
 
 def _joint_moe_paper(c: Values, reference: Values) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import jax.numpy as jnp
 from jax import Array
 
-from bayescale.coefficients import real
-from bayescale.inputs import Flops, Params, Tokens
-from bayescale.parts import Values, law
+from bayescale.parts.coefficients import real
+from bayescale.parts.inputs import Flops, Params, Tokens
+from bayescale.parts.part import Values, law
 
 LOGIT = "logits of the anchor's score"
 PER_EFOLD = "logits per e-fold"

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import jax.numpy as jnp
 from jax import Array
 
-from bayescale.coefficients import fraction, positive, real
-from bayescale.inputs import Batch, Flops, LearningRate, Params, Tokens
 from bayescale.laws.power_sums import NATS, Amplitude, Exponent, Floor
 from bayescale.laws.terms import power as term
-from bayescale.parts import Values, amplitudes, law, printed
+from bayescale.parts.coefficients import fraction, positive, real
+from bayescale.parts.inputs import Batch, Flops, LearningRate, Params, Tokens
+from bayescale.parts.part import Values, amplitudes, law, printed
 
 
 @law(

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 import jax.numpy as jnp
 from jax import Array
 
-from bayescale.coefficients import fraction, positive, real
-from bayescale.inputs import (
+from bayescale.laws.terms import above_floor, log_reducible
+from bayescale.laws.terms import power as term
+from bayescale.parts.coefficients import fraction, positive, real
+from bayescale.parts.inputs import (
     Continued,
     Depth,
     Flops,
@@ -19,9 +21,7 @@ from bayescale.inputs import (
     Tokens,
     Width,
 )
-from bayescale.laws.terms import above_floor, log_reducible
-from bayescale.laws.terms import power as term
-from bayescale.parts import Values, amplitudes, law, printed
+from bayescale.parts.part import Values, amplitudes, law, printed
 
 NATS = "nats/token"
 AT_REFERENCE = "at the reference run"

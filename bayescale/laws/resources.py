@@ -8,8 +8,11 @@ from typing import Annotated, Any
 import jax.numpy as jnp
 from jax import Array
 
-from bayescale.coefficients import positive, real
-from bayescale.inputs import (
+from bayescale.laws.power_sums import NATS, Amplitude, Exponent, Floor
+from bayescale.laws.terms import power as term
+from bayescale.laws.terms import repeated, saturated_experts
+from bayescale.parts.coefficients import positive, real
+from bayescale.parts.inputs import (
     BodyParams,
     Characters,
     Experts,
@@ -20,10 +23,7 @@ from bayescale.inputs import (
     Vocabulary,
     VocabularyParams,
 )
-from bayescale.laws.power_sums import NATS, Amplitude, Exponent, Floor
-from bayescale.laws.terms import power as term
-from bayescale.laws.terms import repeated, saturated_experts
-from bayescale.parts import Values, amplitudes, law, printed
+from bayescale.parts.part import Values, amplitudes, law, printed
 
 LN10 = math.log(10)
 

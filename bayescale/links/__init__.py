@@ -1,1 +1,0 @@
-"""Links: pure functions from a latent quantity to an expected score."""

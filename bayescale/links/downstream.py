@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn import sigmoid, softplus
 
-from bayescale.coefficients import fraction, positive
-from bayescale.parts import link, printed
+from bayescale.parts.coefficients import fraction, positive
+from bayescale.parts.part import link, printed
 
 LEAST = 0.002  # an error below this is bent upwards, so that none is ever negative
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import jax.numpy as jnp
 from jax import Array
 
-from bayescale.coefficients import fraction, positive
-from bayescale.parts import link
+from bayescale.parts.coefficients import fraction, positive
+from bayescale.parts.part import link
 
 LARGEST = 500.0  # exp of this is finite in float64
 

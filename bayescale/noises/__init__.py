@@ -1,1 +1,0 @@
-"""Noises: the distribution of a measured score around its expected value."""

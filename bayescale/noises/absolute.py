@@ -7,7 +7,7 @@ import numpyro.distributions as dist
 from jax import Array
 
 from bayescale.noises.plain import Spread
-from bayescale.parts import noise
+from bayescale.parts.part import noise
 
 
 @noise(source="Laplace 1774; the limit of Huber's loss for a threshold below the noise")

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax import Array
 
-from bayescale.coefficients import positive
-from bayescale.parts import noise
+from bayescale.parts.coefficients import positive
+from bayescale.parts.part import noise
 
 EDGE = 1e-6  # a share of exactly 0 or 1 has no density under a beta
 Concentration = Annotated[

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax import Array
 
-from bayescale.coefficients import positive
-from bayescale.parts import noise
+from bayescale.parts.coefficients import positive
+from bayescale.parts.part import noise
 
 TINY = 1e-12  # a law that a sampler drives to zero or below has this for its logarithm
 Spread = Annotated[

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax import Array
 
-from bayescale.coefficients import positive
 from bayescale.noises.log_scale import log_of, on_log
-from bayescale.parts import noise
+from bayescale.parts.coefficients import positive
+from bayescale.parts.part import noise
 
 
 class Autoregression:

@@ -10,9 +10,9 @@ import numpyro.distributions as dist
 from jax import Array
 from jax.scipy.special import log_ndtr
 
-from bayescale.coefficients import positive
 from bayescale.noises.log_scale import TINY, log_of
-from bayescale.parts import noise
+from bayescale.parts.coefficients import positive
+from bayescale.parts.part import noise
 
 
 @noise(source="gamma regression: McCullagh and Nelder 1989, chapter 8", positive=True)

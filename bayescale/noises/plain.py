@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax import Array
 
-from bayescale.coefficients import positive
-from bayescale.parts import noise
+from bayescale.parts.coefficients import positive
+from bayescale.parts.part import noise
 
 Spread = Annotated[Array, positive(0.03, 5.0, "benchmark", unit="response", meaning="noise")]
 

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax import Array
 
-from bayescale.coefficients import positive
-from bayescale.parts import noise
+from bayescale.parts.coefficients import positive
+from bayescale.parts.part import noise
 
 
 @noise(source="Lange, Little, Taylor 1989 (Student-t errors), with the binomial variance of a test")

@@ -8,8 +8,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from bayescale.answer import Answer
-from bayescale.errors import AskError
+from bayescale.ask.answer import Answer
+from bayescale.base.errors import AskError
 from bayescale.plots import ask
 from bayescale.plots.style import AxesGrid
 

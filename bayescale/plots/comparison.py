@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from bayescale.compare import Comparison
-from bayescale.errors import CompareError
+from bayescale.base.errors import CompareError
+from bayescale.comparison.comparison import Comparison
 from bayescale.plots.style import COLOURS, GREY, INK, panels, tidy
 
 ERRORS = 2  # standard errors to each side

@@ -15,10 +15,9 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
-from bayescale.compute import COMPUTE, completed
 from bayescale.plots.scales import input_label, input_text, log_input, response_label
 from bayescale.plots.style import COLOURS, INK, legend_below, panels
-from bayescale.plots.surface import (
+from bayescale.predict.surface import (
     TAILS,
     Of,
     best_sizes,
@@ -32,9 +31,10 @@ from bayescale.plots.surface import (
     response_of,
     thinned,
 )
+from bayescale.tables.compute import COMPUTE, completed
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 POINTS = 60  # of the grid, along each axis
 BUDGETS = 40  # along the best path

@@ -9,11 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from bayescale.plots.cards import Source, measured, read_cards
+from bayescale.plots.scorecards import Source, measured, read_cards
 from bayescale.plots.style import COLOURS, GREY, INK, MARKERS, panels, tidy
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 LOWEST, HIGHEST = 0.4, 1.02
 NOTE_FROM, NOTE_HIGH = 0.75, 0.15  # where the lower note begins; its share of the height
@@ -47,7 +47,7 @@ def plot_coverage_frame(source: Source | Fit, *, seed: int = 0) -> pd.DataFrame:
     --------
     >>> plot_coverage_frame(card)    # doctest: +SKIP
     """
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
     if isinstance(source, Fit):
         return _of_fit(source, seed)
@@ -64,9 +64,9 @@ def plot_coverage_frame(source: Source | Fit, *, seed: int = 0) -> pd.DataFrame:
 
 def _of_fit(fit: Fit, seed: int) -> pd.DataFrame:
     """Coverage of the fit's own scores, with each run's effects known."""
-    from bayescale import scores
-    from bayescale.design import grid_positions
-    from bayescale.scorecard import BOOTSTRAP_SEED, LEVELS
+    from bayescale.backtesting import scores
+    from bayescale.backtesting.scorecard import BOOTSTRAP_SEED, LEVELS
+    from bayescale.models.design import grid_positions
 
     rows = pd.DataFrame({"run": fit.table.runs.index})
     draws = fit.predict(rows=rows, kind="score", seed=seed).draws

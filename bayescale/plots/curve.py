@@ -12,11 +12,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy.signal import savgol_filter
 
-from bayescale.errors import PredictError
-from bayescale.estimates import places
+from bayescale.base.errors import PredictError
+from bayescale.inference.estimates import places
 from bayescale.plots.scales import input_label, input_text, log_input, log_response, response_label
 from bayescale.plots.style import COLOURS, GREY, MARKERS, legend_below, panels, tidy
-from bayescale.plots.surface import (
+from bayescale.predict.surface import (
     INTERVAL,
     TAILS,
     Floats,
@@ -33,10 +33,10 @@ from bayescale.plots.surface import (
     thinned,
     usual,
 )
-from bayescale.validation import quoted, suggest
+from bayescale.tables.validation import quoted, suggest
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 POINTS = 64  # of a curve; a power of two, as predictions are laid out
 REACH = 10.0  # how far a curve goes beyond the data, as a factor

@@ -12,8 +12,8 @@ import pandas as pd
 import xarray as xr
 from matplotlib.lines import Line2D
 
-from bayescale.diagnostics import POPULATION
-from bayescale.errors import FitError
+from bayescale.base.errors import FitError
+from bayescale.inference.diagnostics import POPULATION
 from bayescale.plots.style import (
     COLOURS,
     AxesGrid,
@@ -23,10 +23,10 @@ from bayescale.plots.style import (
     panels,
     tidy,
 )
-from bayescale.validation import suggest
+from bayescale.tables.validation import suggest
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 MOST = 12  # panels that one figure can show readably
 COLUMNS = 3

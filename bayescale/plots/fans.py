@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentF
 from numpy.typing import NDArray
 from scipy.signal import savgol_filter
 
-from bayescale.errors import PredictError
+from bayescale.base.errors import PredictError
 from bayescale.plots.style import (
     COLOURS,
     GREY,
@@ -27,10 +27,10 @@ from bayescale.plots.style import (
     panels,
     tidy,
 )
-from bayescale.validation import suggest
+from bayescale.tables.validation import suggest
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 LEVELS = (0.5, 0.9)
 REACH = 10.0  # how far a fan goes beyond the family's largest run, in params

@@ -13,15 +13,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from bayescale.errors import PredictError
-from bayescale.estimates import UNITS, Place, law_draws, places
+from bayescale.base.errors import PredictError
+from bayescale.inference.estimates import UNITS, Place, law_draws, places
 from bayescale.plots.style import COLOURS, GREY, INK, AxesGrid, given_panels, legend_below, panels
 from bayescale.plots.style import tidy as tidied
-from bayescale.plots.surface import INTERVAL, Floats, check_quantity, first_group
-from bayescale.validation import quoted, suggest
+from bayescale.predict.surface import INTERVAL, Floats, check_quantity, first_group
+from bayescale.tables.validation import quoted, suggest
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 POPULATION = "population"
 LEVELS = (0.5, INTERVAL)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bayescale.errors import PredictError
+from bayescale.base.errors import PredictError
 from bayescale.plots.scales import (
     input_label,
     input_text,
@@ -21,7 +21,7 @@ from bayescale.plots.scales import (
     response_label,
 )
 from bayescale.plots.style import GREY, INK, MARKERS, legend_below, panels, tidy
-from bayescale.plots.surface import (
+from bayescale.predict.surface import (
     TAILS,
     Floats,
     Of,
@@ -36,7 +36,7 @@ from bayescale.plots.surface import (
 )
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 POINTS = 60  # of a curve
 NEAR = 1.1  # factor of FLOPs within which a run belongs to a budget

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bayescale.errors import ModelError
+from bayescale.base.errors import ModelError
 from bayescale.plots.style import INK, panels
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 INTERVAL = 0.9
 MAP = "PuOr_r"  # orange for gains, purple for losses: told apart by colour-blind readers

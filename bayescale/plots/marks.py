@@ -12,7 +12,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from bayescale.answer import told
+from bayescale.ask.answer import told
 from bayescale.plots.scales import input_words
 from bayescale.plots.style import (
     GREY,

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import binom
 
-from bayescale.plots.cards import Source, chosen
+from bayescale.plots.scorecards import Source, chosen
 from bayescale.plots.style import COLOURS, GREY, INK, panels, tidy
 
 BINS = 20

@@ -11,10 +11,10 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from bayescale.frames import ACCURACY
-from bayescale.plots.cards import Source, chosen
 from bayescale.plots.scales import log_response
+from bayescale.plots.scorecards import Source, chosen
 from bayescale.plots.style import COLOURS, GREY, INK, MARKERS, legend_below, panels, tidy
+from bayescale.tables.frames import ACCURACY
 
 INTERVAL = 0.9
 LOWER, UPPER = f"score_lower_{INTERVAL:g}", f"score_upper_{INTERVAL:g}"

@@ -13,8 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
-from bayescale.cards import load_model
-from bayescale.errors import ModelError
+from bayescale.base.errors import ModelError
+from bayescale.models.cards import load_model
+from bayescale.models.rows import SCORE_UNIT
 from bayescale.plots.scales import input_label, log_input, log_response, response_label
 from bayescale.plots.style import (
     COLOURS,
@@ -25,13 +26,12 @@ from bayescale.plots.style import (
     panels,
     tidy,
 )
-from bayescale.plots.surface import check_axes, check_quantity, inputs_seen, number_columns, usual
-from bayescale.rows import SCORE_UNIT
-from bayescale.validation import quoted
+from bayescale.predict.surface import check_axes, check_quantity, inputs_seen, number_columns, usual
+from bayescale.tables.validation import quoted
 
 if TYPE_CHECKING:
-    from bayescale.model import Model
-    from bayescale.table import Table
+    from bayescale.models.model import Model
+    from bayescale.tables.table import Table
 
 POINTS = 40  # of the fan
 MARGIN = 3.0  # how far the fan goes beyond the data, as a factor

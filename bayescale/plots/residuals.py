@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bayescale.errors import PredictError
-from bayescale.evaluate import evaluate
+from bayescale.base.errors import PredictError
+from bayescale.models.evaluate import evaluate
 from bayescale.plots.scales import input_label, log_input
 from bayescale.plots.style import COLOURS, GREY, INK, MARKERS, legend_below, panels, tidy
-from bayescale.plots.surface import (
+from bayescale.predict.surface import (
     INTERVAL,
     MOST_DRAWS,
     Floats,
@@ -24,10 +24,10 @@ from bayescale.plots.surface import (
     observed,
     response_of,
 )
-from bayescale.validation import quoted, suggest
+from bayescale.tables.validation import quoted, suggest
 
 if TYPE_CHECKING:
-    from bayescale.fit import Fit
+    from bayescale.fits import Fit
 
 IN_A_WINDOW, MOST_WINDOWS = 10, 12  # measurements, of one point of the running median
 FAR = 2.0  # half-widths of the noise band beyond which a measurement is an outlier

@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from bayescale.counts import format_count
+from bayescale.base.counts import format_count
 
 if TYPE_CHECKING:
-    from bayescale.model import Model
-    from bayescale.table import Table
+    from bayescale.models.model import Model
+    from bayescale.tables.table import Table
 
 NAMES = {
     "params": "parameters",

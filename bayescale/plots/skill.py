@@ -8,12 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
-from bayescale.errors import BacktestError
-from bayescale.plots.cards import Shown, Source, measured, read_cards
+from bayescale.backtesting.scorecard import BOOTSTRAP_SEED, UNSEEN, distance_parts, scale_of
+from bayescale.backtesting.scores import cluster_bootstrap
+from bayescale.base.errors import BacktestError
+from bayescale.plots.scorecards import Shown, Source, measured, read_cards
 from bayescale.plots.style import COLOURS, GREY, INK, MARKERS, legend_below, panels, tidy
-from bayescale.scorecard import BOOTSTRAP_SEED, UNSEEN, distance_parts, scale_of
-from bayescale.scores import cluster_bootstrap
-from bayescale.validation import suggest
+from bayescale.tables.validation import suggest
 
 # Column of the rows, how people call it, and which way is better.
 SCORES = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bayescale.compare import Comparison
-from bayescale.errors import CompareError
+from bayescale.base.errors import CompareError
+from bayescale.comparison.comparison import Comparison
+from bayescale.comparison.stacking import Stack
 from bayescale.plots.comparison import column_of
 from bayescale.plots.style import COLOURS, INK, panels, tidy
-from bayescale.stacking import Stack
 
 # Columns of a comparison that hold weights, and what they are called.
 KINDS = {
@@ -51,7 +51,7 @@ def plot_weights_frame(source: Stack | Comparison) -> pd.DataFrame:
     else:
         raise CompareError(
             f"neither a stack nor a comparison but {type(source).__name__}: give what "
-            "bayescale.stack or bayescale.compare returns"
+            "bayescale.stack or bayescale.comparison.comparison returns"
         )
     if not given:
         raise CompareError("the comparison has no column of weights")

@@ -17,14 +17,14 @@ from numpyro.handlers import seed as seeded
 from numpyro.handlers import substitute, trace
 from numpyro.infer.util import potential_energy
 
-from bayescale.cards import load_model, own_table
-from bayescale.datasets import load_table
-from bayescale.density import density
-from bayescale.design import Design
-from bayescale.model import Model
-from bayescale.rows import Rows
-from bayescale.sites import from_standard
-from bayescale.table import Table
+from bayescale.models.cards import load_model, own_table
+from bayescale.models.density import density
+from bayescale.models.design import Design
+from bayescale.models.model import Model
+from bayescale.models.rows import Rows
+from bayescale.models.sites import from_standard
+from bayescale.tables.named import load_table
+from bayescale.tables.table import Table
 
 POSITIONS = 20
 RUNS = 48  # of a selection

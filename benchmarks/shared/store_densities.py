@@ -19,8 +19,8 @@ import jax
 import numpy as np
 
 import bayescale as bs
-from bayescale.cards import list_models
-from bayescale.sampler import compile_program, sample
+from bayescale.inference.sampler import compile_program, sample
+from bayescale.models.cards import list_models
 from benchmarks.shared.densities import Arrays, evaluated, laid_out, seeded_positions
 
 REFERENCE = Path(__file__).resolve().parents[2] / "tests" / "reference"

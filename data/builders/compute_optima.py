@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bayescale.table import Table
+from bayescale.tables.table import Table
 from builders import compute_optimal
 
 SIDE = 2  # points on either side of the lowest that its parabola goes through, where there are any

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayescale.table import Table
+from bayescale.tables.table import Table
 
 COLUMNS = {"N": "params", "D": "tokens", "U": "unique_tokens", "val_loss": "loss"}
 

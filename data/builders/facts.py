@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from bayescale.table import Table
+from bayescale.tables.table import Table
 
 
 def with_tests(table: Table, chance: Mapping[str, float], items: Mapping[str, float]) -> Table:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayescale.table import Table
+from bayescale.tables.table import Table
 
 RENAMED = {"config name": "model", "size": "params", "0": "loss_zero_shot"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayescale.table import Table
+from bayescale.tables.table import Table
 
 MOST = 100  # points of a curve
 # The logs begin after the warm-up. At the peak rate, half its steps sum to the same rate.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayescale.frames import ACCURACY
-from bayescale.table import Table
+from bayescale.tables.frames import ACCURACY
+from bayescale.tables.table import Table
 from builders.obsscaling import STANDARD, facts, read
 
 # Our name, and the largest score that the paper divides by.

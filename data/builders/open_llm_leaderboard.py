@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from bayescale.table import Table
+from bayescale.tables.table import Table
 from builders.leaderboard_facts import V1, V2, benchmarks, protocol
 
 LINES = Path(__file__).resolve().parent.parent / "open-llm-leaderboard/lines.toml"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayescale.table import Table
+from bayescale.tables.table import Table
 from builders.facts import single, with_tests
 
 CORPORA = {"c4_original": "c4", "rpj": "redpajama", "rw_original": "refinedweb"}

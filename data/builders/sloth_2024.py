@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bayescale.table import Table
+from bayescale.tables.table import Table
 from builders.leaderboard_facts import ITEMS, V1, V2, benchmarks, protocol
 
 

@@ -1,1 +1,0 @@
-"""Pictures of answers: one file a question, by its name, with a function `draw`."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from bayescale.answer import Answer
+from bayescale.ask.answer import Answer
 from bayescale.plots.marks import ROW, Floats, ends, panels_for, rows_of, whiskers
 from bayescale.plots.style import COLOURS, GREY, INK, AxesGrid, tidy
 

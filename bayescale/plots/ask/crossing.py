@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.answer import Answer, percent, told
+from bayescale.ask.answer import Answer, percent, told
 from bayescale.plots.marks import amount, ends, mark_span, title
-from bayescale.plots.pairs import draw_pair
 from bayescale.plots.style import AxesGrid
+from bayescale.plots.two_curves import draw_pair
 
 
 def draw(answer: Answer, ax: Any = None) -> AxesGrid:

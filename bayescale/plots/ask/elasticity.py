@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.ticker import MaxNLocator
 
-from bayescale.answer import Answer
+from bayescale.ask.answer import Answer
 from bayescale.plots.marks import ROW, ends, name_rows_once, panels_for, rows_of, whiskers
 from bayescale.plots.style import COLOURS, GREY, INK, AxesGrid, tidy
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.answer import Answer, percent, told
+from bayescale.ask.answer import Answer, percent, told
 from bayescale.ask.gain import NEGLIGIBLE
 from bayescale.plots.marks import amount, ends, guide, mark_span, title
-from bayescale.plots.pairs import draw_pair
 from bayescale.plots.style import INK, AxesGrid
+from bayescale.plots.two_curves import draw_pair
 
 
 def draw(answer: Answer, ax: Any = None) -> AxesGrid:

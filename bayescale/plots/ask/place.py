@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.lines import Line2D
 
-from bayescale.answer import Answer
+from bayescale.ask.answer import Answer
 from bayescale.plots.marks import LABELS, panels_for, put_legend, rows_of, whiskers
 from bayescale.plots.style import COLOURS, INK, AxesGrid, tidy
 

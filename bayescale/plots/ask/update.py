@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from bayescale.answer import Answer
+from bayescale.ask.answer import Answer
 from bayescale.plots.marks import ROW, panels_for, put_legend, rows_of, whiskers
 from bayescale.plots.style import COLOURS, GREY, INK, AxesGrid, tidy
 

@@ -1,0 +1,225 @@
+"""One netCDF file holds a fit: posterior, sampler's record, card, table, seed, versions."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import xarray as xr
+
+from bayescale.base.errors import BayescaleError, FitFileError, ModelError
+from bayescale.base.files import atomic_path
+from bayescale.inference.evidence import from_json, to_json
+from bayescale.models.cards import model_from_card
+from bayescale.models.model import Model
+from bayescale.parts.part import source_text
+from bayescale.tables.table import Table
+
+if TYPE_CHECKING:
+    from bayescale.fits import Fit
+
+FORMAT = "bayescale-fit"
+# 1 held standardised offsets where 2 holds values. Series and further columns of runs came later,
+# within 2: files without them are read as tables without them.
+SCHEMA = 2
+STORED_LOG_LIKELIHOOD = 2_000_000  # values; larger ones are recomputed when they are asked for
+FRAMES = ("scores", "runs", "benchmarks", "excluded", "series")
+WORDS = (
+    "run",
+    "family",
+    "benchmark",
+    "params_convention",
+    "released",
+    "lineage",
+    "unit",
+    "reason",
+    "series",
+)
+ENCODING = {"zlib": True, "complevel": 4}
+
+
+def save_fit(fit: Fit, path: Path) -> None:
+    """Write a fit; the file appears whole or not at all.
+
+    Raises
+    ------
+    FitFileError
+        The model is not that of its card, or the file cannot be written.
+    """
+    _check_card(fit.model)
+    about = {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "model": fit.model.card,
+        "table": fit.table.name,
+        "groups": fit.table.groups,
+        "seed": fit.seed,
+        "versions": fit.versions,
+        "seconds": fit.seconds,
+        "evidence": to_json(fit.evidence),
+    }
+    if fit.model.law.origin:
+        text = source_text(fit.model.law)
+        about["law"] = {"file": str(fit.model.law.origin), "text": text, "sha256": _sha256(text)}
+    texts: dict[str, Any] = {"about": json.dumps(about)}
+    for name in FRAMES:
+        frame = getattr(fit.table, name)
+        texts[name] = frame.to_csv(index=name in ("runs", "benchmarks"))
+    groups = {
+        "/": xr.Dataset(texts),
+        "/posterior": fit.posterior,
+        "/sample_stats": fit.sample_stats,
+    }
+    sizes = fit.posterior.sizes
+    if sizes["chain"] * sizes["draw"] * fit.table.n_rows <= STORED_LOG_LIKELIHOOD:
+        groups["/log_likelihood"] = fit.log_likelihood().to_dataset()
+    encoding = {
+        group: {str(name): ENCODING for name in data.data_vars}
+        for group, data in groups.items()
+        if group != "/"
+    }
+    try:
+        with atomic_path(path) as temporary:
+            xr.DataTree.from_dict(groups).to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+    except BayescaleError as error:
+        raise FitFileError(str(error)) from error
+    except OSError as error:
+        raise FitFileError(f"cannot write the fit to {path}: {error}") from error
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def stored_law(path: Path) -> str:
+    """Give the text of the user's law that a fit was made with, as it was then.
+
+    Raises
+    ------
+    FitFileError
+        The file is no fit, or its law is one that BayeScale ships.
+    """
+    about = _about(_open(path), path)
+    if "law" not in about:
+        raise FitFileError(f"the law of {path} is no file of yours: BayeScale ships it")
+    return str(about["law"]["text"])
+
+
+def _check_law(law: dict[str, str], path: Path) -> None:
+    """Ask for the user's file that a fit needs, and refuse another in its place."""
+    file = Path(law["file"])
+    remedy = f"bayescale laws --of {path} prints it as it was; write that to {file}"
+    if not file.is_file():
+        raise FitFileError(f"{path} was fitted with a law in {file}, which is not there: {remedy}")
+    if _sha256(file.read_text(encoding="utf-8")) != law["sha256"]:
+        raise FitFileError(
+            f"{path} was fitted with a law in {file}, which has changed since: {remedy}, or fit "
+            "again"
+        )
+
+
+def _check_card(model: Model) -> None:
+    """Refuse a model that its card, all that a file keeps of it, would not bring back."""
+    remedy = (
+        "write what you changed into a card, mine.toml, and save "
+        'dataclasses.replace(fit, model=bayescale.load_model("mine.toml"))'
+    )
+    try:
+        described = model_from_card(model.card)
+    except ModelError as error:
+        raise FitFileError(
+            f"a fit file keeps the card of the model, and that of this one is no card ({error}); "
+            f"{remedy}"
+        ) from error
+    names = [field.name for field in fields(Model) if field.name != "card"]
+    if other := [name for name in names if getattr(model, name) != getattr(described, name)]:
+        raise FitFileError(
+            "a fit file keeps the card of the model, and that of this one says something else "
+            f"about {', '.join(other)}: it would be loaded as another model; {remedy}"
+        )
+
+
+def read_fit(path: Path) -> Fit:
+    """Read a fit.
+
+    Raises
+    ------
+    FitFileError
+        There is no such file, or it is broken, no fit of BayeScale, or of a newer version.
+    """
+    from bayescale.fits import Fit
+
+    tree = _open(path)
+    about = _about(tree, path)
+    if "law" in about:
+        _check_law(about["law"], path)
+    try:
+        words = {*WORDS, *about.get("groups", ())}
+        frames = {name: _frame(str(tree[name].item()), words) for name in FRAMES if name in tree}
+        stored = None
+        if "log_likelihood" in tree.children:
+            stored = tree["log_likelihood"].to_dataset()["log_likelihood"]
+        return Fit(
+            model=model_from_card(about["model"], source=f"the card in {path}"),
+            table=Table.from_long(**frames, name=about["table"]),
+            posterior=tree["posterior"].to_dataset(),
+            sample_stats=tree["sample_stats"].to_dataset(),
+            seed=int(about["seed"]),
+            versions=about["versions"],
+            seconds=about["seconds"],
+            stored_log_likelihood=stored,
+            evidence=from_json(about.get("evidence", [])),
+        )
+    except (KeyError, ValueError, BayescaleError) as error:
+        raise FitFileError(f"{path} lacks a part of a fit: {error}") from error
+
+
+def _open(path: Path) -> xr.DataTree:
+    if not path.is_file():
+        raise FitFileError(
+            f"no fit file at {path}; make one with: bayescale fit skills --out {path}"
+        )
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            tree = opened.load()
+    except (OSError, ValueError, KeyError, RuntimeError, EOFError) as error:
+        raise FitFileError(
+            f"{path} is not a readable netCDF file, it may be truncated ({error}); fit again"
+        ) from error
+    if "about" not in tree or "posterior" not in tree.children:
+        raise FitFileError(f"{path} is a netCDF file but no fit of BayeScale")
+    return tree
+
+
+def _about(tree: xr.DataTree, path: Path) -> dict[str, Any]:
+    """Read what a fit file says of itself, if it is one that this version reads."""
+    try:
+        about: dict[str, Any] = json.loads(str(tree["about"].item()))
+        schema = int(about["schema"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise FitFileError(f"{path} is a netCDF file but no fit of BayeScale") from error
+    if schema != SCHEMA:
+        version = about.get("versions", {}).get("bayescale", "another version")
+        remedy = "upgrade bayescale" if schema > SCHEMA else "fit again"
+        raise FitFileError(
+            f"{path} was written by bayescale {version} (schema {schema}); this version reads "
+            f"schema {SCHEMA}: {remedy}"
+        )
+    return about
+
+
+def _frame(text: str, words: Iterable[str]) -> pd.DataFrame:
+    """Read a frame; an empty field is "" in a column of words, else an unknown number."""
+    header = pd.read_csv(io.StringIO(text), nrows=0).columns
+    return pd.read_csv(
+        io.StringIO(text),
+        keep_default_na=False,
+        na_values={name: [""] for name in header.difference(list(words))},
+        dtype=dict.fromkeys(words, str),
+    )

@@ -1,0 +1,328 @@
+"""Model cards: TOML text <-> `Model`, and the changes that a call makes to one."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from bayescale.base.errors import ModelError
+from bayescale.base.records import records_dir
+from bayescale.models.card_checks import problems
+from bayescale.models.model import Along, Model
+from bayescale.parts.coefficients import Prior, pooling_from_card, prior_from_card
+from bayescale.parts.part import Part, find_part, load_law, parts
+from bayescale.tables.named import load_table
+from bayescale.tables.table import Table
+from bayescale.tables.validation import suggest
+
+REQUIRED = ("name", "claim", "law", "noise")
+KEYS = {
+    *REQUIRED,
+    "link",
+    "score",
+    "reference",
+    "inputs",
+    "skills",
+    "priors",
+    "pooling",
+    "effects",
+    "along",
+    "scatter",
+    "notes",
+    "table",
+    "measured",
+    "where",
+    "result",
+}
+EFFECT = Prior("real", 0.0, 0.03)  # scale of shifts of a log response
+
+Rules = str | Mapping[str, Any]
+Pool = str | Mapping[str, Rules] | None
+
+
+def list_models() -> list[str]:
+    """List the names of the bundled models.
+
+    Examples
+    --------
+    >>> "skills" in list_models()
+    True
+    """
+    return sorted(path.stem for path in records_dir("models").glob("*.toml"))
+
+
+def load_model(name: str | Path | Model) -> Model:
+    """Read a model card, or take a law by itself.
+
+    Parameters
+    ----------
+    name
+        Name of a bundled model; path of a TOML card; name of a law that has no card, which then is
+        fitted without pooling; or `FILE.py:LAW`, a law of your own. A `Model` is returned as it is.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ModelError
+        There is no such card or law, or it does not say what it must.
+    """
+    if isinstance(name, Model):
+        return name
+    text = str(name)
+    path = Path(name)
+    if path.suffix != ".toml":
+        path = records_dir("models") / f"{name}.toml"
+        if not path.is_file():
+            known = list_models()
+            laws = [law.name for law in parts("law").values() if not _of_leaderboard(law)]
+            if ".py:" in text or text in laws:
+                return model_of_law(text)
+            raise ModelError(
+                f"no model is called {text!r}{suggest(text, [*known, *laws])}; there are the "
+                f"models {', '.join(known)}; the laws {', '.join(laws)}; or give the path of a "
+                ".toml card, or FILE.py:LAW"
+            )
+    if not path.is_file():
+        raise ModelError(f"no model card at {path}")
+    return model_from_card(path.read_text(encoding="utf-8"), source=str(path))
+
+
+def own_table(model: Model) -> Table:
+    """Load the table that a model's card was written for, as far as the card wants it.
+
+    Raises
+    ------
+    ModelError
+        The card names no table.
+    """
+    if not model.table:
+        raise ModelError(f"model {model.name} names no table of its own: give one to fit")
+    table = load_table(model.table)
+    if model.measured:
+        table = table.select(benchmarks=model.measured)
+    return table.where(**model.where) if model.where else table
+
+
+def for_other_table(model: Model, table: Table) -> tuple[Model, list[str]]:
+    """Leave out the groups of a card that another table than its own has no column for.
+
+    So with the columns that its inputs have in its own table, where this one has them by name.
+    Without the group along which neighbours share noise, the noise is the law's usual one.
+
+    Parameters
+    ----------
+    model
+        As its card has it: groups that a call asks for must be there.
+    table
+        Only its names of groups are looked at.
+
+    Returns
+    -------
+    Model
+        Itself, where the table has every group.
+    list of str
+        The groups left out.
+    """
+    pooled = {rule.group for rules in model.pooling.values() for rule in rules}
+    lacking = {*pooled, *model.effects} - {"benchmark", *table.groups}
+    along = model.along
+    alone = along and (along.within not in table.groups or along.by not in table.inputs)
+    renamed = {k: v for k, v in model.inputs.items() if k in table.inputs and v not in table.inputs}
+    if model.of_leaderboard or not (lacking or alone or renamed):
+        return model, []
+    card = tomllib.loads(model.card)
+    card["inputs"] = {k: v for k, v in model.inputs.items() if k not in renamed}
+    if along and alone:
+        lacking.add(along.within)
+        card["noise"] = model.law.noise
+        del card["along"]
+
+    def there(rules: Mapping[str, Any]) -> dict[str, Any]:
+        return {group: rule for group, rule in rules.items() if group not in lacking}
+
+    kept = {name: there(_rules(rules)) for name, rules in card.get("pooling", {}).items()}
+    card["pooling"] = {name: rules for name, rules in kept.items() if rules}
+    card["effects"] = there(card.get("effects", {}))
+    changed = model_from_card(tomli_w.dumps(card), source=f"model {model.name}, changed")
+    return changed, sorted(lacking)
+
+
+def _of_leaderboard(law: Part) -> bool:
+    return law.response in ("skills", "latent")
+
+
+def model_of_law(name: str) -> Model:
+    """Make a model of a law without pooling, with the noise that its kind of response has."""
+    law = load_law(name)
+    if law.origin:
+        name = f"{law.origin}:{name.rpartition(':')[2]}"
+    card = {"name": law.name, "claim": law.claim, "law": name, "noise": law.noise}
+    return model_from_card(tomli_w.dumps(card), source=f"law {name}")
+
+
+def customise(
+    model: Model,
+    *,
+    pool: Pool = None,
+    effects: Mapping[str, Rules] | Sequence[str] | None = None,
+    noise: str | None = None,
+    priors: Mapping[str, tuple[float, float]] | None = None,
+    reference: Mapping[str, float] | None = None,
+    inputs: Mapping[str, str] | None = None,
+) -> Model:
+    """Change a model's card, and make the model anew.
+
+    Parameters
+    ----------
+    model
+        The model.
+    pool
+        Name of a group: every coefficient of the law is partially pooled over it. Or for each
+        coefficient a group, or a mapping from groups to "partial", "correlated", "separate" or a
+        rule as cards have it. "group:separate" is short for {"group": "separate"}.
+    effects
+        Groups whose members shift the log of the response.
+    noise
+        Name of another noise.
+    priors
+        For coefficients, median and spread.
+    reference
+        Values of inputs at the reference run, added to those given.
+    inputs
+        For inputs of the law, the table's columns.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ModelError
+        A name is unknown, or a rule makes no sense.
+    """
+    if not (pool or effects or noise or priors or reference or inputs):
+        return model
+    card = tomllib.loads(model.card)
+    if isinstance(pool, str):
+        pool = {c.name: pool for c in model.law.coefficients}
+    for name, rules in (pool or {}).items():
+        card.setdefault("pooling", {})[name] = _rules(rules)
+    if effects is not None:
+        given = effects if isinstance(effects, Mapping) else dict.fromkeys(effects, "partial")
+        card["effects"] = {**card.get("effects", {}), **given}
+    if noise is not None:
+        card["noise"] = noise
+    for key, changes in (("priors", priors), ("reference", reference), ("inputs", inputs)):
+        if changes:
+            plain = {k: list(v) if isinstance(v, tuple) else v for k, v in changes.items()}
+            card[key] = {**card.get(key, {}), **plain}
+    return model_from_card(tomli_w.dumps(card), source=f"model {model.name}, changed")
+
+
+def _rules(rules: Rules) -> dict[str, Any]:
+    if isinstance(rules, str):
+        group, _, how = rules.partition(":")
+        return {group: how or "partial"}
+    return dict(rules)
+
+
+def model_from_card(text: str, *, source: str = "the card") -> Model:
+    """Make a model from the text of its card.
+
+    Raises
+    ------
+    ModelError
+        The text is no TOML, or a key is missing, unknown or wrong.
+    """
+    try:
+        card = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ModelError(f"{source} is not TOML: {error}") from error
+    if unknown := set(card) - KEYS:
+        name = min(unknown)
+        raise ModelError(f"{source}: unknown key {name!r}{suggest(name, KEYS)}")
+    if missing := set(REQUIRED) - set(card):
+        raise ModelError(f"{source}: missing key(s) {', '.join(sorted(missing))}")
+    try:
+        return _model(card, text)
+    except (ModelError, ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ModelError(f"{source}: {error}") from error
+
+
+def _model(card: Mapping[str, Any], text: str) -> Model:
+    law = load_law(card["law"])
+    scores = card.get("score", {})
+    if scores and set(scores) != {"link", "noise"}:
+        raise ModelError(f"[score] has a link and a noise; given: {', '.join(scores)}")
+    if not _of_leaderboard(law) and (extra := {"link", "skills"} & set(card)):
+        raise ModelError(
+            f"{' and '.join(sorted(extra))} of a card is for leaderboards, and {law.name} is a law "
+            f"of {law.response}: scores behind it take [score] link and noise"
+        )
+    link = card.get("link") if _of_leaderboard(law) else scores.get("link")
+    bare = Model(
+        name=card["name"],
+        claim=card["claim"],
+        law=law,
+        noise=find_part("noise", card["noise"]),
+        link=find_part("link", link) if link else None,
+        score_noise=find_part("noise", scores["noise"]) if scores else None,
+        reference={key: float(value) for key, value in card.get("reference", {}).items()},
+        skills=_skills(card.get("skills", {})),
+        inputs=dict(card.get("inputs", {})),
+        effects={
+            group: pooling_from_card(group, rule, EFFECT)
+            for group, rule in card.get("effects", {}).items()
+        },
+        along=_along(card["along"]) if "along" in card else None,
+        scatter=card.get("scatter", ""),
+        table=card.get("table", ""),
+        measured=tuple(card.get("measured", ())),
+        where=card.get("where", {}),
+        result=card.get("result", {}),
+        card=text,
+    )
+    names = {c.name: c for c in bare.coefficients}
+    pooled = card.get("pooling", {})
+    given = card.get("priors", {})
+    for used in (*given, *pooled):
+        if used not in names:
+            raise ModelError(f"no coefficient {used!r}{suggest(used, names)}")
+    priors = {
+        name: prior_from_card(f"prior of {name}", names[name].prior.support, pair)
+        for name, pair in given.items()
+    }
+    rules = {
+        name: tuple(
+            pooling_from_card(group, rule, priors.get(name, names[name].prior))
+            for group, rule in _rules(of_groups).items()
+        )
+        for name, of_groups in pooled.items()
+    }
+    model = replace(bare, pooling=rules, priors_given=priors)
+    for problem in problems(model, names):
+        raise ModelError(problem)
+    return model
+
+
+def _along(card: Mapping[str, str]) -> Along:
+    if set(card) != {"within", "by"}:
+        raise ModelError(f"[along] has within = GROUP and by = INPUT; given: {', '.join(card)}")
+    return Along(**card)
+
+
+def _skills(skills: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    for skill, names in skills.items():
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ModelError(
+                f'skill "{skill}": give a list of benchmarks, such as ["MMLU"]; given: {names!r}'
+            )
+    return {skill: tuple(names) for skill, names in skills.items()}

@@ -1,0 +1,203 @@
+"""Evaluate a model under posterior draws: expected scores, measured scores, log densities."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from zlib import crc32
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+from numpyro.handlers import seed as seeded
+from numpyro.handlers import substitute
+
+from bayescale.models.density import distribution, log_likelihood
+from bayescale.models.design import Design
+from bayescale.models.model import Model
+from bayescale.models.quantity import law_values
+from bayescale.models.rows import Rows
+from bayescale.models.sites import from_standard
+
+# Draws evaluated at once: bounds the memory, and divides the usual numbers of draws, since a
+# remainder would be compiled as a program of its own.
+BATCH = 50
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Values on the grid under every draw, shape (draw, run, benchmark).
+
+    `score` is a simulated measurement, of a score in [0, 1]; `log_density` that of the
+    design's scores.
+    """
+
+    expected: Floats
+    score: Floats
+    log_density: Floats
+
+
+@partial(jax.jit, static_argnames=("model", "measured"))
+def _evaluate(
+    model: Model,
+    design: Design | Rows,
+    keys: Any,
+    sites: Any,
+    by_draw: Any,
+    members: Any,
+    *,
+    measured: bool,
+) -> Any:
+    def one(draw: tuple[Any, Any, Any]) -> Any:
+        key, values, fields = draw
+        new_key, noise_key = jax.random.split(key)
+        chosen = dataclasses.replace(design, **fields)
+        new = partial(_new_members, members, new_key)
+        with seeded(rng_seed=new_key), substitute(data=values), substitute(substitute_fn=new):
+            expected, noise = distribution(model, chosen)
+        if not measured:
+            return expected.T
+        return expected.T, noise.sample(noise_key).T, log_likelihood(noise, chosen)
+
+    return jax.lax.map(one, (keys, sites, by_draw), batch_size=BATCH)
+
+
+def _new_members(members: Any, key: Any, site: Any) -> Any:
+    """Draw the values of new members by who they are; None where that is not known."""
+    groups = [group for group in members if site["name"].endswith(f"{group}_new")]
+    if not groups:
+        return None
+    own = jax.random.fold_in(key, crc32(site["name"].encode()))
+    prior: Any = site["fn"]  # untyped in NumPyro
+    shape = prior.shape()[1:]
+
+    def standard(member: Any) -> Any:
+        return jax.random.normal(jax.random.fold_in(own, member), shape)
+
+    each: Any = jax.vmap(standard)
+    return from_standard(prior, each(members[max(groups, key=len)]))
+
+
+def evaluate(
+    model: Model,
+    design: Design | Rows,
+    sites: Mapping[str, NDArray[Any]],
+    *,
+    seed: int,
+    by_draw: Mapping[str, Any] | None = None,
+    members: Mapping[str, NDArray[np.uint32]] | None = None,
+) -> Evaluation:
+    """Run the model forward under each draw; what the draws lack is drawn anew.
+
+    Parameters
+    ----------
+    model, design
+        The model and its data; runs and families beyond the known ones are drawn from the
+        population, once a draw.
+    sites
+        Draws of every fitted site, shape (draw, ...).
+    seed
+        Seed.
+    by_draw
+        Fields of the design that differ by draw, with a leading dimension of draws: the family of
+        each run, say.
+    members
+        For groups a number of each new member, shape (member,): whoever has the same number has the
+        same draws in every evaluation of one seed. Others are drawn by their place.
+
+    Returns
+    -------
+    Evaluation
+    """
+    with jax.enable_x64(True):
+        expected, score, log_density = _evaluate(
+            *_prepared(model, design, sites, seed, by_draw, members), measured=True
+        )
+    scores = np.asarray(score)
+    low, high = bounds(design)
+    return Evaluation(np.asarray(expected), np.clip(scores, low, high), np.asarray(log_density))
+
+
+def expected_values(
+    model: Model,
+    design: Design | Rows,
+    sites: Mapping[str, NDArray[Any]],
+    *,
+    seed: int,
+    by_draw: Mapping[str, Any] | None = None,
+    members: Mapping[str, NDArray[np.uint32]] | None = None,
+) -> Floats:
+    """Give the expected values that `evaluate` gives, shape (draw, run, benchmark), and no more."""
+    with jax.enable_x64(True):
+        found = _evaluate(*_prepared(model, design, sites, seed, by_draw, members), measured=False)
+        return np.asarray(found)
+
+
+def _prepared(
+    model: Model,
+    design: Design | Rows,
+    sites: Mapping[str, NDArray[Any]],
+    seed: int,
+    by_draw: Mapping[str, Any] | None,
+    members: Mapping[str, NDArray[np.uint32]] | None,
+) -> tuple[Any, ...]:
+    keys = jax.random.split(jax.random.PRNGKey(seed), len(next(iter(sites.values()))))
+    wide = {name: np.asarray(values, float) for name, values in sites.items()}
+    return model, design, keys, wide, dict(by_draw or {}), dict(members or {})
+
+
+def law_coefficients(
+    model: Model,
+    design: Rows,
+    sites: Mapping[str, NDArray[Any]],
+    *,
+    response: int,
+    seed: int,
+    members: Mapping[str, NDArray[np.uint32]],
+) -> dict[str, Floats]:
+    """Give the coefficients of a law for the first run of a design, as `evaluate` draws them.
+
+    Parameters
+    ----------
+    model, design, sites, seed, members
+        As of `evaluate`.
+    response
+        Position of the response among the law's own.
+
+    Returns
+    -------
+    dict
+        Coefficient to draws in natural units, shape (draw, ...).
+    """
+    count = len(next(iter(sites.values())))
+    with jax.enable_x64(True):
+        keys = jax.random.split(jax.random.PRNGKey(seed), count)
+        wide = {name: np.asarray(values, float) for name, values in sites.items()}
+        found = _law_values(model, design, response, keys, wide, dict(members))
+    return {name: np.asarray(value) for name, value in found.items()}
+
+
+@partial(jax.jit, static_argnames=("model", "response"))
+def _law_values(
+    model: Model, design: Rows, response: int, keys: Any, sites: Any, members: Any
+) -> Any:
+    def one(draw: tuple[Any, Any]) -> Any:
+        key, values = draw
+        new_key, _ = jax.random.split(key)
+        new = partial(_new_members, members, new_key)
+        with seeded(rng_seed=new_key), substitute(data=values), substitute(substitute_fn=new):
+            return law_values(model, design, response, 0)
+
+    return jax.lax.map(one, (keys, sites), batch_size=BATCH)
+
+
+def bounds(design: Design | Rows) -> tuple[Floats, Floats]:
+    """Give what measured values may be, shape (benchmark,): scores lie in [0, 1]."""
+    scores = np.ones(design.benchmarks, bool)
+    if isinstance(design, Rows):
+        scores = np.asarray(design.linked)
+    return np.where(scores, 0.0, -np.inf), np.where(scores, 1.0, np.inf)

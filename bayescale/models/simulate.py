@@ -1,0 +1,83 @@
+"""Draws from the prior: of scores, and of whole data sets."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+import pandas as pd
+from numpyro.handlers import seed as seeded
+from numpyro.handlers import trace
+
+from bayescale.models.density import distribution
+from bayescale.models.design import Design
+from bayescale.models.evaluate import BATCH, bounds
+from bayescale.models.rows import Rows
+from bayescale.tables.table import Table
+
+if TYPE_CHECKING:
+    from bayescale.models.model import Model
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+# Random numbers of many sites compile slowly and run once: less optimised, in half the time.
+ONCE = {"xla_backend_optimization_level": 0}
+
+
+def simulate(
+    model: Model, design: Design | Rows, *, draws: int, seed: int
+) -> tuple[Arrays, Arrays]:
+    """Draw coefficients from the prior, and scores from the coefficients.
+
+    Parameters
+    ----------
+    model, design
+        The model, and the runs and benchmarks to simulate; scores are not looked at.
+    draws, seed
+        Number of draws, and the seed.
+
+    Returns
+    -------
+    sites : dict
+        Every site, shape (draw, ...).
+    grids : dict
+        `expected` and `score`, shape (draw, run, benchmark); scores are not clipped.
+    """
+    with jax.enable_x64(True):
+        keys = jax.random.split(jax.random.PRNGKey(seed), draws)
+        sites, grids = _simulate(model, design, keys)
+        return _as_numpy(sites), _as_numpy(grids)
+
+
+@partial(jax.jit, static_argnames=("model",), compiler_options=ONCE)
+def _simulate(model: Model, design: Design | Rows, keys: Any) -> Any:
+    def one(key: Any) -> Any:
+        site_key, noise_key = jax.random.split(key)
+        with trace() as sites, seeded(rng_seed=site_key):
+            expected, measured = distribution(model, design)
+        drawn = {name: site["value"] for name, site in sites.items() if site["type"] == "sample"}
+        return drawn, {"expected": expected.T, "score": measured.sample(noise_key).T}
+
+    return jax.lax.map(one, keys, batch_size=BATCH)
+
+
+def _as_numpy(arrays: Any) -> Arrays:
+    return {name: np.asarray(values) for name, values in arrays.items()}
+
+
+def prior_scores(model: Model, table: Table, *, draws: int, seed: int) -> pd.DataFrame:
+    """Draw scores from the prior; `Model.prior_scores` documents the arguments."""
+    model = model.on(table)
+    design = model.design(table)
+    _, grids = simulate(model, design, draws=draws, seed=seed)
+    index = pd.MultiIndex.from_product(
+        [range(draws), table.runs.index, table.benchmarks.index], names=["draw", "run", "benchmark"]
+    )
+    return pd.DataFrame(
+        {
+            "expected": grids["expected"].reshape(-1),
+            "score": np.clip(grids["score"], *bounds(design)).reshape(-1),
+        },
+        index=index,
+    ).reset_index()

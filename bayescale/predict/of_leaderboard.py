@@ -1,0 +1,181 @@
+"""Queries of a leaderboard: for seen, new and unnamed families, and for known runs.
+
+What the posterior does not pin down is drawn from the population, once a draw, so that rows of one
+new family share its draw.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bayescale.base.counts import format_count
+from bayescale.base.errors import PredictError
+from bayescale.models.design import UNKNOWN_TOKENS
+from bayescale.predict.layout import lay_out_runs
+from bayescale.predict.queries import Asked, beyond, drawn_inputs, split_unknown, told_ranges
+from bayescale.tables.validation import LEAST_COUNT, Source, quoted, suggest, where
+
+if TYPE_CHECKING:
+    from bayescale.fits import Fit
+
+COUNTS = ("params", "params_active", "tokens")
+OF_A_RUN = ("family", *COUNTS)
+COLUMNS = ("run", *OF_A_RUN)
+SEEN, NEW, UNNAMED = "seen", "new", "not named"
+ENOUGH = 3  # runs of a family that tell how large its models are
+UNSIZED = 1  # stream of random numbers of sizes that are not known
+
+
+def ask_leaderboard(fit: Fit, rows: pd.DataFrame, *, seed: int) -> Asked:
+    """Check queries to a fit of a leaderboard, and lay them out.
+
+    Raises
+    ------
+    PredictError
+        See `Fit.predict`.
+    """
+    plain, ranges = split_unknown(rows)
+    queries = _queries(fit, plain)
+    unsized = queries["params"].isna().to_numpy()
+    sizes = _usual_params(fit, queries[unsized])
+    queries.loc[unsized, "params"] = np.exp([middle for middle, _ in sizes])
+    layout = lay_out_runs(fit, queries, seed=seed)
+    drawn = drawn_inputs(ranges, queries, layout.draws, seed)
+    if unsized.any():
+        values = drawn.get("params", np.tile(queries["params"].to_numpy(float), (layout.draws, 1)))
+        rng = np.random.default_rng([seed, UNSIZED])
+        away = rng.normal(size=layout.draws)[:, None]
+        middle, spread = np.array(sizes).T
+        values[:, unsized] = np.exp(middle + spread * away)
+        drawn["params"] = values
+    doubts = (*_doubts(fit, queries, unsized), *told_ranges(ranges))
+    return Asked(queries, layout, doubts, drawn)
+
+
+def _usual_params(fit: Fit, queries: pd.DataFrame) -> list[tuple[float, float]]:
+    """Give mean and spread of log params of the family's runs, or of all where these are few."""
+    logs = np.log(fit.table.runs["params"])
+    found = []
+    for family in queries["family"]:
+        own = logs[fit.table.runs["family"] == family]
+        used = own if len(own) >= ENOUGH else logs
+        found.append((float(used.mean()), float(used.std())))
+    return found
+
+
+def _queries(fit: Fit, given: pd.DataFrame) -> pd.DataFrame:
+    """Check the queries and complete them: COLUMNS and `family_status`."""
+    # Whoever read the rows from a file says so, and errors name its lines.
+    source = given.attrs.get("bayescale_source", Source())
+    _check_columns(given, source)
+    queries = given.reindex(columns=list(COLUMNS))
+    for column in COUNTS:
+        numbers = pd.to_numeric(queries[column], errors="coerce").astype(float)
+        bad = numbers.isna() & queries[column].notna()
+        text = f"{column} is {quoted(queries[column][bad])}; give a plain number such as 7e9"
+        _refuse(bad, f"{text} (only the command line reads counts such as 7B)", source)
+        queries[column] = numbers
+    for name in ("run", "family"):
+        queries[name] = queries[name].astype(object).where(queries[name].notna(), None)
+    runs = fit.table.runs
+    named = queries["run"].notna()
+    for name in queries.loc[named & ~queries["run"].isin(runs.index), "run"]:
+        hint = suggest(str(name), map(str, runs.index))
+        text = f"the fit has no run {name!r}{hint}; leave run out and give params (and family, "
+        _refuse(queries["run"] == name, f"{text}tokens) to predict a new one", source)
+    _refuse(
+        named & queries[list(OF_A_RUN)].notna().any(axis=1),
+        "a run of the fit has its own family, params and tokens: give run alone, or leave it out "
+        "to predict a new one",
+        source,
+    )
+    told = queries[list(OF_A_RUN)].notna().any(axis=1)
+    _refuse(~named & ~told, "a query needs params (parameters), a family or a run", source)
+    _check_counts(queries[~named], source)
+    queries, named = queries.reset_index(drop=True), named.reset_index(drop=True)
+    for column in OF_A_RUN:
+        known = runs[column].reindex(queries.loc[named, "run"]).to_numpy()
+        queries.loc[named, column] = known
+    seen = queries["family"].isin(fit.table.families)
+    queries["family_status"] = np.where(
+        queries["family"].isna(), UNNAMED, np.where(seen, SEEN, NEW)
+    )
+    order = ["run", "family", "family_status", "params", "params_active", "tokens"]
+    empty = [c for c in ("run", "params_active") if queries[c].isna().all()]
+    return queries[order].drop(columns=empty)
+
+
+def _refuse(bad: pd.Series, text: str, source: Source) -> None:
+    """Raise an error that names the bad rows, if any; a single query has no row to name."""
+    if bad.any():
+        if len(bad) > 1 or source != Source():
+            text = source.problem(f"{text}: {where(pd.DataFrame(index=bad.index), bad, source)}")
+        raise PredictError(text)
+
+
+def _check_columns(rows: pd.DataFrame, source: Source) -> None:
+    if rows.empty:
+        raise PredictError(source.problem("rows is empty: give at least one row to predict"))
+    unknown = [str(column) for column in rows.columns if column not in COLUMNS]
+    if unknown:
+        raise PredictError(
+            source.problem(
+                f"rows cannot have column {quoted(unknown)}{suggest(unknown[0], COLUMNS)}; "
+                f"they may have {', '.join(COLUMNS)}, and benchmarks are chosen for all of them "
+                "with benchmark="
+            )
+        )
+
+
+def _check_counts(queries: pd.DataFrame, source: Source) -> None:
+    """Refuse counts that a table would refuse."""
+    for column, meaning, example in (
+        ("params", "parameters", "7e9"),
+        ("params_active", "active parameters", "7e9"),
+        ("tokens", "tokens", "2e12"),
+    ):
+        values = queries[column]
+        bad = values.notna() & ~((values >= LEAST_COUNT) & (values < float("inf")))
+        shown = quoted(f"{value:g}" for value in values[bad])
+        _refuse(
+            bad,
+            f"{column} is {shown}; give a plain number of {meaning}, at least {LEAST_COUNT:g}, "
+            f"such as {example}",
+            source,
+        )
+    bad = queries["params_active"] > queries["params"]
+    _refuse(bad, "params_active is above params, the total; swap them", source)
+
+
+def _doubts(fit: Fit, queries: pd.DataFrame, unsized: NDArray[np.bool_]) -> list[str]:
+    doubts = []
+    if not fit.verdict_ok:
+        doubts.append(f"the sampler's verdict on this fit: {fit.summary().verdict}")
+    for name in ("params", "tokens"):
+        doubts += beyond(name, queries[name], fit.table.runs[name])
+    new = sorted(set(queries.loc[queries["family_status"] == NEW, "family"]))
+    if new:
+        known = fit.table.families
+        hint = suggest(str(new[0]), known) if len(new) == 1 else ""
+        doubts.append(
+            f"{quoted(new)} is no family of the fit{hint}: drawn from the population of families"
+            if len(new) == 1
+            else f"{quoted(new)} are no families of the fit: drawn from the population of families"
+        )
+    if (queries["family_status"] == UNNAMED).any():
+        doubts.append("no family named: one of the fit's families, another in each draw")
+    if unsized.any():
+        doubts.append(
+            "params not known: drawn as those of the family's runs, or of all, are spread"
+        )
+    if queries["tokens"].isna().any():
+        median, factor = UNKNOWN_TOKENS
+        doubts.append(
+            f"tokens not known: drawn from their prior (median {format_count(median)}, two thirds "
+            f"within a factor of {factor:g})"
+        )
+    return doubts

@@ -1,0 +1,109 @@
+"""`Asked`: checked queries of a fit, laid out, whose unknown inputs differ by draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bayescale.ask.answer import told
+from bayescale.base.between import Between, drawn_between
+from bayescale.models.evaluate import Evaluation
+from bayescale.predict.layout import Layout
+
+Floats = NDArray[np.float64]
+UNCHECKED = "an extrapolation that no measurement checks"
+FAR = 3.0  # times the range of an input, in both directions: worth a word
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Queries of a fit.
+
+    Parameters
+    ----------
+    frame
+        A row each: what was given, and what that says of the family and the run.
+    layout
+        Their layout.
+    doubts
+        Sentences to read with whatever is made of them.
+    drawn
+        Inputs that are not known, as draws, shape (draw, query).
+    """
+
+    frame: pd.DataFrame
+    layout: Layout
+    doubts: tuple[str, ...]
+    drawn: Mapping[str, Floats] = field(default_factory=dict)
+
+    def evaluate(
+        self, seed: int, changed: Mapping[str, Floats] | None = None, *, one_run: bool = False
+    ) -> Evaluation:
+        """Run the model forward; see `Layout.evaluate`."""
+        return self.layout.evaluate(seed, {**self.drawn, **(changed or {})}, one_run=one_run)
+
+    def expected(
+        self, seed: int, changed: Mapping[str, Floats] | None = None, *, one_run: bool = False
+    ) -> Floats:
+        """Give expected values alone; see `Layout.expected`."""
+        return self.layout.expected(seed, {**self.drawn, **(changed or {})}, one_run=one_run)
+
+
+def split_unknown(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, dict[int, Between]]]:
+    """Put the middle in the place of each range, and give the ranges by column and row."""
+    ranges: dict[str, dict[int, Between]] = {}
+    plain = rows.copy()
+    for name in map(str, rows):
+        found = {i: v for i, v in enumerate(rows[name]) if isinstance(v, Between)}
+        if found:
+            ranges[name] = found
+            values = [v.middle if isinstance(v, Between) else v for v in rows[name]]
+            plain[name] = pd.Series(values, index=rows.index).infer_objects()
+    plain.attrs = dict(rows.attrs)
+    return plain, ranges
+
+
+def drawn_inputs(
+    ranges: Mapping[str, Mapping[int, Between]], queries: pd.DataFrame, draws: int, seed: int
+) -> dict[str, Floats]:
+    """Draw unknown inputs; the same range of one input is one number, in all rows that give it."""
+    found = {}
+    for name, rows in ranges.items():
+        values = np.tile(queries[name].to_numpy(float), (draws, 1))
+        for i, given in rows.items():
+            values[:, i] = drawn_between(given, draws, seed=seed, name=f"{name} {given}")
+        found[name] = values
+    return found
+
+
+def beyond(name: str, values: Any, seen: Any) -> list[str]:
+    """Say where values of an input lie far outside those that a fit has seen."""
+    asked, known = (np.ravel(np.asarray(v, float)) for v in (values, seen))
+    asked, known = asked[asked > 0], known[known > 0]
+    if not len(asked) or not len(known):
+        return []
+    ends = (
+        (asked.max(), asked.max() / known.max(), "beyond", known.max()),
+        (asked.min(), known.min() / asked.min(), "below", known.min()),
+    )
+    return [
+        f"{name} of {told(float(value))} is {times:.0f} times {where} the fit's "
+        f"{told(float(end))}: {UNCHECKED}"
+        for value, times, where, end in ends
+        if times > FAR
+    ]
+
+
+def told_ranges(ranges: Mapping[str, Mapping[int, Between]]) -> list[str]:
+    """Say which inputs are drawn from a range."""
+    texts = dict.fromkeys(
+        f"{name} not known: drawn between {str(given).replace('~', ' and ')}, any factor as likely"
+        for name, rows in ranges.items()
+        for given in rows.values()
+    )
+    return list(texts)

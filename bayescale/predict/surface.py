@@ -1,0 +1,298 @@
+"""A law at points of our choice under draws of its coefficients: what its pictures show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bayescale.base.errors import PredictError
+from bayescale.inference.estimates import law_draws, places
+from bayescale.models.rows import DERIVED, SCORE_UNIT, Rows, at_reference
+from bayescale.parts.inputs import Input
+from bayescale.tables.compute import COMPUTE, FLOPS_PER_TOKEN, completed
+from bayescale.tables.validation import quoted, suggest
+
+if TYPE_CHECKING:
+    from bayescale.fits import Fit
+    from bayescale.models.model import Model
+    from bayescale.tables.table import Table
+
+MOST_DRAWS = 400
+INTERVAL = 0.9
+TAILS = (0.05, 0.5, 0.95)  # of that interval, and the median
+REACH = np.log(1e4)  # how far from params = tokens the best size is looked for, to both sides
+SIZES = 161  # looked at for the best one
+
+Floats = NDArray[np.float64]
+Values = Mapping[str, Any]
+Of = tuple[str, str] | None
+
+
+def check_quantity(model: Model) -> None:
+    """Refuse a model of a leaderboard, whose pictures are others."""
+    if model.of_leaderboard:
+        raise PredictError(
+            f"{model.name} is a model of a leaderboard, and this picture is of a law of a quantity "
+            "such as a loss; plot_fans draws scores and plot_loadings skills"
+        )
+
+
+def response_of(fit: Fit, of: Of) -> str:
+    """Name the response that a picture shows.
+
+    Raises
+    ------
+    PredictError
+        The fit is of a leaderboard, or has several responses and none is named.
+    """
+    check_quantity(fit.model)
+    units = fit.table.benchmarks["unit"]
+    own = [str(n) for n in units.index if not (fit.model.link and units[n] == SCORE_UNIT)]
+    if of is not None and of[0] == "benchmark" and of[1] in own:
+        return of[1]
+    if len(own) > 1:
+        raise PredictError(
+            f"the fit has {len(own)} responses: {quoted(own)}; say which with "
+            f"of=('benchmark', {own[0]!r}) (command line: --of benchmark={own[0]})"
+        )
+    return own[0]
+
+
+def check_member(fit: Fit, of: Of) -> None:
+    """Refuse a group that the law does not vary over, and a member that it does not have."""
+    if of is None:
+        return
+    known = [place[1] for place in places(fit, of[0]) if place and place[0] == of[0]]
+    if of[1] not in known:
+        raise PredictError(
+            f"{of[0]} has no member {of[1]!r}{suggest(of[1], known)}; it has: {quoted(known)}"
+        )
+
+
+def thinned(fit: Fit, of: Of) -> dict[str, Floats]:
+    """Give evenly spaced draws of the law's coefficients, 400 at most, shape (draw, ...).
+
+    Raises
+    ------
+    PredictError
+        There is no such group or member, or members are separate and none is named.
+    """
+    check_member(fit, of)
+    draws = law_draws(fit, of)
+    if len(draws) < len(fit.model.law.coefficients):
+        group, member = next(place for place in places(fit, None) if place)
+        raise PredictError(
+            f"members of {group} are separate, so that there is no population: say which with "
+            f"of=({group!r}, {member!r}) (command line: --of {group}={member})"
+        )
+    count = len(next(iter(draws.values())))
+    chosen = np.linspace(0, count - 1, min(count, MOST_DRAWS)).round().astype(int)
+    return {name: values[chosen] for name, values in draws.items()}
+
+
+def number_columns(model: Model) -> dict[str, Input]:
+    """Give the columns of numbers that the law reads, with what is declared of them."""
+    return {
+        model.inputs.get(column.name, column.name): column
+        for column in model.law.columns
+        if column.kind in ("number", "flag")
+    }
+
+
+def check_axes(model: Model, *names: str) -> None:
+    """Check that the law is a function of inputs, others at their reference.
+
+    Two of params, tokens, flops and multiplier tell the other two.
+
+    Raises
+    ------
+    PredictError
+        It is not, and the message lists its inputs; or it reads a series or a mixture too.
+    """
+    for column in model.law.columns:
+        if column.kind in ("series", "mixture"):
+            raise PredictError(
+                f"{model.law.name} reads a {column.kind}, {column.name}, which an axis of "
+                "numbers cannot show; plot_residuals and plot_forest draw this fit"
+            )
+    own = number_columns(model)
+    derived = COMPUTE if len(names) > 1 and len(set(own) & set(COMPUTE)) > 1 else ()
+    known = list(dict.fromkeys([*own, *derived]))
+    if missing := [name for name in names if name not in known]:
+        there = "the axes can be two of" if 1 < len(names) <= len(known) else "it has"
+        raise PredictError(
+            f"{model.law.name} has no input {quoted(missing)}{suggest(missing[0], known)}; "
+            f"{there} {quoted(known)}"
+        )
+    if len(set(names)) < len(names):
+        raise PredictError(f"the inputs of the two axes must differ; given: {quoted(names)}")
+
+
+def check_not_held(at: Values | None, *axes: str) -> None:
+    """Refuse to hold an input that is an axis."""
+    if fixed := [name for name in axes if name in (at or {})]:
+        raise PredictError(
+            f"{quoted(fixed)} is an axis of this picture, and cannot be held at a value: take it "
+            "out of at (command line: --at), or choose other axes"
+        )
+
+
+def usual(model: Model, table: Table, column: str) -> float:
+    """Give the value that an input keeps where a picture does not vary it.
+
+    That of the reference run; of an absolute input, the table's middle value.
+    """
+    declared = number_columns(model)[column]
+    if declared.reference in model.reference and declared.reference == declared.name:
+        return model.reference[declared.reference]
+    return float(np.quantile(inputs_seen(model, table)[column], 0.5, method="nearest"))
+
+
+def inputs_seen(model: Model, table: Table) -> pd.DataFrame:
+    """Give what the law read of each run of the table, in the table's units."""
+    design = model.design(table)
+    assert isinstance(design, Rows)  # a law of a quantity
+    scale: dict[str | None, float] = {None: 1.0}
+    scale.update(model.reference)
+    seen = {
+        name: design.inputs[column.name] * scale[column.reference]
+        for name, column in number_columns(model).items()
+    }
+    return pd.DataFrame(seen, index=table.runs.index)
+
+
+def observed(fit: Fit, of: Of) -> pd.DataFrame:
+    """List the measurements of a response: `run`, the law's inputs, groups, `observed`.
+
+    Of one member where one is named, else of all. Params, tokens, flops and multiplier are told
+    where the table or the law's inputs tell them.
+    """
+    name, runs = response_of(fit, of), fit.table.runs
+    check_member(fit, of)
+    inputs = inputs_seen(fit.model, fit.table)
+    own = runs[[c for c in runs.columns if c not in inputs]].dropna(axis="columns", how="all")
+    everything = inputs.join(own)
+    for column, values in completed({c: inputs[c] for c in COMPUTE if c in inputs}).items():
+        told = column in everything
+        everything[column] = everything[column].fillna(values) if told else values
+    scores = fit.table.scores[fit.table.scores["benchmark"] == name]
+    found = scores[["run", "score"]].rename(columns={"score": "observed"})
+    found = found.join(everything, on="run").reset_index(drop=True)
+    if of is not None and of[0] in found:
+        found = found[found[of[0]] == of[1]].reset_index(drop=True)
+    return found
+
+
+def expected(
+    fit: Fit, draws: Mapping[str, Floats], given: Values, at: Mapping[str, float] | None = None
+) -> Floats:
+    """Evaluate the law at points, shape (draw, point).
+
+    Parameters
+    ----------
+    fit
+        A fit of a law of a quantity.
+    draws
+        Draws of its coefficients, as `thinned` gives them.
+    given
+        Inputs in the table's units, shape (point,) each.
+    at
+        Values of inputs that are not given; by default those of the reference run.
+
+    Raises
+    ------
+    PredictError
+        `at` names no input of the law.
+    """
+    columns = number_columns(fit.model)
+    for name in at or {}:
+        if name not in columns:
+            raise PredictError(
+                f"{fit.model.law.name} has no input {name!r}{suggest(name, columns)}; it has: "
+                f"{quoted(columns)}"
+            )
+    known = completed(given) | dict(at or {})
+    points = len(next(iter(given.values())))
+    frame = pd.DataFrame(known, index=range(points))
+    frame["params_active"] = frame.get("params_active", np.nan)
+    values = []
+    for name, column in columns.items():
+        told = frame.get(name)
+        # What the table lacks too follows from the others, as it does in the fit.
+        if name in DERIVED and name not in fit.table.inputs and (told is None or told.isna().any()):
+            told = _derived(name, frame)
+        if told is None or told.isna().any():
+            told = pd.Series(usual(fit.model, fit.table, name), index=range(points))
+        values.append(at_reference(fit.model, column.name, told.to_numpy(float)))
+    with jax.enable_x64(True):
+        law = jax.jit(jax.vmap(lambda c: fit.model.law(*values, **c)))
+        return np.broadcast_to(np.asarray(law(dict(draws))), (_count(draws), points))
+
+
+def best_sizes(
+    fit: Fit, draws: Mapping[str, Floats], budgets: Floats, at: Mapping[str, float] | None = None
+) -> tuple[Floats, Floats]:
+    """Find the size at which the law is least for a compute budget, with C = 6 N D.
+
+    The least of a grid of sizes, and then of the parabola through it and its two neighbours. A law
+    without a best size gives an end of the grid.
+
+    Returns
+    -------
+    params, response : array
+        Shape (draw, budget).
+    """
+    offsets = np.linspace(-REACH, REACH, SIZES)
+    sizes = np.sqrt(budgets / FLOPS_PER_TOKEN)[:, None] * np.exp(offsets)
+    wide = np.broadcast_to(budgets[:, None], sizes.shape)
+    found = expected(fit, draws, {"params": sizes.ravel(), "flops": wide.ravel()}, at)
+    values = found.reshape(-1, *sizes.shape)
+    least = values.argmin(axis=-1)
+    inside = np.clip(least, 1, SIZES - 2)
+    left, middle, right = (
+        np.take_along_axis(values, (inside + step)[..., None], axis=-1)[..., 0]
+        for step in (-1, 0, 1)
+    )
+    bend = left - 2 * middle + right
+    step = np.where(bend > 0, 0.5 * (left - right) / np.where(bend > 0, bend, 1.0), 0.0)
+    place = np.where(least == inside, inside + np.clip(step, -1, 1), least)
+    logs = -REACH + place * (offsets[1] - offsets[0])
+    return np.sqrt(budgets / FLOPS_PER_TOKEN) * np.exp(logs), values.min(axis=-1)
+
+
+def has_best_size(params: Floats, budget: float) -> bool:
+    """Whether draws of a best size have their median inside what was looked at."""
+    middle = np.median(params) / np.sqrt(budget / FLOPS_PER_TOKEN)
+    return bool(abs(np.log(middle)) < 0.99 * REACH)
+
+
+def first_group(fit: Fit) -> str | None:
+    """Give the first group that a coefficient of the law is pooled over."""
+    rules = [rule for c in fit.model.law.coefficients for rule in fit.model.pooling.get(c.name, ())]
+    return rules[0].group if rules else None
+
+
+def quantiles(draws: Floats, what: str = "expected") -> dict[str, Floats]:
+    """Give the median and the 90% interval of draws, under the names that say of what."""
+    low, middle, high = np.quantile(draws, TAILS, axis=0)
+    return {
+        f"{what}_median": middle,
+        f"{what}_lower_{INTERVAL:g}": low,
+        f"{what}_upper_{INTERVAL:g}": high,
+    }
+
+
+def _derived(name: str, frame: pd.DataFrame) -> pd.Series | None:
+    try:
+        return DERIVED[name](frame)
+    except KeyError:
+        return None  # a quantity that it follows from is no axis of this picture
+
+
+def _count(draws: Mapping[str, Floats]) -> int:
+    return len(next(iter(draws.values())))
