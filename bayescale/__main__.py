@@ -1,6 +1,6 @@
 """`python -m bayescale`: the command line."""
 
-from bayescale.cli import main
+from bayescale.cli.app import main
 
 if __name__ == "__main__":
     main()

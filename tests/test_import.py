@@ -58,7 +58,9 @@ def test_import_takes_less_than_half_a_second() -> None:
 
 
 def test_help_takes_less_than_a_second() -> None:
-    code = "import sys; sys.argv = ['bayescale', '--help']; from bayescale.cli import main; main()"
+    code = (
+        "import sys; sys.argv = ['bayescale', '--help']; from bayescale.cli.app import main; main()"
+    )
     assert fastest(code) < 1.0
 
 
@@ -70,7 +72,7 @@ def test_import_loads_no_heavy_module() -> None:
 
 
 def test_commands_are_defined_without_heavy_modules() -> None:
-    assert loaded_by("import bayescale.cli", [name for name in HEAVY if name != "rich"]) == []
+    assert loaded_by("import bayescale.cli.app", [name for name in HEAVY if name != "rich"]) == []
 
 
 def test_import_changes_neither_the_environment_nor_jax() -> None:

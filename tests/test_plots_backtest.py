@@ -23,7 +23,7 @@ from bayescale.backtesting import scores
 from bayescale.backtesting.run import Backtest
 from bayescale.backtesting.scorecard import UNSEEN
 from bayescale.base.errors import BacktestError
-from bayescale.cli import app
+from bayescale.cli.app import app
 from bayescale.cli.plot_backtest import Score
 from bayescale.plots.coverage import plot_coverage_frame
 from bayescale.plots.pit import plot_pit_frame

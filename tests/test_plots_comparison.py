@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import bayescale as bs
 from bayescale.base.errors import CompareError
-from bayescale.cli import app
+from bayescale.cli.app import app
 from bayescale.comparison.comparison import Comparison
 from bayescale.comparison.stacking import Stack
 from bayescale.plots.comparison import column_of, plot_comparison_frame

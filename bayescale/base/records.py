@@ -7,7 +7,7 @@ from typing import Literal
 
 from bayescale.base.errors import RecordError
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def records_dir(kind: Literal["data", "models"]) -> Path:

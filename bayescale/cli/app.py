@@ -1,4 +1,4 @@
-"""The commands by name."""
+"""The command line: each command turns what was typed into one call of the public API."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bayescale import __version__
+from bayescale.base.version import __version__
 from bayescale.cli import (
     ask,
     ask_learn,
@@ -80,3 +80,8 @@ plot.app.command("skill", epilog=plot_backtest.SKILL_EXAMPLES)(plot_backtest.ski
 plot.app.command("comparison", epilog=plot_backtest.COMPARISON_EXAMPLES)(plot_backtest.comparison)
 app.add_typer(plot.app, name="plot")
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
+
+
+def main() -> None:
+    """Run the command line; the console script `bayescale` calls this."""
+    app(prog_name="bayescale")

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bayescale import __version__
 from bayescale.base.errors import RecordError
 from bayescale.base.records import records_dir
 from bayescale.base.runtime import cache_folder, cpu_count
+from bayescale.base.version import __version__
 
 PACKAGES = (
     "jax", "jaxlib", "numpyro", "arviz-base", "arviz-stats", "arviz-plots", "xarray", "h5netcdf",

@@ -110,9 +110,7 @@ def evaluated(model: Model, design: Design | Rows, positions: Mapping[str, Any])
 
     with jax.enable_x64(True):
         at = {site: jnp.asarray(values) for site, values in positions.items()}
-        value, gradient = jax.jit(
-            lambda at: jax.lax.map(jax.value_and_grad(log_density), at)
-        )(at)
+        value, gradient = jax.jit(lambda at: jax.lax.map(jax.value_and_grad(log_density), at))(at)
         return Stored(
             {site: np.asarray(values) for site, values in at.items()},
             {site: np.asarray(values) for site, values in gradient.items()},
