@@ -32,6 +32,7 @@ from bayescale.plots.isoflops import plot_isoflops_frame
 from bayescale.plots.prior import plot_prior_frame
 from bayescale.plots.residuals import plot_residuals_frame
 from bayescale.plots.scales import input_text, log_ticks
+from bayescale.predict import surface
 from bayescale.predict.surface import completed
 from bayescale.tables.table import Table
 
@@ -498,7 +499,7 @@ def test_separate_members_have_to_be_named(pooled: Fit) -> None:
     rules = {"A": "corpus:separate"}
     fit = bs.fit("power", pooled.table, pool=rules, inputs={"x": "size"}, **SHORT)
     with pytest.raises(PredictError, match=r"say which with of=\('corpus', 'books'\)"):
-        plots.surface.thinned(fit, None)
+        surface.thinned(fit, None)
     assert set(plot_curve_frame(fit)["of"]) == {"books", "web"}
     for units in ("reference", "paper"):
         assert list(plot_forest_frame(fit, "A", units=units)["of"]) == ["books", "web"]
