@@ -18,6 +18,7 @@ import pytest
 from numpy.typing import NDArray
 
 import bayescale as bs
+from bayescale.models.lay_out import lay_out
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 SIMULATIONS, DRAWS = 200, 100
@@ -286,7 +287,7 @@ def test_simuk_finds_the_same_ranks() -> None:
     table = bs.load_table("sloth-2024").select(
         benchmarks=["MMLU", "HellaSwag"], families=["llama", "pythia", "qwen2"]
     )
-    design = model.design(table).with_weights(np.ones((len(table.runs), 2)))
+    design = lay_out(model, table).with_weights(np.ones((len(table.runs), 2)))
 
     def plain(scores: Any = None) -> None:
         _, measured = distribution(model, design)

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from bayescale.models.design import UNKNOWN_TOKENS, Design, make_design
 from bayescale.models.evaluate import Evaluation, evaluate, expected_values
-from bayescale.models.model import EFFECT, Model
-from bayescale.models.rows import Rows, at_reference, group_names, make_rows, members
+from bayescale.models.model import Model
+from bayescale.models.record import EFFECT, group_names
+from bayescale.models.rows import Rows, at_reference, make_rows, members
 from bayescale.tables.compute import ACTIVE, COMPUTE, completed
 
 if TYPE_CHECKING:
