@@ -6,7 +6,7 @@
 Set BAYESCALE_MIRROR to the folder of raw files. A row without a band is shown beside the others: a
 published number that need not be that of another noise or of fewer runs. "mean" is a posterior
 mean, "best" what least squares (or the paper's own objective) finds with our law. It is longer than
-400 lines so that a row is one function here, and one test in tests/test_catalogue_rows.py.
+400 lines so that a row is one function here, and one test in tests/benchmarks/test_catalogue.py.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ from bayescale.models.rows import Rows
 from bayescale.models.simulate import simulate
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests"))  # a fit of given draws, as the tests make it
-from prior_fits import fit_of  # noqa: E402
+sys.path.insert(0, str(HERE.parent))  # a fit of given draws, as the tests make it
+from tests.kit.prior_fits import fit_of  # noqa: E402
 
 RESULTS = HERE / "results" / "question_calibration.json"
 CORPORA = ("one", "two")

@@ -58,8 +58,8 @@ from bayescale.parts.inputs import Schedule
 from bayescale.parts.part import Part, parts, source_text
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests"))  # draws inputs as the other checks of laws do
-import law_checks  # noqa: E402
+sys.path.insert(0, str(HERE.parent))  # draws inputs as the other checks of laws do
+from tests.kit import law_checks  # noqa: E402
 
 RESULTS = HERE / "results" / "recovery.json"
 RUNS, DATA_SETS = 100, 20

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import settings
 
 from bayescale.base.runtime import folds_folder, keep_compiled
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.kit.paths import ROOT
+from tests.kit.short import SHORT
 
 # A cache of compiled programs of our own, so that no test depends on what the user compiled; one
 # for each worker of pytest-xdist, since JAX writes its files where another process may read them.
@@ -24,17 +24,15 @@ keep_compiled()  # before JAX is imported, or it has no effect
 shutil.rmtree(folds_folder() or "", ignore_errors=True)  # folds of an earlier run prove nothing
 
 import jax  # noqa: E402
-from by_hand import COMPUTE  # noqa: E402
 
 import bayescale  # noqa: E402
 from bayescale.models.cards import model_from_card  # noqa: E402
 from bayescale.tables.named import load_table  # noqa: E402
 from bayescale.tables.table import Table  # noqa: E402
+from tests.kit.by_hand import COMPUTE  # noqa: E402
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
-
-SHORT: dict[str, Any] = {"chains": 2, "warmup": 200, "draws": 100, "progress": False}
 
 # The same examples on each run: a failure that only sometimes shows helps nobody.
 settings.register_profile("bayescale", deadline=None, derandomize=True, print_blob=True)
