@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
-from numpy.typing import NDArray
 
+from bayescale.base.intervals import Floats
 from bayescale.models.density import LEVELS
 from bayescale.models.design import Design
 from bayescale.models.model import Model
@@ -24,8 +24,6 @@ from bayescale.models.rows import Rows
 COORDINATES = "_coordinates"  # ending of the name of what is sampled in place of a site
 ENOUGH = 5.0  # values of a member that pin it down half
 NOISE = 0.012  # score: prior median of the noise beside the finite test set
-
-Floats = NDArray[np.float64]
 
 
 def coordinates(weight: Any, name: str, prior: Any, _obs: None) -> tuple[None, Any]:

@@ -10,9 +10,9 @@ import xarray as xr
 from bayescale.inference.sampler import Draws
 from bayescale.models.model import Model
 from bayescale.models.record import EFFECT, OF_SCORES
-from bayescale.models.rows import SCORE_UNIT, members
 from bayescale.parts.coefficients import OF_BENCHMARKS
-from bayescale.tables.table import Table
+from bayescale.tables.frames import ACCURACY
+from bayescale.tables.table import Table, members
 
 Dims = dict[str, tuple[str, ...]]
 
@@ -75,7 +75,7 @@ def _of_leaderboard(model: Model, table: Table) -> tuple[Dims, Mapping[str, list
 def _of_law(model: Model, table: Table) -> tuple[Dims, Mapping[str, list[str]]]:
     """Name dimensions; what the law itself gives is measured by "responses", not "benchmarks"."""
     marks = table.benchmarks
-    linked = (marks["unit"] == SCORE_UNIT) & (model.link is not None)
+    linked = (marks["unit"] == ACCURACY) & (model.link is not None)
     coords = {
         "benchmark": list(marks.index[linked]),
         "response": list(marks.index[~linked]),

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from bayescale.tables.table import Table
+from bayescale.tables.table import Table, grid_positions
 
 UNKNOWN_TOKENS = (2e12, 3.0)  # prior median and factor of a run's tokens when they are not known
 
@@ -178,10 +178,3 @@ def make_design(table: Table, anchors: tuple[str, ...]) -> Design:
         known_unknown=len(unknown),
     )
     return design.with_weights(weights)
-
-
-def grid_positions(table: Table) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Give the grid row and column of each score of a table."""
-    row = pd.Index(table.runs.index).get_indexer(table.scores["run"])
-    column = pd.Index(table.benchmarks.index).get_indexer(table.scores["benchmark"])
-    return row, column

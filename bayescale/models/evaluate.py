@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from numpyro.handlers import seed as seeded
 from numpyro.handlers import substitute
 
+from bayescale.base.intervals import Floats
 from bayescale.models.density import distribution, log_likelihood
 from bayescale.models.design import Design
 from bayescale.models.quantity import law_values
@@ -25,7 +26,6 @@ from bayescale.models.sites import from_standard
 # Draws evaluated at once: bounds the memory, and divides the usual numbers of draws, since a
 # remainder would be compiled as a program of its own.
 BATCH = 50
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ Longer than 400 lines for the words that tell each bad input.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,25 +22,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayescale.base.errors import ModelError
-from bayescale.models.design import grid_positions
+from bayescale.base.intervals import Floats
+from bayescale.base.words import quoted, suggest
 from bayescale.models.record import ModelRecord as Model
 from bayescale.models.record import group_names
 from bayescale.parts.inputs import Input, Schedule
-from bayescale.tables.table import Table
-from bayescale.tables.validation import quoted, suggest
+from bayescale.tables.compute import as_read
+from bayescale.tables.frames import ACCURACY
+from bayescale.tables.table import Table, grid_positions, members
 
-SCORE_UNIT = "accuracy"
 ANY_UNIT = "of the response"  # of a law that any quantity may follow
-BOUNDED_UNITS = ("accuracy", "error")
+BOUNDED_UNITS = (ACCURACY, "error")
 SHARES_OFF = 1e-3  # how far from one the shares of a mixture may sum
-Floats = NDArray[np.float64]
-# What a table gives for an input that it has no column of.
-DERIVED: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
-    "tokens": lambda runs: runs["flops"] / (6 * runs["params_active"].fillna(runs["params"])),
-    "multiplier": lambda runs: runs["tokens"] / runs["params"],
-    "params_active": lambda runs: runs["params_active"].fillna(runs["params"]),
-    "unique_tokens": lambda runs: runs["tokens"],
-}
 
 
 @partial(
@@ -162,7 +155,7 @@ def make_rows(model: Model, table: Table, known: Mapping[str, Sequence[str]] | N
     """
     runs, marks = table.runs, table.benchmarks
     columns, problems = _columns(model, table)
-    linked = tuple(bool(model.link) and unit == SCORE_UNIT for unit in marks["unit"])
+    linked = tuple(bool(model.link) and unit == ACCURACY for unit in marks["unit"])
     problems += _response_problems(model, table, marks.index[~np.array(linked)])
     names = group_names(model)
     for name in names:
@@ -211,11 +204,6 @@ def make_rows(model: Model, table: Table, known: Mapping[str, Sequence[str]] | N
         linked=linked,
     )
     return rows.with_weights(weights)
-
-
-def members(table: Table, group: str) -> list[str]:
-    """List the members of a group, sorted."""
-    return sorted(table.runs[group].unique())
 
 
 def reference_run(model: Model, table: Table) -> dict[str, float]:
@@ -323,13 +311,6 @@ def _columns(model: Model, table: Table) -> tuple[dict[str, Any], list[str]]:
         found[column.name] = values
         problems += wrong
     return found, problems
-
-
-def as_read(runs: pd.DataFrame, name: str) -> pd.Series:
-    """Give an input as a law reads it: where runs lack it, from what they have."""
-    filled = runs.assign(tokens=runs["tokens"].fillna(DERIVED["tokens"](runs)))
-    given = filled[name] if name in filled else pd.Series(np.nan, index=runs.index)
-    return given.fillna(DERIVED[name](filled)) if name in DERIVED else given
 
 
 def _numbers(model: Model, table: Table, column: Input, given: str) -> tuple[Floats, list[str]]:
