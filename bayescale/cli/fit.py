@@ -186,7 +186,7 @@ def _question(fit: Fit) -> str:
     if fit.model.of_leaderboard:
         return "--family NAME --params 72B --tokens 15T"
     from bayescale.models.record import group_names
-    from bayescale.models.rows import DERIVED
+    from bayescale.tables.compute import DERIVED
 
     run = fit.table.runs.tail(1)
     given: dict[str, str] = {}

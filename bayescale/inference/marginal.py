@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from numpyro.handlers import seed as seeded
 from numpyro.handlers import substitute, trace
 
+from bayescale.base.intervals import Floats
 from bayescale.inference.newton import minimise
 from bayescale.inference.one_group import only_group
 from bayescale.models.density import distribution, family_levels, log_likelihood
@@ -41,7 +42,6 @@ LEAST_DENSITY = 1e-4  # share of the prior in the samples along an axis, about
 CLOSE = 1e-6  # expected gain of a Newton step, in nats, at which the mode is found
 LEAST_CURVATURE = 0.2  # of the proposal: in a direction that the prior has curvature one
 
-Floats = NDArray[np.float64]
 Sites = Mapping[str, NDArray[Any]]
 
 

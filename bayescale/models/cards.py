@@ -12,6 +12,7 @@ import tomli_w
 
 from bayescale.base.errors import ModelError
 from bayescale.base.records import records_dir
+from bayescale.base.words import suggest
 from bayescale.models.card_checks import problems
 from bayescale.models.model import Model
 from bayescale.models.record import Along
@@ -19,7 +20,6 @@ from bayescale.parts.coefficients import Prior, pooling_from_card, prior_from_ca
 from bayescale.parts.part import Part, find_part, load_law, parts
 from bayescale.tables.named import load_table
 from bayescale.tables.table import Table
-from bayescale.tables.validation import suggest
 
 REQUIRED = ("name", "claim", "law", "noise")
 KEYS = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayescale.base.errors import ModelError
-from bayescale.tables.validation import suggest
+from bayescale.base.words import suggest
 
 if TYPE_CHECKING:
     from bayescale.parts.part import Part

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from bayescale.base.errors import ModelError
+from bayescale.base.words import suggest
 from bayescale.parts.check import check_declared, try_once
 from bayescale.parts.coefficients import Coefficient
 from bayescale.parts.inputs import Input
 from bayescale.parts.userfile import TEXT, import_file
-from bayescale.tables.validation import suggest
 
 Kind = Literal["law", "link", "noise"]
 Status = Literal["checked", "unverified"]
