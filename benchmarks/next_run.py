@@ -59,7 +59,8 @@ from bayescale.base.runtime import keep_compiled
 from bayescale.fits import Fit
 from bayescale.inference.diagnostics import largest_r_hat
 from bayescale.inference.labels import to_datasets
-from bayescale.inference.sampler import Program, Start, compile_program, sample
+from bayescale.inference.sampler import Start, sample
+from bayescale.inference.transition import Program, compile_program
 from bayescale.models.cards import customise, model_of_law
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model

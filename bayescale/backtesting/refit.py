@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from bayescale.backtesting.splits import Fold, Split
 from bayescale.inference.diagnostics import largest_r_hat
 from bayescale.inference.labels import to_datasets
-from bayescale.inference.sampler import Draws, Start, compile_program, sample
+from bayescale.inference.sampler import Draws, Start, sample
+from bayescale.inference.transition import compile_program
 from bayescale.models.evaluate import evaluate
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model

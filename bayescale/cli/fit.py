@@ -97,7 +97,7 @@ def fit(
     keep_compiled()
     import bayescale as bs
     from bayescale.fits import DRAWS, WINDOWS
-    from bayescale.inference.sampler import WINDOW
+    from bayescale.inference.transition import WINDOW
     from bayescale.models.cards import customise, for_other_table
 
     loaded = bs.load_model(name)

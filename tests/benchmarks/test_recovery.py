@@ -224,7 +224,8 @@ def test_a_wrong_truth_fails(refitted: Any) -> None:
 def test_a_data_set_does_not_depend_on_those_beside_it(refitted: Any) -> None:
     """Chains are mapped, not mixed: the posterior of a data set is that of a fit by itself."""
     model, rows, given, found = refitted
-    from bayescale.inference.sampler import compile_program, sample
+    from bayescale.inference.sampler import sample
+    from bayescale.inference.transition import compile_program
 
     own = replace(rows, scores=given.scores[4])
     with jax.enable_x64(True):
