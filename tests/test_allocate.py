@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 import bayescale as bs
 from bayescale.base.errors import AskError
 from bayescale.fits import Fit
-from bayescale.parts.part import load_law
+from bayescale.parts.find import load_law
 
 REPLICATION = load_law("chinchilla").published["Besiroglu et al. 2024"]
 APPROACH_3 = {**load_law("chinchilla").published["Hoffmann et al. 2022, approach 3"]}

@@ -19,8 +19,9 @@ import pytest
 
 from bayescale.models.cards import customise, model_of_law
 from bayescale.models.simulate import simulate
+from bayescale.parts.find import parts
 from bayescale.parts.inputs import Schedule
-from bayescale.parts.part import parts
+from bayescale.parts.part import Law
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 sys.path.insert(0, str(FOLDER))  # scripts, not a package
@@ -35,9 +36,7 @@ from typing import Annotated
 
 from jax import Array
 
-from bayescale.parts.coefficients import real
-from bayescale.parts.inputs import Scale
-from bayescale.parts.part import law
+from bayescale.own import Scale, law, real
 
 
 @law(response="loss", unit="1", source="none")
@@ -74,7 +73,7 @@ def drawn_record(share: float, coefficients: int, rng: np.random.Generator) -> d
 
 @pytest.mark.parametrize("name", recovery.laws_of_a_quantity())
 def test_every_law_has_usual_runs(name: str) -> None:
-    law = parts("law")[name]
+    law = parts(Law)[name]
     rows = recovery.usual_rows(law)
     assert rows.runs == recovery.RUNS
     for column in law.columns:
@@ -91,7 +90,7 @@ def test_every_law_has_usual_runs(name: str) -> None:
 
 
 def test_laws_of_a_quantity_are_all_but_those_of_a_leaderboard() -> None:
-    assert set(parts("law")) - set(recovery.laws_of_a_quantity()) == {
+    assert set(parts(Law)) - set(recovery.laws_of_a_quantity()) == {
         "compute",
         "observational",
         "skills",
