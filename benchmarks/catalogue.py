@@ -38,7 +38,8 @@ from bayescale.base.runtime import keep_compiled
 from bayescale.fits import DRAWS, Fit
 from bayescale.inference.estimates import law_draws
 from bayescale.models.cards import load_model, model_from_card, model_of_law, own_table
-from bayescale.parts.part import find_part
+from bayescale.parts.find import find_part
+from bayescale.parts.part import Law, Link
 from bayescale.tables.table import Table
 
 RESULTS = Path(__file__).parent / "results" / "catalogue.json"
@@ -203,7 +204,7 @@ def default_runs(corpus: str, runs: pd.DataFrame) -> pd.DataFrame:
 
 def overtraining_best(runs: pd.DataFrame) -> dict[str, float]:
     """Least squares of the loss with our law, in the paper's coefficients."""
-    law = find_part("law", "gadre-overtrain")
+    law = find_part(Law, "gadre-overtrain")
     flops, ratio, loss = (runs[c].to_numpy() for c in ("flops", "multiplier", "loss"))
     reference = {"flops": float(np.exp(np.log(flops).mean())), "multiplier": 20.0}
     x, m = flops / reference["flops"], ratio / reference["multiplier"]
@@ -241,7 +242,7 @@ def row_5() -> list[Line]:
 
 def downstream_best(loss: Array, error: Array) -> dict[str, float]:
     """Least squares of the mean error with our link, in the paper's coefficients."""
-    link, pivot = find_part("link", "downstream-exp"), 3.0
+    link, pivot = find_part(Link, "downstream-exp"), 3.0
 
     def curve(p: Array, at: Array) -> Array:
         share, largest = 1 / (1 + np.exp(-p[:2]))
@@ -339,7 +340,7 @@ def row_8() -> list[Line]:
 def row_9() -> list[Line]:
     runs = runs_with_scores("vocabulary")
     runs = runs[runs["fitted"] == "yes"]
-    law = find_part("law", "vocabulary")
+    law = find_part(Law, "vocabulary")
     columns = ("params_nonvocab", "params_vocab", "vocabulary", "characters")
     at = [runs[c].to_numpy() / unit for c, unit in zip(columns, (1e6, 1e6, 1, 1e9), strict=True)]
     loss = runs["loss"].to_numpy()
@@ -445,7 +446,7 @@ def pairs(runs: pd.DataFrame, corpus: str) -> Table:
 
 def kaplan_floor(runs: pd.DataFrame) -> float:
     """Floor of the Kaplan variant, by the paper's objective: Huber of 0.001 on logs."""
-    law = find_part("law", "kaplan-nd")
+    law = find_part(Law, "kaplan-nd")
     params, tokens, loss = (runs[c].to_numpy() for c in ("params", "tokens", "loss"))
 
     def away(p: Array) -> Array:

@@ -9,12 +9,13 @@ import ast
 import inspect
 import statistics
 
-from bayescale.parts.part import parts
+from bayescale.parts.find import parts
+from bayescale.parts.part import Law
 
 
 def main() -> None:
     whole, formula = [], []
-    for name, law in parts("law").items():
+    for name, law in parts(Law).items():
         source = inspect.getsource(law.function)
         [function] = ast.parse(source).body
         _, *body = function.body  # the docstring comes first

@@ -54,8 +54,9 @@ from bayescale.models.model import Model
 from bayescale.models.rows import Rows
 from bayescale.models.simulate import simulate
 from bayescale.noises.log_scale import TINY
+from bayescale.parts.find import parts, source_text
 from bayescale.parts.inputs import Schedule
-from bayescale.parts.part import Part, parts, source_text
+from bayescale.parts.part import Law, Part
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # draws inputs as the other checks of laws do
@@ -70,7 +71,7 @@ SEARCHED = 100  # blocks of prior draws looked through for data sets that can be
 
 def laws_of_a_quantity() -> list[str]:
     """Name every law that a table can be fitted with by itself."""
-    return [name for name, law in parts("law").items() if law.response not in ("skills", "latent")]
+    return [name for name, law in parts(Law).items() if law.response not in ("skills", "latent")]
 
 
 # --- What is simulated

@@ -23,7 +23,7 @@ from bayescale.base.files import atomic_path
 from bayescale.base.runtime import folds_folder
 from bayescale.fits import versions
 from bayescale.models.model import Model
-from bayescale.parts.part import source_text
+from bayescale.parts.find import source_text
 from bayescale.tables.table import Table
 
 ARRAYS = ("draws", "mean_draws", "log_density")

@@ -19,9 +19,10 @@ import pytest
 
 from bayescale.models.cards import customise, model_of_law
 from bayescale.models.simulate import simulate
+from bayescale.parts.find import parts
 from bayescale.parts.inputs import Schedule
-from bayescale.parts.part import parts
 from tests.kit.paths import ROOT
+from bayescale.parts.part import Law
 
 FOLDER = ROOT / "benchmarks"
 sys.path.insert(0, str(FOLDER))  # scripts, not a package
@@ -36,9 +37,7 @@ from typing import Annotated
 
 from jax import Array
 
-from bayescale.parts.coefficients import real
-from bayescale.parts.inputs import Scale
-from bayescale.parts.part import law
+from bayescale.own import Scale, law, real
 
 
 @law(response="loss", unit="1", source="none")
@@ -75,7 +74,7 @@ def drawn_record(share: float, coefficients: int, rng: np.random.Generator) -> d
 
 @pytest.mark.parametrize("name", recovery.laws_of_a_quantity())
 def test_every_law_has_usual_runs(name: str) -> None:
-    law = parts("law")[name]
+    law = parts(Law)[name]
     rows = recovery.usual_rows(law)
     assert rows.runs == recovery.RUNS
     for column in law.columns:
@@ -92,7 +91,7 @@ def test_every_law_has_usual_runs(name: str) -> None:
 
 
 def test_laws_of_a_quantity_are_all_but_those_of_a_leaderboard() -> None:
-    assert set(parts("law")) - set(recovery.laws_of_a_quantity()) == {
+    assert set(parts(Law)) - set(recovery.laws_of_a_quantity()) == {
         "compute",
         "observational",
         "skills",
