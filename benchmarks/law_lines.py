@@ -1,6 +1,6 @@
 """How many lines it takes to state a law: the whole of it, and the formula alone.
 
-python benchmarks/law_lines.py
+python -m benchmarks.law_lines
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import inspect
 import statistics
 
 from bayescale.parts.part import parts
+from benchmarks.shared.command import parser_of
 
 
 def main() -> None:
+    parser_of(__doc__).parse_args()
     whole, formula = [], []
     for name, law in parts("law").items():
         source = inspect.getsource(law.function)
