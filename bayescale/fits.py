@@ -29,6 +29,7 @@ from bayescale.inference.sensitivity import off_scale, prior_driven, sensitivity
 from bayescale.models.cards import Pool, Rules, customise, for_other_table, load_model, own_table
 from bayescale.models.design import grid_positions
 from bayescale.models.evaluate import evaluate
+from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
 from bayescale.predict.predict import predict
 from bayescale.predict.prediction import Prediction
@@ -173,7 +174,7 @@ class Fit(Questions):
         """
         if self.stored_log_likelihood is not None:
             return self.stored_log_likelihood
-        design = self.model.design(self.table)
+        design = lay_out(self.model, self.table)
         found = evaluate(self.model, design, self.sites(), seed=self.seed)
         row, column = grid_positions(self.table)
         chains, draws = self.posterior.sizes["chain"], self.posterior.sizes["draw"]
@@ -340,15 +341,18 @@ def fit(
         table = own_table(named)
     elif not isinstance(model, Model) and isinstance(table, Table):
         named, left_out = for_other_table(named, table)
-    chosen = customise(
-        named,
-        pool=pool,
-        effects=effects,
-        noise=noise,
-        priors=priors,
-        reference=reference,
-        inputs=inputs,
-    ).on(table)
+    chosen = on_table(
+        customise(
+            named,
+            pool=pool,
+            effects=effects,
+            noise=noise,
+            priors=priors,
+            reference=reference,
+            inputs=inputs,
+        ),
+        table,
+    )
     for name, value, least in (
         ("chains", chains, 1),
         ("warmup", warmup, 2 * WINDOW),
@@ -356,7 +360,7 @@ def fit(
     ):
         if value < least:
             raise FitError(f"{name} must be at least {least}; given: {value}")
-    design, used = chosen.design(table), versions()
+    design, used = lay_out(chosen, table), versions()
     windows = -(-warmup // WINDOW)
     with jax.enable_x64(True), show.progress(chains, windows * WINDOW + draws, progress) as report:
         began = time.perf_counter()

@@ -59,6 +59,7 @@ from bayescale.inference.diagnostics import largest_r_hat
 from bayescale.inference.labels import to_datasets
 from bayescale.inference.sampler import Program, Start, compile_program, sample
 from bayescale.models.cards import customise, model_of_law
+from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
 from bayescale.models.rows import Rows
 from bayescale.models.simulate import simulate
@@ -191,7 +192,7 @@ def main() -> None:
         before = json.loads(arguments.json.read_text())
         done = before["truths"] if before["seed"] == arguments.seed else []
     model, table, drawn, grids = truths(arguments.seed, arguments.truths, arguments.noise)
-    rows = model.design(table)
+    rows = lay_out(model, table)
     with jax.enable_x64(True):
         program = compile_program(model, rows)
     for number in range(len(done), arguments.truths):
@@ -226,8 +227,8 @@ def truths(seed: int, count: int, noise: str = "known") -> tuple[Model, Table, A
     table = Table.from_runs(frame.assign(loss=3.0), "loss")
     law = model_of_law("chinchilla")
     model = customise(law, noise="student-t-log", reference=REFERENCE, priors=NOISE[noise])
-    model = model.on(table)
-    drawn, grids = simulate(model, model.design(table), draws=count, seed=seed)
+    model = on_table(model, table)
+    drawn, grids = simulate(model, lay_out(model, table), draws=count, seed=seed)
     return model, table, drawn, grids
 
 

@@ -34,6 +34,7 @@ from bayescale.inference.diagnostics import largest_r_hat
 from bayescale.inference.labels import to_datasets
 from bayescale.inference.sampler import compile_program, sample
 from bayescale.models.cards import customise, model_of_law
+from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.rows import Rows
 from bayescale.models.simulate import simulate
 from benchmarks.recovery import simulated
@@ -170,8 +171,8 @@ def main() -> int:
     began = time.perf_counter()
     data = table()
     pool: Any = dict.fromkeys(("E", "A", "alpha"), "corpus")
-    model = customise(model_of_law("chinchilla"), pool=pool).on(data)
-    rows = model.design(data)
+    model = on_table(customise(model_of_law("chinchilla"), pool=pool), data)
+    rows = lay_out(model, data)
     assert isinstance(rows, Rows)
     given = simulated(model, rows, options.truths, options.seed)
     shapes = {k: v.shape for k, v in one_draw(model, rows).items()}

@@ -36,6 +36,7 @@ from bayescale.inference.labels import site_groups
 from bayescale.inference.sampler import Program, Start, compile_program, sample
 from bayescale.models.design import Design
 from bayescale.models.evaluate import evaluate
+from bayescale.models.lay_out import lay_out
 from bayescale.models.model import Model
 from bayescale.models.simulate import simulate
 from benchmarks.shared.command import RESULTS, parser_of
@@ -95,7 +96,7 @@ def small_design(model: Model, table: bs.Table) -> tuple[Design, tuple[int, int]
 
     That one is to be predicted. Returns the design and the position of that score.
     """
-    design = model.design(table)
+    design = lay_out(model, table)
     held = (int(np.argmax(design.params)), 0)
     weights = np.ones((design.runs, design.benchmarks))
     weights[held] = 0.0

@@ -18,7 +18,8 @@ import pandas as pd
 from bayescale.ask.answer import Answer, check_interval, percent, quantiles
 from bayescale.ask.kit.curve import Floats, law_columns, one_benchmark
 from bayescale.base.errors import AskError
-from bayescale.models.rows import as_read, group_names
+from bayescale.models.record import group_names
+from bayescale.models.rows import as_read
 from bayescale.predict.layout import RUN, grouped_sites
 from bayescale.predict.of_leaderboard import ask_leaderboard
 from bayescale.predict.predict import ask

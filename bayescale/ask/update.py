@@ -27,7 +27,8 @@ from bayescale.inference.labels import to_datasets
 from bayescale.inference.marginal import TAKEN, condition_new_members, new_members
 from bayescale.inference.sampler import Draws
 from bayescale.models.design import Design, grid_positions, make_design
-from bayescale.models.rows import Rows, group_names, make_rows, members
+from bayescale.models.record import group_names
+from bayescale.models.rows import Rows, make_rows, members
 from bayescale.predict.layout import FAMILY, RUN, Layout, grouped_sites, lay_out_rows, lay_out_runs
 from bayescale.tables.table import Table
 from bayescale.tables.validation import quoted

@@ -23,6 +23,7 @@ from bayescale.inference.labels import to_datasets
 from bayescale.inference.sampler import Draws, Start, compile_program, sample
 from bayescale.models.design import grid_positions
 from bayescale.models.evaluate import evaluate
+from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
 from bayescale.tables.table import Table
 
@@ -101,8 +102,8 @@ def fold_fitter(
         From a fold to its prediction. A fold with R-hat above 1.05 goes on for as many draws again,
         at most to sixteen times the draws; its seconds count all.
     """
-    model = model.on(table)
-    design = model.design(table)
+    model = on_table(model, table)
+    design = lay_out(model, table)
     row, column = grid_positions(table)
 
     def weights(rows: NDArray[np.bool_]) -> NDArray[np.float64]:

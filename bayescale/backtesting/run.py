@@ -22,6 +22,7 @@ from bayescale.backtesting.verdicts import verdicts
 from bayescale.backtesting.workers import fit_folds
 from bayescale.base.errors import BacktestError, SplitError
 from bayescale.models.cards import for_other_table, load_model, own_table
+from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
 from bayescale.tables.table import Table
 from bayescale.tables.validation import quoted
@@ -123,7 +124,7 @@ def backtest(
         if not isinstance(named[name], Model):
             loaded[name] = for_other_table(model, table)[0]
     for model in loaded.values():
-        model.design(table)  # what a table lacks is told before the first fit is paid for
+        lay_out(model, table)  # what a table lacks is told before the first fit is paid for
     if split is None:
         assert by is not None
         split = hold_out(
@@ -158,7 +159,9 @@ def backtest(
     )
     summed = _summed_up(table, split, found, baselines, group)
     return replace(
-        summed, models={name: model.on(table).card for name, model in loaded.items()}, seed=seed
+        summed,
+        models={name: on_table(model, table).card for name, model in loaded.items()},
+        seed=seed,
     )
 
 

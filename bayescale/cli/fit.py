@@ -185,7 +185,8 @@ def question_of(fit: Fit) -> str:
     """Give the options of a prediction: for a law, the inputs and groups of a run that it saw."""
     if fit.model.of_leaderboard:
         return "--family NAME --params 72B --tokens 15T"
-    from bayescale.models.rows import DERIVED, group_names
+    from bayescale.models.record import group_names
+    from bayescale.models.rows import DERIVED
 
     run = fit.table.runs.tail(1)
     given: dict[str, str] = {}

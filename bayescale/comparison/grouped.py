@@ -24,6 +24,7 @@ from bayescale.comparison.comparable import Comparable
 from bayescale.comparison.loo import Loo, monte_carlo_error, psis_loo
 from bayescale.inference.marginal import log_marginal
 from bayescale.models.design import Design, grid_positions
+from bayescale.models.lay_out import lay_out
 from bayescale.models.rows import Rows
 from bayescale.tables.validation import quoted
 
@@ -184,7 +185,7 @@ def _joint(
         summed: Floats = np.add.reduceat(array[:, :, order], starts, axis=2)
         return summed, np.full(count, np.inf)
     tell(f"{name}: integrating the own effects of each of {count} groups out")
-    design = fit.model.design(fit.table)
+    design = lay_out(fit.model, fit.table)
     chains = fit.posterior.sizes["chain"]
     sites = thinned(fit.sites(), chains, draws)
     runs = [_runs(fit, code == group) for group in range(count)]
@@ -272,7 +273,7 @@ def _exact(
     fit_fold = fold_fitter(
         fit.model, fit.table, split, seed=seed, tell=lambda text: tell(f"{name}: {text}")
     )
-    design = fit.model.design(fit.table)
+    design = lay_out(fit.model, fit.table)
     score, error, effective, r_hat = np.full((4, len(groups)), np.nan)
     for number, (fold, members) in enumerate(zip(split.folds, held, strict=True), start=1):
         found = fit_fold(fold)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayescale.base.errors import PredictError
 from bayescale.comparison.comparable import Comparable
-from bayescale.models.rows import group_names
+from bayescale.models.record import group_names
 
 BEYOND = 10.0
 RESOURCES = ("params", "params_active", "tokens", "examples")

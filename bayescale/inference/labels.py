@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from bayescale.inference.sampler import Draws
-from bayescale.models.model import EFFECT, OF_SCORES, Model
+from bayescale.models.model import Model
+from bayescale.models.record import EFFECT, OF_SCORES
 from bayescale.models.rows import SCORE_UNIT, members
 from bayescale.parts.coefficients import OF_BENCHMARKS
 from bayescale.tables.table import Table

@@ -24,7 +24,7 @@ LEAST = 0.002  # an error below this is bent upwards, so that none is ever negat
     },
 )
 def downstream_exp(
-    latent: Array,
+    loss: Array,
     pivot: Array,
     chance: Array,
     top: Array,
@@ -48,7 +48,7 @@ def downstream_exp(
 
     Parameters
     ----------
-    latent
+    loss
         Loss, shape (benchmark, ...).
     pivot
         Loss at the reference run, shape (benchmark, 1).
@@ -64,7 +64,7 @@ def downstream_exp(
         Expected score, shape (benchmark, ...).
     """
     del chance
-    drop = largest * (1 - error) * jnp.exp(-rate * (latent - pivot))
+    drop = largest * (1 - error) * jnp.exp(-rate * (loss - pivot))
     return top * (1 - LEAST * softplus((largest - drop) / LEAST))
 
 
@@ -75,7 +75,7 @@ def downstream_exp(
     status="unverified",
 )
 def ladder_2step(
-    latent: Array,
+    loss: Array,
     pivot: Array,
     chance: Array,
     top: Array,
@@ -96,7 +96,7 @@ def ladder_2step(
 
     Parameters
     ----------
-    latent
+    loss
         Loss, shape (benchmark, ...).
     pivot
         Loss at the reference run, shape (benchmark, 1).
@@ -110,4 +110,4 @@ def ladder_2step(
     Array
         Expected score, shape (benchmark, ...).
     """
-    return chance + (top - chance) * ceiling * sigmoid(-rate * (latent - middle * pivot))
+    return chance + (top - chance) * ceiling * sigmoid(-rate * (loss - middle * pivot))

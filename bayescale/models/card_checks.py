@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bayescale.models.model import OF_SCORES, Model
+from bayescale.models.record import OF_SCORES, ModelRecord
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling
 
 
-def problems(model: Model, names: Mapping[str, Coefficient]) -> Iterator[str]:
+def problems(model: ModelRecord, names: Mapping[str, Coefficient]) -> Iterator[str]:
     """Say what in a model the density has no meaning for."""
     if model.of_leaderboard:
         yield from _leaderboard_problems(model)
@@ -39,7 +39,7 @@ def problems(model: Model, names: Mapping[str, Coefficient]) -> Iterator[str]:
             yield from check(model, names[name], rule)
 
 
-def _score_problems(model: Model) -> Iterator[str]:
+def _score_problems(model: ModelRecord) -> Iterator[str]:
     """Scores are pinned at the reference run, which therefore must have every input."""
     if model.link is None:
         return
@@ -53,7 +53,7 @@ def _score_problems(model: Model) -> Iterator[str]:
             )
 
 
-def _clashes(model: Model) -> Iterator[str]:
+def _clashes(model: ModelRecord) -> Iterator[str]:
     """Say which names of sites two coefficients share."""
     names = [c.name for c in model.coefficients]
     for name, rules in model.pooling.items():
@@ -66,7 +66,7 @@ def _clashes(model: Model) -> Iterator[str]:
         )
 
 
-def _leaderboard_problems(model: Model) -> Iterator[str]:
+def _leaderboard_problems(model: ModelRecord) -> Iterator[str]:
     if model.link is None:
         yield "missing key(s) link"
     if short := set(model.law.inputs) - set(model.reference):
@@ -75,7 +75,7 @@ def _leaderboard_problems(model: Model) -> Iterator[str]:
         yield f"[effects], [along] and [score] are for laws of a quantity, not {model.law.name}"
 
 
-def _leaderboard_rule(model: Model, coefficient: Coefficient, rule: Pooling) -> Iterator[str]:
+def _leaderboard_rule(model: ModelRecord, coefficient: Coefficient, rule: Pooling) -> Iterator[str]:
     of = f"pooling {coefficient.name} over {rule.group}"
     of_benchmarks = rule.group in OF_BENCHMARKS
     if rule.group not in ("family", "run", *OF_BENCHMARKS):
@@ -93,7 +93,7 @@ def _leaderboard_rule(model: Model, coefficient: Coefficient, rule: Pooling) -> 
         yield f"{of}: only coefficients of skills can be correlated"
 
 
-def _rule(model: Model, coefficient: Coefficient, rule: Pooling) -> Iterator[str]:
+def _rule(model: ModelRecord, coefficient: Coefficient, rule: Pooling) -> Iterator[str]:
     of = f"pooling {coefficient.name} over {rule.group}"
     own = coefficient.name in {c.name for c in model.law.coefficients}
     if rule.group == "benchmark" and not own:

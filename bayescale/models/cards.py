@@ -13,7 +13,8 @@ import tomli_w
 from bayescale.base.errors import ModelError
 from bayescale.base.records import records_dir
 from bayescale.models.card_checks import problems
-from bayescale.models.model import Along, Model
+from bayescale.models.model import Model
+from bayescale.models.record import Along
 from bayescale.parts.coefficients import Prior, pooling_from_card, prior_from_card
 from bayescale.parts.part import Part, find_part, load_law, parts
 from bayescale.tables.named import load_table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 
 from bayescale.models import quantity
 from bayescale.models.design import UNKNOWN_TOKENS, Design
+from bayescale.models.record import ModelRecord as Model
 from bayescale.models.rows import Rows
 from bayescale.models.sites import LKJ, normal, site, spread, taken
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling
-
-if TYPE_CHECKING:
-    from bayescale.models.model import Model
 
 LEVELS = {"intercept": 1, "difficulty": 2}  # sampled in this order, after the slopes they rest on
 

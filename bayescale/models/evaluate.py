@@ -17,8 +17,8 @@ from numpyro.handlers import substitute
 
 from bayescale.models.density import distribution, log_likelihood
 from bayescale.models.design import Design
-from bayescale.models.model import Model
 from bayescale.models.quantity import law_values
+from bayescale.models.record import ModelRecord as Model
 from bayescale.models.rows import Rows
 from bayescale.models.sites import from_standard
 

@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpyro.distributions as dist
 from jax import Array
 
-from bayescale.models.model import EFFECT, Model
+from bayescale.models.record import EFFECT
+from bayescale.models.record import ModelRecord as Model
 from bayescale.models.rows import Rows
 from bayescale.models.sites import LKJ, normal, site, spread, taken
 from bayescale.parts.coefficients import Coefficient, Pooling

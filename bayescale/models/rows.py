@@ -14,7 +14,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
@@ -23,12 +23,11 @@ from numpy.typing import NDArray
 
 from bayescale.base.errors import ModelError
 from bayescale.models.design import grid_positions
+from bayescale.models.record import ModelRecord as Model
+from bayescale.models.record import group_names
 from bayescale.parts.inputs import Input, Schedule
 from bayescale.tables.table import Table
 from bayescale.tables.validation import quoted, suggest
-
-if TYPE_CHECKING:
-    from bayescale.models.model import Model
 
 SCORE_UNIT = "accuracy"
 ANY_UNIT = "of the response"  # of a law that any quantity may follow
@@ -307,14 +306,6 @@ def _response_problems(model: Model, table: Table, own: pd.Index) -> list[str]:
 def _fail(problems: list[str]) -> None:
     if problems:
         raise ModelError("\n".join(dict.fromkeys(problems)))
-
-
-def group_names(model: Model) -> list[str]:
-    """List the groups of runs that a model tells members of apart."""
-    pooled = [rule.group for rules in model.pooling.values() for rule in rules]
-    within = [model.along.within] if model.along else []
-    names = [name for name in (*pooled, *model.effects, *within) if name != "benchmark"]
-    return sorted(set(names))
 
 
 def _columns(model: Model, table: Table) -> tuple[dict[str, Any], list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,11 +14,10 @@ from numpyro.handlers import trace
 from bayescale.models.density import distribution
 from bayescale.models.design import Design
 from bayescale.models.evaluate import BATCH, bounds
+from bayescale.models.lay_out import lay_out, on_table
+from bayescale.models.record import ModelRecord
 from bayescale.models.rows import Rows
 from bayescale.tables.table import Table
-
-if TYPE_CHECKING:
-    from bayescale.models.model import Model
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 # Random numbers of many sites compile slowly and run once: less optimised, in half the time.
@@ -26,7 +25,7 @@ ONCE = {"xla_backend_optimization_level": 0}
 
 
 def simulate(
-    model: Model, design: Design | Rows, *, draws: int, seed: int
+    model: ModelRecord, design: Design | Rows, *, draws: int, seed: int
 ) -> tuple[Arrays, Arrays]:
     """Draw coefficients from the prior, and scores from the coefficients.
 
@@ -51,7 +50,7 @@ def simulate(
 
 
 @partial(jax.jit, static_argnames=("model",), compiler_options=ONCE)
-def _simulate(model: Model, design: Design | Rows, keys: Any) -> Any:
+def _simulate(model: ModelRecord, design: Design | Rows, keys: Any) -> Any:
     def one(key: Any) -> Any:
         site_key, noise_key = jax.random.split(key)
         with trace() as sites, seeded(rng_seed=site_key):
@@ -66,10 +65,29 @@ def _as_numpy(arrays: Any) -> Arrays:
     return {name: np.asarray(values) for name, values in arrays.items()}
 
 
-def prior_scores(model: Model, table: Table, *, draws: int, seed: int) -> pd.DataFrame:
-    """Draw scores from the prior; `Model.prior_scores` documents the arguments."""
-    model = model.on(table)
-    design = model.design(table)
+def prior_scores(
+    model: ModelRecord, table: Table, *, draws: int = 100, seed: int = 0
+) -> pd.DataFrame:
+    """Draw scores from the prior, for the runs of a table.
+
+    Parameters
+    ----------
+    model
+        The model.
+    table
+        Gives runs, families and benchmarks; its scores are not looked at.
+    draws
+        Number of draws.
+    seed
+        Seed.
+
+    Returns
+    -------
+    DataFrame
+        Columns `draw`, `run`, `benchmark`, `expected`, `score`.
+    """
+    model = on_table(model, table)
+    design = lay_out(model, table)
     _, grids = simulate(model, design, draws=draws, seed=seed)
     index = pd.MultiIndex.from_product(
         [range(draws), table.runs.index, table.benchmarks.index], names=["draw", "run", "benchmark"]

@@ -124,6 +124,28 @@ class Part:
         """Evaluate the formula."""
         return self.function(*inputs, **coefficients)
 
+    def given(self, known: Values, coefficients: Values) -> Any:
+        """Evaluate the formula with what is known, by the names in its signature.
+
+        Parameters
+        ----------
+        known
+            Values by name; those that the formula does not name are left out.
+        coefficients
+            Every coefficient that it declares.
+
+        Raises
+        ------
+        ModelError
+            The formula names what is not known.
+        """
+        if lacking := [name for name in self.inputs if name not in known]:
+            raise ModelError(
+                f"{self.kind} {self.name} needs {', '.join(lacking)}, which is not known here; "
+                f"known: {', '.join(known)}"
+            )
+        return self.function(*(known[name] for name in self.inputs), **coefficients)
+
     @property
     def claim(self) -> str:
         """First sentence of the formula's docstring."""

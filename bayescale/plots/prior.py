@@ -15,6 +15,7 @@ from matplotlib.ticker import PercentFormatter
 
 from bayescale.base.errors import ModelError
 from bayescale.models.cards import load_model
+from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.rows import SCORE_UNIT
 from bayescale.plots.scales import input_label, log_input, log_response, response_label
 from bayescale.plots.style import (
@@ -175,8 +176,8 @@ def _prepared(model: str | Path | Model, table: Table, x: str | None) -> tuple[M
     """Give the model with its reference, the input to draw along, and the response."""
     prepared = load_model(model)
     check_quantity(prepared)
-    prepared.design(table)  # every problem of the table is told here
-    prepared = prepared.on(table)
+    lay_out(prepared, table)  # every problem of the table is told here
+    prepared = on_table(prepared, table)
     units = table.benchmarks["unit"]
     own = [str(n) for n in units.index if not (prepared.link and units[n] == SCORE_UNIT)]
     if len(own) > 1:

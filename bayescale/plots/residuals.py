@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 
 from bayescale.base.errors import PredictError
 from bayescale.models.evaluate import evaluate
+from bayescale.models.lay_out import lay_out
 from bayescale.plots.scales import input_label, log_input
 from bayescale.plots.style import COLOURS, GREY, INK, MARKERS, legend_below, panels, tidy
 from bayescale.predict.surface import (
@@ -199,7 +200,7 @@ def _of_runs(fit: Fit, name: str, runs: pd.Series) -> tuple[Floats, Floats, Floa
     count = len(next(iter(sites.values())))
     chosen = np.linspace(0, count - 1, min(count, MOST_DRAWS)).round().astype(int)
     thin = {site: values[chosen] for site, values in sites.items()}
-    found = evaluate(fit.model, fit.model.design(fit.table), thin, seed=fit.seed)
+    found = evaluate(fit.model, lay_out(fit.model, fit.table), thin, seed=fit.seed)
     column = list(fit.table.benchmarks.index).index(name)
     row = fit.table.runs.index.get_indexer(runs)
     mean = found.expected[:, row, column].mean(axis=0)

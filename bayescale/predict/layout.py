@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from bayescale.models.design import UNKNOWN_TOKENS, Design, make_design
 from bayescale.models.evaluate import Evaluation, evaluate, expected_values
-from bayescale.models.model import EFFECT, Model
-from bayescale.models.rows import Rows, at_reference, group_names, make_rows, members
+from bayescale.models.model import Model
+from bayescale.models.record import EFFECT, group_names
+from bayescale.models.rows import Rows, at_reference, make_rows, members
 from bayescale.tables.compute import ACTIVE, COMPUTE, completed
 
 if TYPE_CHECKING:
@@ -222,82 +223,137 @@ def lay_out_runs(fit: Fit, queries: pd.DataFrame, *, seed: int) -> Layout:
     """
     whole = make_design(fit.table, tuple(fit.model.anchors(fit.table).values()))
     families = list(fit.table.families)
-    runs = queries["run"] if "run" in queries else pd.Series([None] * len(queries))
-    named = runs.notna().to_numpy()
-    at_run = pd.Index(fit.table.runs.index).get_indexer(runs[named])
-    known_runs, own = np.unique(at_run, return_inverse=True)
-    kept = _filled(known_runs)
-    asked = queries[~named].iloc[_filled(np.arange((~named).sum()))] if not named.all() else None
-    count = 0 if asked is None else len(asked)
-    asked = queries.iloc[:0] if asked is None else asked
+    runs = _which_runs(fit.table, queries)
+    of_known = [families[i] for i in np.asarray(whole.family)[runs.known]]
+    named = _which_families(families, of_known, runs.new["family"])
+    design = _design_of(whole, runs, named)
+    sites = _sites_of(fit, whole, runs, named)
+    by_draw = {}
+    if named.unnamed.any():
+        draws = len(next(iter(sites.values())))
+        chosen = np.random.default_rng(seed).integers(len(families), size=draws)
+        by_draw["family"] = _any_family(design, named.unnamed, chosen)
+    filler = range(padded(len(named.new)) - len(named.new))
+    new = {
+        FAMILY: np.array([*map(number_of, named.new), *filler], np.uint32),
+        RUN: np.arange(len(runs.new), dtype=np.uint32),
+        UNKNOWN: np.arange(len(design.unknown) - design.known_unknown, dtype=np.uint32),
+    }
+    given = {name: queries[name].to_numpy(float) for name in ("params", "tokens")}
+    return Layout(fit.model, design, sites, runs.position, given, by_draw, new)
 
-    unnamed = asked["family"].isna().to_numpy()
-    wanted = {families[i] for i in np.asarray(whole.family)[kept]}
-    wanted |= set(asked["family"].dropna()) & set(families)
-    at_family = np.arange(len(families))
+
+@dataclass(frozen=True, eq=False)
+class _Runs:
+    """Rows of a layout: runs of the fit, then new ones, each padded.
+
+    Parameters
+    ----------
+    known
+        Rows of the fit's runs that are queried.
+    new
+        Queries of new runs.
+    position
+        Row of the layout of each query.
+    """
+
+    known: NDArray[np.int_]
+    new: pd.DataFrame
+    position: NDArray[np.int_]
+
+
+def _which_runs(table: Table, queries: pd.DataFrame) -> _Runs:
+    names = queries["run"] if "run" in queries else pd.Series([None] * len(queries))
+    named = names.notna().to_numpy()
+    rows, own = np.unique(table.runs.index.get_indexer(names[named]), return_inverse=True)
+    known, others = _filled(rows), np.arange((~named).sum())
+    position = np.empty(len(queries), int)
+    position[named] = own
+    position[~named] = len(known) + others
+    return _Runs(known, queries[~named].iloc[_filled(others)], position)
+
+
+@dataclass(frozen=True, eq=False)
+class _Families:
+    """Families of a layout: those of the fit, then new ones, each padded.
+
+    Parameters
+    ----------
+    known
+        Positions of the fit's families that are kept.
+    new
+        Names of new ones.
+    of_run
+        Family of each row of the layout.
+    unnamed
+        Whether a row of the layout names no family.
+    """
+
+    known: NDArray[np.int_]
+    new: list[str]
+    of_run: NDArray[np.int_]
+    unnamed: NDArray[np.bool_]
+
+
+def _which_families(families: list[str], of_known: list[str], of_new: pd.Series) -> _Families:
+    names = [*of_known, *of_new]
+    unnamed = np.array([*(False for _ in of_known), *of_new.isna()], bool)
+    known = np.arange(len(families))
     if not unnamed.any():
-        at_family = _filled(sorted(families.index(name) for name in wanted))
-    new = [f for f in dict.fromkeys(asked["family"]) if isinstance(f, str) and f not in families]
-    place = {families[i]: j for j, i in reversed(list(enumerate(at_family)))}
-    place |= {name: len(at_family) + j for j, name in enumerate(new)}
-    of_new = asked["family"].map(lambda name: place.get(name, 0)).to_numpy(int)
-    of_known = [place[families[i]] for i in np.asarray(whole.family)[kept]]
+        known = _filled(sorted(families.index(name) for name in {*names} & {*families}))
+    new = [name for name in dict.fromkeys(of_new.dropna()) if name not in families]
+    # Padding repeats a family: its first place counts.
+    place = {families[i]: j for j, i in reversed(list(enumerate(known)))}
+    place |= {name: len(known) + j for j, name in enumerate(new)}
+    return _Families(known, new, np.array([place.get(n, 0) for n in names], int), unnamed)
 
-    params = asked["params"].to_numpy(float)
+
+def _design_of(whole: Design, runs: _Runs, families: _Families) -> Design:
+    """Give known runs as they are in the whole design, and new ones without scores after them."""
+    kept, params = runs.known, runs.new["params"].to_numpy(float)
     active = params
-    if "params_active" in asked:
-        active = asked["params_active"].fillna(asked["params"]).to_numpy(float)
-    tokens = asked["tokens"].to_numpy(float)
+    if "params_active" in runs.new:
+        active = runs.new["params_active"].fillna(runs.new["params"]).to_numpy(float)
+    tokens = runs.new["tokens"].to_numpy(float)
     known_unknown = np.flatnonzero(np.isin(kept, whole.unknown))
     missing = len(kept) + np.flatnonzero(np.isnan(tokens))
-    blank = np.zeros((len(kept) + count, whole.benchmarks))
-    design = dataclasses.replace(
+    blank = np.zeros((len(kept) + len(params), whole.benchmarks))
+    return dataclasses.replace(
         whole,
         params=np.concatenate([whole.params[kept], params]),
         active=np.concatenate([whole.active[kept], active]),
         tokens=np.concatenate([whole.tokens[kept], np.nan_to_num(tokens, nan=UNKNOWN_TOKENS[0])]),
-        flops=np.concatenate([whole.flops[kept], np.full(count, np.nan)]),
+        flops=np.concatenate([whole.flops[kept], np.full(len(params), np.nan)]),
         unknown=np.concatenate([known_unknown, missing]).astype(int),
-        family=np.concatenate([of_known, of_new]).astype(int),
-        middle=whole.middle[at_family],
+        family=families.of_run,
+        middle=whole.middle[families.known],
         stderr=np.full(blank.shape, np.nan),
         scores=blank,
         weights=blank,
         known_runs=len(kept),
-        known_families=len(at_family),
-        families=len(at_family) + padded(len(new)),
+        known_families=len(families.known),
+        families=len(families.known) + padded(len(families.new)),
         known_unknown=len(known_unknown),
     )
-    index = {RUN: kept, FAMILY: at_family}
-    sites = _chosen(fit, index)
+
+
+def _sites_of(fit: Fit, whole: Design, runs: _Runs, families: _Families) -> Sites:
+    """Give the draws of the runs, families and unknown token counts that a layout knows."""
+    sites = _chosen(fit, {RUN: runs.known, FAMILY: families.known})
     if "tokens_unknown" in sites:
-        where = np.searchsorted(whole.unknown, kept[known_unknown])
+        unknown = runs.known[np.isin(runs.known, whole.unknown)]
+        where = np.searchsorted(whole.unknown, unknown)
         sites["tokens_unknown"] = sites["tokens_unknown"][:, where]
-    by_draw = {}
-    if unnamed.any():
-        # A family that is not named is one of the known, another in each draw, the same for all.
-        draws = len(next(iter(sites.values())))
-        chosen = np.random.default_rng(seed).integers(len(families), size=draws)
-        by_draw["family"] = np.tile(design.family, (draws, 1))
-        by_draw["family"][:, len(kept) + np.flatnonzero(unnamed)] = chosen[:, None]
-    position = np.empty(len(queries), int)
-    position[named] = own
-    position[~named] = len(kept) + np.arange((~named).sum())
-    numbers = [number_of(name) for name in new]
-    padding = [np.uint32(i) for i in range(padded(len(new)) - len(new))]
-    return Layout(
-        fit.model,
-        design,
-        sites,
-        position,
-        {name: queries[name].to_numpy(float) for name in ("params", "tokens")},
-        by_draw,
-        {
-            FAMILY: np.array([*numbers, *padding], np.uint32),
-            RUN: np.arange(count, dtype=np.uint32),
-            UNKNOWN: np.arange(len(missing), dtype=np.uint32),
-        },
-    )
+    return sites
+
+
+def _any_family(
+    design: Design, unnamed: NDArray[np.bool_], chosen: NDArray[np.int_]
+) -> NDArray[np.int_]:
+    """Give a family that is not named as one of the known: another in each draw, one for all."""
+    found = np.tile(design.family, (len(chosen), 1))
+    found[:, unnamed] = chosen[:, None]
+    return found
 
 
 def lay_out_rows(fit: Fit, queries: pd.DataFrame, as_table: Table) -> Layout:

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from bayescale.base.errors import ModelError, PredictError
-from bayescale.models.rows import as_read, group_names, make_rows, members
+from bayescale.models.record import group_names
+from bayescale.models.rows import as_read, make_rows, members
 from bayescale.predict.layout import lay_out_rows, padded
 from bayescale.predict.queries import Asked, beyond, drawn_inputs, split_unknown, told_ranges
 from bayescale.tables.compute import contradiction

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bayescale.base.errors import PredictError
 from bayescale.inference.estimates import law_draws, places
+from bayescale.models.lay_out import lay_out
 from bayescale.models.rows import DERIVED, SCORE_UNIT, Rows, at_reference
 from bayescale.parts.inputs import Input
 from bayescale.tables.compute import COMPUTE, FLOPS_PER_TOKEN, completed
@@ -155,7 +156,7 @@ def usual(model: Model, table: Table, column: str) -> float:
 
 def inputs_seen(model: Model, table: Table) -> pd.DataFrame:
     """Give what the law read of each run of the table, in the table's units."""
-    design = model.design(table)
+    design = lay_out(model, table)
     assert isinstance(design, Rows)  # a law of a quantity
     scale: dict[str | None, float] = {None: 1.0}
     scale.update(model.reference)

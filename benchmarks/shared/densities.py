@@ -20,6 +20,7 @@ from numpyro.infer.util import potential_energy
 from bayescale.models.cards import load_model, own_table
 from bayescale.models.density import density
 from bayescale.models.design import Design
+from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
 from bayescale.models.rows import Rows
 from bayescale.models.sites import from_standard
@@ -67,8 +68,8 @@ def laid_out(name: str) -> tuple[Model, Design | Rows]:
     """Give a card's model and the design of its selection."""
     model = load_model(name)
     table = selection(model)
-    model = model.on(table)
-    return model, model.design(table)
+    model = on_table(model, table)
+    return model, lay_out(model, table)
 
 
 def seeded_positions(name: str, model: Model, design: Design | Rows) -> Arrays:

@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 import bayescale as bs
 from bayescale.base.errors import AskError
 from bayescale.fits import Fit
+from bayescale.models.lay_out import on_table
 from bayescale.parts.part import load_law
 from tests.kit.prior_fits import given_fit, law_table, prior_fit
 
@@ -24,7 +25,7 @@ def at_reference(fit_table: bs.Table, values: dict[str, float], name: str) -> di
     """Turn amplitudes of raw inputs into those at the reference run."""
     from bayescale.models.cards import model_of_law
 
-    reference = model_of_law(name).on(fit_table).reference
+    reference = on_table(model_of_law(name), fit_table).reference
     terms = {"A": ("params", "alpha"), "B": ("tokens", "beta"), "a": ("params", "alpha")}
     found = dict(values)
     for coefficient, (column, exponent) in terms.items():
@@ -101,7 +102,7 @@ def test_joint_moes_dense_optimum_is_the_papers(
     start, most = printed["E_start"], printed["E_max"]
     from bayescale.models.cards import model_of_law
 
-    reference = model_of_law("joint-moe").on(table).reference
+    reference = on_table(model_of_law("joint-moe"), table).reference
     log_n, log_d = np.log(reference["params_active"]), np.log(reference["tokens"])
     log_s = np.log(start)
     # The paper's exponents hold at one effective expert; ours at a dense model, which has E_start.

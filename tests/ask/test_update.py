@@ -14,6 +14,7 @@ import bayescale as bs
 from bayescale.base.errors import AskError
 from bayescale.fits import Fit
 from bayescale.models.cards import customise, model_of_law
+from bayescale.models.lay_out import on_table
 from tests.kit.prior_fits import fit_of
 
 DRAWS = 4000
@@ -26,7 +27,7 @@ def pooled() -> Fit:
     frame = pd.DataFrame({"x": [1.0, 4.0], "corpus": ["a", "b"], "loss": [3.0, 2.0]})
     table = bs.Table.from_runs(frame)
     pool: Any = {"A": "corpus"}
-    model = customise(model_of_law("power"), pool=pool, noise="normal-log").on(table)
+    model = on_table(customise(model_of_law("power"), pool=pool, noise="normal-log"), table)
     rng = np.random.default_rng(0)
     level = np.log(3) + 0.2 * rng.normal(size=DRAWS)
     sites = {

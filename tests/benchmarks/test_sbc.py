@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 import bayescale as bs
+from bayescale.models.lay_out import lay_out
 from benchmarks import sbc
 from benchmarks.shared import uniformity
 
@@ -280,7 +281,7 @@ def test_simuk_finds_the_same_ranks() -> None:
     table = bs.load_table("sloth-2024").select(
         benchmarks=["MMLU", "HellaSwag"], families=["llama", "pythia", "qwen2"]
     )
-    design = model.design(table).with_weights(np.ones((len(table.runs), 2)))
+    design = lay_out(model, table).with_weights(np.ones((len(table.runs), 2)))
 
     def plain(scores: Any = None) -> None:
         _, measured = distribution(model, design)

@@ -27,6 +27,7 @@ from bayescale.cli.coefficients import significant
 from bayescale.cli.fit import question_of, table_for
 from bayescale.cli.options import pool_rules, priors
 from bayescale.fits import Fit
+from bayescale.models.lay_out import on_table
 from bayescale.tables.table import Table
 
 FIT = inspect.signature(bayescale.fit)
@@ -414,7 +415,7 @@ def test_draws_of_a_law_without_a_table_need_one() -> None:
 
 
 def question(model: str, table: Table) -> list[str]:
-    chosen = bayescale.load_model(model).on(table)
+    chosen = on_table(bayescale.load_model(model), table)
     return shlex.split(question_of(Fit(chosen, table, xr.Dataset(), xr.Dataset(), seed=0)))
 
 

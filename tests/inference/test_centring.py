@@ -13,6 +13,7 @@ from numpyro.handlers import seed, trace
 
 from bayescale.inference.centring import centring, coordinates
 from bayescale.models.cards import model_from_card
+from bayescale.models.lay_out import lay_out
 from bayescale.tables.table import Table
 from tests.kit.by_hand import COMPUTE, SKILLS
 
@@ -22,7 +23,7 @@ SITE = {COMPUTE: "intercept_family", SKILLS: "difficulty_family"}
 @pytest.mark.parametrize("card", [COMPUTE, SKILLS])
 def test_centring_is_a_share_that_is_zero_without_data(card: str, small_table: Table) -> None:
     model = model_from_card(card)
-    design = model.design(small_table)
+    design = lay_out(model, small_table)
     found = centring(model, design)[SITE[card]]
     assert found.shape[0] == design.families
     assert (found >= 0).all()
@@ -35,7 +36,7 @@ def test_centring_is_a_share_that_is_zero_without_data(card: str, small_table: T
 @pytest.mark.parametrize("card", [COMPUTE, SKILLS])
 def test_held_out_scores_change_nothing_and_more_scores_more(card: str, small_table: Table) -> None:
     model = model_from_card(card)
-    design = model.design(small_table)
+    design = lay_out(model, small_table)
     weights = np.array(design.weights)
     held = np.random.default_rng(1).random(weights.shape) < 0.4
     part = design.with_weights(np.where(held, 0.0, weights))
@@ -47,7 +48,7 @@ def test_held_out_scores_change_nothing_and_more_scores_more(card: str, small_ta
 
 def test_slopes_and_runs_are_offsets_and_correlated_groups_stay(small_table: Table) -> None:
     model = model_from_card(SKILLS)
-    found = centring(model, model.design(small_table))
+    found = centring(model, lay_out(model, small_table))
     assert found["size_family"] is None
     assert found["intercept_run"] is None
     assert found["spread_other"] is None

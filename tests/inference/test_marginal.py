@@ -17,6 +17,7 @@ from bayescale.inference.marginal import log_marginal
 from bayescale.inference.one_group import only_group
 from bayescale.models.cards import customise, model_of_law
 from bayescale.models.evaluate import evaluate
+from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
 from bayescale.models.rows import Rows
 from bayescale.tables.table import Table
@@ -38,9 +39,10 @@ def line_table() -> Table:
 
 
 def line_model(table: Table) -> Model:
-    return customise(
-        model_of_law("power"), effects=["batch"], noise="normal-log", inputs={"x": "x"}
-    ).on(table)
+    return on_table(
+        customise(model_of_law("power"), effects=["batch"], noise="normal-log", inputs={"x": "x"}),
+        table,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def line() -> tuple[Model, Rows, dict[str, Any]]:
     """A model whose integrals have a closed form: shifts and noise are Normal on the log."""
     table = line_table()
     model = line_model(table)
-    rows = model.design(table)
+    rows = lay_out(model, table)
     assert isinstance(rows, Rows)
     rng = np.random.default_rng(1)
     priors = {c.name: c.prior for c in model.coefficients}
@@ -119,10 +121,13 @@ def test_members_with_weight_outside_the_group_stay_as_they_are(line: Any) -> No
 def test_an_outlier_with_two_modes_is_integrated_as_by_quadrature(line: Any) -> None:
     """Long tails: one point pulls the shift one way, another point the other way."""
     table = line_table()
-    model = customise(
-        model_of_law("power"), effects=["batch"], noise="student-t-log", inputs={"x": "x"}
-    ).on(table)
-    rows = model.design(table)
+    model = on_table(
+        customise(
+            model_of_law("power"), effects=["batch"], noise="student-t-log", inputs={"x": "x"}
+        ),
+        table,
+    )
+    rows = lay_out(model, table)
     assert isinstance(rows, Rows)
     scores = np.array(rows.scores)
     runs = of_batch(rows, 0)[:2]
@@ -158,7 +163,7 @@ def test_two_scores_are_integrated_as_by_plain_draws_of_new_members(
 ) -> None:
     """The mean likelihood over many families, or runs of a known one, from the population."""
     fit = small_fit
-    design = fit.model.design(fit.table)
+    design = lay_out(fit.model, fit.table)
     run = int(np.flatnonzero(np.asarray(design.family) == 2)[0])
     observed = np.zeros_like(design.weights)
     observed[run, :2] = 1.0

@@ -17,6 +17,7 @@ from bayescale.inference.sampler import Draws, Program, _dense_metric, compile_p
 from bayescale.models.cards import model_from_card
 from bayescale.models.density import density
 from bayescale.models.design import Design
+from bayescale.models.lay_out import lay_out
 from bayescale.models.model import Model
 from bayescale.tables.table import Table
 from tests.kit.by_hand import COMPUTE
@@ -31,7 +32,7 @@ def model() -> Model:
 
 @pytest.fixture(scope="module")
 def design(model: Model, tiny_table: Table) -> Design:
-    return model.design(tiny_table)
+    return lay_out(model, tiny_table)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from bayescale.fits import Fit
 from bayescale.inference.labels import to_datasets
 from bayescale.inference.sampler import Draws
 from bayescale.models.cards import model_of_law
+from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.simulate import simulate
 from bayescale.parts.part import load_law
 from bayescale.tables.table import Table
@@ -29,8 +30,8 @@ def law_table(name: str, runs: int = 6) -> Table:
 def prior_fit(name: str, draws: int = 64, seed: int = 0, table: Table | None = None) -> Fit:
     """A fit of a law with draws of its prior, in two chains."""
     table = law_table(name) if table is None else table
-    model = model_of_law(name).on(table)
-    sites, _ = simulate(model, model.design(table), draws=draws, seed=seed)
+    model = on_table(model_of_law(name), table)
+    sites, _ = simulate(model, lay_out(model, table), draws=draws, seed=seed)
     return fit_of(model, table, sites)
 
 
@@ -54,7 +55,7 @@ def given_fit(name: str, table: Table, draws: int, **natural: Any) -> Fit:
 
     Each in natural units, a number or shape (draw,).
     """
-    model = model_of_law(name).on(table)
+    model = on_table(model_of_law(name), table)
     sites = {}
     for c in model.coefficients:
         shape = (draws, *(1 for _ in c.dims))

@@ -12,6 +12,7 @@ from scipy import stats
 
 from bayescale.base.errors import ModelError
 from bayescale.models.cards import customise, list_models, load_model, model_from_card
+from bayescale.models.lay_out import lay_out
 from bayescale.tables.table import Table
 
 CARD = """
@@ -44,7 +45,7 @@ def test_every_bundled_card_parses_and_says_what_it_is(name: str) -> None:
 def test_a_name_in_place_of_a_table_is_told_how_to_load_it() -> None:
     name: Any = "sloth-2024"
     with pytest.raises(ModelError, match="not 'sloth-2024': load_table"):
-        load_model("compute").design(name)
+        lay_out(load_model("compute"), name)
 
 
 def test_a_card_replaces_priors_and_keeps_the_others(tmp_path: Path) -> None:

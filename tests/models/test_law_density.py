@@ -15,6 +15,7 @@ from scipy import stats
 from bayescale.base.errors import ModelError
 from bayescale.models.cards import customise, load_model, model_from_card, model_of_law
 from bayescale.models.density import density
+from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
 from bayescale.models.rows import make_rows
 from bayescale.models.simulate import simulate
@@ -74,7 +75,7 @@ def test_members_shift_their_coefficient_and_effects_the_log(table: Table) -> No
     table = table.select(benchmarks=["loss"])
     pool = {"E": "corpus", "R": {"corpus": "correlated"}, "alpha_N": {"corpus": "correlated"}}
     model = chinchilla(pool=pool, effects=["curve"])
-    rows = model.design(table)
+    rows = lay_out(model, table)
     sites, grids = simulate(model, rows, draws=20, seed=1)
     corpus = np.searchsorted(CORPORA, table.runs["corpus"])
     curve = np.searchsorted(["four", "one", "three", "two"], table.runs["curve"])
@@ -91,7 +92,7 @@ def test_members_shift_their_coefficient_and_effects_the_log(table: Table) -> No
 def test_members_of_two_groups_add_their_offsets(table: Table) -> None:
     table = table.select(benchmarks=["loss"])
     model = chinchilla(pool={"E": {"corpus": "partial", "curve": "partial"}})
-    sites, grids = simulate(model, model.design(table), draws=5, seed=2)
+    sites, grids = simulate(model, lay_out(model, table), draws=5, seed=2)
     corpus = np.searchsorted(CORPORA, table.runs["corpus"])
     curve = np.searchsorted(["four", "one", "three", "two"], table.runs["curve"])
     for i in range(5):
@@ -105,7 +106,7 @@ def test_members_of_two_groups_add_their_offsets(table: Table) -> None:
 def test_scores_follow_the_loss_that_the_law_expects(table: Table) -> None:
     card = chinchilla().card + '\n[score]\nlink = "downstream-exp"\nnoise = "student-t"\n'
     model = model_from_card(card)
-    rows = model.design(table)
+    rows = lay_out(model, table)
     assert rows.linked == (False, True)
     sites, grids = simulate(model, rows, draws=10, seed=3)
     for i in range(10):
@@ -124,7 +125,7 @@ def test_scores_follow_the_loss_that_the_law_expects(table: Table) -> None:
 def test_log_density_is_scipys_prior_plus_likelihood(table: Table) -> None:
     table = table.select(benchmarks=["loss"])
     model = chinchilla(pool={"E": {"corpus": {"spread": [0.2, 2.0]}}, "R": "corpus:separate"})
-    rows = model.design(table)
+    rows = lay_out(model, table)
     sites, grids = simulate(model, rows, draws=4, seed=4)
     priors = {c.name: c.prior for c in model.coefficients}
     with jax.enable_x64(True):
@@ -153,8 +154,8 @@ def test_a_value_of_weight_zero_has_no_influence(table: Table) -> None:
     table = table.select(benchmarks=["loss"])
     card = model_of_law("power-floor").card
     card = card.replace("student-t-log", "ar1-log") + '[inputs]\nx = "tokens"\n'
-    model = model_from_card(card + '[along]\nwithin = "curve"\nby = "tokens"\n').on(table)
-    rows = model.design(table)
+    model = on_table(model_from_card(card + '[along]\nwithin = "curve"\nby = "tokens"\n'), table)
+    rows = lay_out(model, table)
     weights = np.ones_like(rows.weights)
     weights[[2, 5, 7]] = 0.0
     held = rows.with_weights(weights)
@@ -174,7 +175,7 @@ def test_a_value_of_weight_zero_has_no_influence(table: Table) -> None:
 def test_noise_may_change_with_an_input(table: Table) -> None:
     table = table.select(benchmarks=["loss"])
     model = model_from_card('scatter = "tokens"\n' + chinchilla(noise="normal-log").card)
-    rows = model.design(table)
+    rows = lay_out(model, table)
     sites, grids = simulate(model, rows, draws=4000, seed=6)
     away = np.log(grids["score"][:, :, 0] / grids["expected"][:, :, 0])
     power = rows.inputs["tokens"] ** sites["scatter"][:, None]

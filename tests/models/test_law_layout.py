@@ -10,6 +10,7 @@ import pytest
 
 from bayescale.base.errors import ModelError
 from bayescale.models.cards import customise, load_model, model_from_card, model_of_law
+from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.rows import make_rows, reference_run
 from bayescale.tables.table import Table
 
@@ -29,12 +30,12 @@ def table(units: Any = None, response: Any = "loss", **columns: Any) -> Table:
 
 
 def test_inputs_are_over_the_reference_run() -> None:
-    model = load_model("chinchilla").on(table())
+    model = on_table(load_model("chinchilla"), table())
     assert model.reference == {
         name: pytest.approx(np.exp(np.log(RUNS[name]).mean()), rel=1e-3)
         for name in ("params", "tokens")
     }
-    rows = model.design(table())
+    rows = lay_out(model, table())
     for name in ("params", "tokens"):
         np.testing.assert_allclose(rows.inputs[name] * model.reference[name], RUNS[name])
     np.testing.assert_array_equal(rows.scores[:, 0], RUNS["loss"])
@@ -45,13 +46,13 @@ def test_the_reference_does_not_depend_on_what_was_measured() -> None:
     other = table(loss=[9.0, 8.0, 7.0, 6.0])
     assert (
         reference_run(load_model("chinchilla"), other)
-        == load_model("chinchilla").on(table()).reference
+        == on_table(load_model("chinchilla"), table()).reference
     )
 
 
 def test_ratio_and_compute_are_derived() -> None:
-    model = load_model("gadre-overtrain").on(table())
-    rows = model.design(table())
+    model = on_table(load_model("gadre-overtrain"), table())
+    rows = lay_out(model, table())
     flops = 6 * RUNS["params"] * RUNS["tokens"]
     np.testing.assert_allclose(rows.inputs["flops"] * model.reference["flops"], flops)
     ratio = RUNS["tokens"] / RUNS["params"]
@@ -59,7 +60,7 @@ def test_ratio_and_compute_are_derived() -> None:
 
 
 def test_new_members_come_after_the_known() -> None:
-    model = customise(load_model("kaplan-nd"), pool={"E": "corpus"}).on(table())
+    model = on_table(customise(load_model("kaplan-nd"), pool={"E": "corpus"}), table())
     rows = make_rows(model, table(), {"corpus": ["books", "code"]})
     assert rows.members == (("corpus", 2, 3),)
     np.testing.assert_array_equal(rows.groups["corpus"], [2, 2, 1, 1])
@@ -68,7 +69,7 @@ def test_new_members_come_after_the_known() -> None:
 def test_a_neighbour_is_the_one_before_with_some_weight() -> None:
     card = 'name = "x"\nclaim = "X."\nlaw = "power-floor"\nnoise = "ar1-log"\n'
     card += '[inputs]\nx = "tokens"\n[along]\nwithin = "corpus"\nby = "tokens"\n'
-    rows = model_from_card(card).design(table(corpus=["web", "web", "web", "code"]))
+    rows = lay_out(model_from_card(card), table(corpus=["web", "web", "web", "code"]))
     np.testing.assert_array_equal(rows.previous[:, 0], [-1, 0, 1, -1])
     np.testing.assert_allclose(rows.gap[:, 0], [0, np.log(10), np.log(2), 0])
     fewer = rows.with_weights(np.array([[1.0], [0.0], [1.0], [1.0]]))
@@ -106,13 +107,15 @@ def test_a_neighbour_is_the_one_before_with_some_weight() -> None:
 )
 def test_bad_inputs_are_named(model: str, changes: Any, columns: dict[str, Any], said: str) -> None:
     with pytest.raises(ModelError, match=said):
-        customise(load_model(model), **changes).on(table(**columns)).design(table(**columns))
+        lay_out(
+            on_table(customise(load_model(model), **changes), table(**columns)), table(**columns)
+        )
 
 
 def test_an_input_that_would_follow_from_others_is_asked_for_by_name() -> None:
     without = Table.from_runs(RUNS.drop(columns="tokens"), name="mine")
     with pytest.raises(ModelError, match=r'needs training tokens in a column "tokens"; .*--input'):
-        load_model("chinchilla").on(without)
+        on_table(load_model("chinchilla"), without)
 
 
 def test_a_series_has_a_row_for_each_member_that_coefficients_differ_by() -> None:
@@ -129,7 +132,7 @@ def test_a_series_has_a_row_for_each_member_that_coefficients_differ_by() -> Non
     both = Table.from_runs(runs, series=series, name="mine")
     law = model_of_law("lr-annealing")
     one, by_size = (
-        model.on(both).design(both).inputs["schedule"]
+        lay_out(on_table(model, both), both).inputs["schedule"]
         for model in (law, customise(law, pool={"forgetting": "size"}))
     )
     assert (len(one.rates), len(by_size.rates)) == (2, 3)
@@ -143,19 +146,19 @@ def test_a_series_has_a_row_for_each_member_that_coefficients_differ_by() -> Non
 def test_responses_on_a_wrong_scale_are_refused() -> None:
     model = load_model("kaplan-nd")
     with pytest.raises(ModelError, match=r'gives a loss, and "loss" of table mine is error'):
-        model.on(table()).design(table(units={"loss": "error"}))
+        lay_out(on_table(model, table()), table(units={"loss": "error"}))
     two = table(response=["loss", "other"], other=[3.0, 2.5, 2.4, 2.1])
     with pytest.raises(ModelError, match=r"gives one loss, and table mine has 2: \"loss\", \"oth"):
-        model.on(two).design(two)
+        lay_out(on_table(model, two), two)
     percent = table(units={"loss": "error"}, loss=[80.0, 70.0, 60.0, 50.0])
     with pytest.raises(ModelError, match="is it percent"):
-        customise(load_model("m2"), inputs={"x": "tokens"}).on(percent).design(percent)
+        lay_out(on_table(customise(load_model("m2"), inputs={"x": "tokens"}), percent), percent)
 
 
 def test_all_problems_are_told_at_once() -> None:
     model = customise(load_model("gemstones"), effects=["shape"])
     with pytest.raises(ModelError) as caught:
-        model.design(table())
+        lay_out(model, table())
     assert {"width", "depth"} <= set(str(caught.value).replace('"', " ").split())
 
 
@@ -168,7 +171,7 @@ def test_a_loss_between_nodes_is_that_of_its_own_step() -> None:
 
     def losses(nodes: pd.DataFrame) -> Any:
         found = Table.from_runs(runs, series=nodes, name="mine")
-        return law.law(law.on(found).design(found).inputs["schedule"], **c)
+        return law.law(lay_out(on_table(law, found), found).inputs["schedule"], **c)
 
     extra = pd.DataFrame({"series": "s", "step": [50.0], "value": [0.5]})
     fine = pd.concat([whole, extra]).sort_values("step")
@@ -180,19 +183,21 @@ def test_a_loss_between_nodes_is_that_of_its_own_step() -> None:
 def test_noises_of_shares_refuse_what_is_no_share() -> None:
     losses = table()
     with pytest.raises(ModelError, match="noise beta is of shares from 0 to 1"):
-        customise(model_of_law("chinchilla"), noise="beta").on(losses).design(losses)
+        lay_out(customise(model_of_law("chinchilla"), noise="beta"), losses)
     with pytest.raises(ModelError, match=r"how many items .* is not known"):
-        customise(model_of_law("chinchilla"), noise="beta-binomial").on(losses).design(losses)
+        lay_out(
+            on_table(customise(model_of_law("chinchilla"), noise="beta-binomial"), losses), losses
+        )
 
 
 def test_a_flag_is_zero_or_one() -> None:
     flagged = table(continued=[0.0, 1.0, 7.0, 0.0])
     with pytest.raises(ModelError, match=r'0 or 1 in column "continued".*has 1 without'):
-        model_of_law("cpt").on(flagged).design(flagged)
+        lay_out(on_table(model_of_law("cpt"), flagged), flagged)
 
 
 def test_multiples_follow_from_compute() -> None:
     runs = pd.DataFrame({"params": [1e8, 1e9], "flops": [6e18, 6e20], "loss": [3.0, 2.5]})
     given = Table.from_runs(runs, "loss", units={"loss": "nats/token"}, name="mine")
-    model = model_of_law("gadre-overtrain").on(given)
+    model = on_table(model_of_law("gadre-overtrain"), given)
     assert model.reference["multiplier"] == pytest.approx(100, rel=1e-3)

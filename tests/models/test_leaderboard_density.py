@@ -16,6 +16,7 @@ from scipy import stats
 from bayescale.models.cards import load_model, model_from_card
 from bayescale.models.density import density, distribution
 from bayescale.models.design import Design
+from bayescale.models.lay_out import lay_out
 from bayescale.models.model import Model
 from bayescale.models.simulate import simulate
 from bayescale.tables.table import Table
@@ -47,7 +48,7 @@ def test_expected_scores_equal_an_implementation_by_hand(
     card: str, expected: Any, small_table: Table
 ) -> None:
     model = read(card)
-    design = model.design(small_table)
+    design = lay_out(model, small_table)
     assert len(design.unknown) == 1
     sites, grids = prior_draws(model, design)
     for draw in range(DRAWS):
@@ -58,7 +59,7 @@ def test_expected_scores_equal_an_implementation_by_hand(
 
 def test_log_density_equals_scipys_prior_plus_likelihood(small_table: Table) -> None:
     model = read(COMPUTE)
-    design = model.design(small_table)
+    design = lay_out(model, small_table)
     sites, _ = prior_draws(model, design)
     priors = {c.name: c.prior for c in model.coefficients}
 
@@ -87,7 +88,7 @@ def test_log_density_of_correlated_families_runs_and_pooled_noise(
     group: str, small_table: Table
 ) -> None:
     model = read(SKILLS.replace("other = ", f"{group} = "))
-    design = model.design(small_table)
+    design = lay_out(model, small_table)
     sites, _ = prior_draws(model, design)
     spreads = {  # median and factor of each group's spread, as in the card
         "intercept_family": (1.0, 1.65),
@@ -136,7 +137,7 @@ def test_scores_of_weight_zero_do_not_matter_and_gradients_are_finite(
     name: str, small_table: Table
 ) -> None:
     model = load_model(name)
-    design = model.design(small_table)
+    design = lay_out(model, small_table)
     rng = np.random.default_rng(0)
     held = rng.random(design.weights.shape) < 0.3
     design = design.with_weights(np.where(held, 0.0, design.weights))
@@ -163,7 +164,7 @@ def test_scores_of_weight_zero_do_not_matter_and_gradients_are_finite(
 
 def test_members_lie_around_the_law_at_their_own_place(small_table: Table) -> None:
     model = read(SKILLS)
-    design = model.design(small_table)
+    design = lay_out(model, small_table)
     sites, _ = prior_draws(model, design)
     for draw in range(DRAWS):
         s = at(sites, draw)
@@ -182,7 +183,7 @@ def test_members_lie_around_the_law_at_their_own_place(small_table: Table) -> No
 def test_an_anchor_moves_with_its_own_skill_alone_and_up(small_table: Table) -> None:
     """So no order, sign or rotation of the skills gives the scores that another one gives."""
     model = read(SKILLS)
-    design = model.design(small_table)
+    design = lay_out(model, small_table)
     s = at(prior_draws(model, design)[0], 0)
 
     @jax.jit

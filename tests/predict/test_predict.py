@@ -13,6 +13,7 @@ import pytest
 import bayescale as bs
 from bayescale.base.errors import PredictError
 from bayescale.fits import Fit
+from bayescale.models.lay_out import lay_out
 from bayescale.predict.prediction import Prediction
 from bayescale.tables.validation import LEAST_COUNT
 from tests.kit import by_hand
@@ -128,7 +129,7 @@ def test_a_mixture_of_experts_computes_with_its_active_params(tiny_fit: Fit) -> 
 def test_a_known_run_gets_the_posteriors_own_expected_scores(tiny_fit: Fit) -> None:
     found = tiny_fit.predict(run="llama-7b", kind="mean")
     row = list(tiny_fit.table.runs.index).index("llama-7b")
-    design = tiny_fit.model.design(tiny_fit.table)
+    design = lay_out(tiny_fit.model, tiny_fit.table)
     for draw in (0, 50, 199):
         expected = by_hand.compute(design, by_hand.at(tiny_fit.sites(), draw))
         np.testing.assert_allclose(found.draws[draw], expected[row], rtol=1e-7)

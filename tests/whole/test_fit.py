@@ -13,6 +13,7 @@ from bayescale.base.errors import FitError, ModelError
 from bayescale.fits import Fit
 from bayescale.inference.diagnostics import Verdict
 from bayescale.inference.labels import site_groups
+from bayescale.models.lay_out import lay_out
 from bayescale.tables.table import Table
 from tests.kit import by_hand
 
@@ -90,7 +91,7 @@ def test_log_likelihood_equals_scipys(tiny_fit: Fit) -> None:
     assert found.dims == ("chain", "draw", "row")
     assert found.shape == (2, 100, len(rows))
     assert list(rows.columns) == ["run", "family", "benchmark", "score"]
-    design = tiny_fit.model.design(tiny_fit.table)
+    design = lay_out(tiny_fit.model, tiny_fit.table)
     runs, marks = list(tiny_fit.table.runs.index), list(tiny_fit.table.benchmarks.index)
     at = [runs.index(r) for r in rows["run"]], [marks.index(b) for b in rows["benchmark"]]
     for chain, draw in ((0, 0), (1, 37)):

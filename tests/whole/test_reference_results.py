@@ -20,6 +20,7 @@ from bayescale.models.cards import (
     load_model,
     model_from_card,
 )
+from bayescale.models.lay_out import lay_out, on_table
 from bayescale.tables.named import is_bundled, list_tables, load_card
 from bayescale.tables.table import Table
 from benchmarks.catalogue.common import of_card
@@ -77,20 +78,20 @@ def test_a_card_fits_a_table_without_its_groups() -> None:
     other, left_out = for_other_table(card, runs_of())
     assert left_out == ["corpus", "lab"]
     assert (other.pooling, other.effects, other.noise.name) == ({}, {}, "normal-log")
-    other.design(runs_of())
+    lay_out(other, runs_of())
     with pytest.raises(ModelError, match='needs a column "corpus"'):
-        card.design(runs_of())
+        lay_out(card, runs_of())
 
 
 def test_without_the_group_of_neighbours_the_noise_is_the_laws_usual_one() -> None:
     card = load_model("m2")
     other, left_out = for_other_table(card, runs_of())
     assert (left_out, other.along, other.noise.name) == (["curve"], None, "student-t-log")
-    customise(other, inputs={"x": "tokens"}).on(runs_of()).design(runs_of())
+    lay_out(on_table(customise(other, inputs={"x": "tokens"}), runs_of()), runs_of())
     frame = pd.DataFrame({"x": [1e3, 1e5], "error": [0.5, 0.3]})
     by_name = Table.from_runs(frame, "error", units={"error": "error"}, name="mine")
     other, _ = for_other_table(card, by_name)
-    assert other.on(by_name).design(by_name).inputs["x"].shape == (2,)
+    assert lay_out(on_table(other, by_name), by_name).inputs["x"].shape == (2,)
     along = runs_of(curve=["a", "b"])
     assert for_other_table(load_model("lr-annealing"), along)[1] == ["schedule", "size"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bayescale.ask.answer import quantiles, told
 from bayescale.ask.kit.curve import Curve, Floats, path_curve
 from bayescale.base.errors import AskError
-from bayescale.models.rows import group_names
+from bayescale.models.record import group_names
 from bayescale.tables.validation import quoted
 
 if TYPE_CHECKING:
