@@ -65,7 +65,7 @@ tutorial: $(READY)
 
 validate: $(READY)
 	@echo "== simulation-based calibration (resumes where it stopped)"
-	@$(PY) benchmarks/sbc.py
+	@$(PY) -m benchmarks.sbc
 
 clean:
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis bayescale-demo

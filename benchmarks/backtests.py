@@ -1,6 +1,6 @@
 """Track records: families, dates and sizes held out, each beside three recalibrated baselines.
 
-    python benchmarks/backtests.py --json benchmarks/results/backtests.json
+    python -m benchmarks.backtests --json benchmarks/results/backtests.json
 
 - family: all families of the bundled leaderboard with two sizes or more, of which the smallest is
   known. Claims: 90% intervals of `skills` hold 86 to 94% (or 90% within two standard errors); no
@@ -20,18 +20,17 @@ over families, experiments or corpora.
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 from typing import Any
-
-from stacking import CASES, models_of
 
 import bayescale as bs
 from bayescale.backtesting.run import Backtest
 from bayescale.base.files import write_json
 from bayescale.base.runtime import keep_compiled
 from bayescale.models.cards import customise
+from benchmarks.shared.command import parser_of
+from benchmarks.stacking import CASES, models_of
 
 LEADERBOARD = "open-llm-leaderboard"
 MODELS = ("skills", "compute", "observational")
@@ -45,7 +44,7 @@ SHIFTS = {"compute-optimal": ["trajectory"], "loss-to-loss": ["budget"]}
 
 def main() -> None:
     """Run what is missing, print, and write the summaries."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--only", choices=[*RULES, *SIZES])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write what was found here")

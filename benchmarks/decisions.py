@@ -1,7 +1,7 @@
 """Which of two corpora is better at the largest budget, decided from the two smallest?
 
-    python benchmarks/decisions.py --json benchmarks/results/decisions.json
-    python benchmarks/decisions.py --choose --json benchmarks/results/decisions_choice.json
+    python -m benchmarks.decisions --json benchmarks/results/decisions.json
+    python -m benchmarks.decisions --choose --json benchmarks/results/decisions_choice.json
 
 DataDecide's question (Magnusson et al. 2025, arXiv:2504.11393) on the runs of Brandfonbrener et al.
 2024 (set BAYESCALE_MIRROR, or be online): six corpora, fifteen pairs, on every validation loss and
@@ -21,7 +21,6 @@ DCLM: data sets that were trained at two scales or more are ranked by Core at th
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,7 @@ from bayescale.base.runtime import keep_compiled
 from bayescale.models.cards import customise, model_of_law
 from bayescale.models.model import Model
 from bayescale.tables.table import Table
+from benchmarks.shared.command import parser_of
 
 LAW = "chinchilla"
 BEST = "ranking by the best run of the largest training budget"
@@ -57,7 +57,7 @@ CHOSEN = "floor by corpus"  # the most accurate inside the training budgets, by 
 
 def main() -> None:
     """Decide every pair on every measure, and sum up."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--choose", action="store_true", help="compare models on other budgets")
     parser.add_argument("--json", type=Path, help="write what was found here")

@@ -1,7 +1,7 @@
 """Time and mixing of the default fit of the bundled leaderboard.
 
-    python benchmarks/default_fit.py                 # seeds 0, 1, 2, cold then warm
-    python benchmarks/default_fit.py --seeds 0
+    python -m benchmarks.default_fit                 # seeds 0, 1, 2, cold then warm
+    python -m benchmarks.default_fit --seeds 0
 
 Each fit runs in a process of its own through the command line; "cold" starts from an empty
 compilation cache, "warm" from the cache that the cold run left.
@@ -9,7 +9,6 @@ compilation cache, "warm" from the cache that the cold run left.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -17,6 +16,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from benchmarks.shared.command import parser_of
 
 
 def one_fit(seed: int, folder: Path) -> dict:
@@ -45,9 +46,7 @@ def one_fit(seed: int, folder: Path) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     args = parser.parse_args()
     for seed in args.seeds:

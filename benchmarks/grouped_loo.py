@@ -1,7 +1,7 @@
 """Leaving families out by integrated PSIS-LOO, against leaving them out in truth.
 
-    python benchmarks/grouped_loo.py --json benchmarks/results/grouped_loo.json
-    python benchmarks/grouped_loo.py --case compute
+    python -m benchmarks.grouped_loo --json benchmarks/results/grouped_loo.json
+    python -m benchmarks.grouped_loo --case compute
 
 Each case fits a model, scores every family (or corpus) by PSIS with its own effects integrated out,
 and again by a refit without it. Where Pareto k is good the two must agree within two standard
@@ -11,7 +11,6 @@ others.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 
 import bayescale as bs
 from bayescale.base.files import write_json
+from benchmarks.shared.command import parser_of
 
 FAMILIES = [
     *("bloom", "falcon-rw", "gemma", "gpt2", "llama", "llama-2", "meta-llama-3", "mpt", "olmo"),
@@ -72,7 +72,7 @@ def run_case(name: str, seed: int, progress: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--case", choices=CASES, action="append", help="one or more; all if none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="add the cases to this file")

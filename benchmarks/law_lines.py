@@ -1,6 +1,6 @@
 """How many lines it takes to state a law: the whole of it, and the formula alone.
 
-python benchmarks/law_lines.py
+python -m benchmarks.law_lines
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import statistics
 
 from bayescale.parts.find import parts
 from bayescale.parts.part import Law
+from benchmarks.shared.command import parser_of
 
 
 def main() -> None:
+    parser_of(__doc__).parse_args()
     whole, formula = [], []
     for name, law in parts(Law).items():
         source = inspect.getsource(law.function)

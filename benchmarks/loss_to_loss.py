@@ -1,7 +1,7 @@
 """Losses at the largest budget from smaller budgets: six corpora pooled, against a fit of each.
 
-    python benchmarks/loss_to_loss.py --json benchmarks/results/loss_to_loss.json
-    python benchmarks/loss_to_loss.py --choose --json benchmarks/results/loss_to_loss_choice.json
+    python -m benchmarks.loss_to_loss --json benchmarks/results/loss_to_loss.json
+    python -m benchmarks.loss_to_loss --choose --json benchmarks/results/loss_to_loss_choice.json
 
 Runs of Brandfonbrener et al. 2024 (set BAYESCALE_MIRROR, or be online): 529 on six corpora, with
 eight budgets of compute. The 66 of the largest budget, 4.84e19 FLOPs, are held out.
@@ -20,9 +20,6 @@ losses are latent, and kappa is the slope of one log reducible loss over the oth
 
 from __future__ import annotations
 
-import argparse
-import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +36,7 @@ from bayescale.base.runtime import keep_compiled
 from bayescale.inference.estimates import law_draws
 from bayescale.models.cards import model_from_card
 from bayescale.tables.table import Table
+from benchmarks.shared.command import parser_of, say
 
 Card = dict[str, Any]
 
@@ -86,7 +84,7 @@ MEANS = ["error", "crps", "interval_score", "width", "inside"]
 
 def main() -> None:
     """Fit, predict and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--choose", action="store_true", help="compare models on other budgets")
     parser.add_argument("--json", type=Path, help="write what was found here")
@@ -214,7 +212,6 @@ def predicted(
 ) -> pd.DataFrame:
     """Predict what each fold holds out: a row for each loss, with its scores."""
     model = model_from_card(tomli_w.dumps(card))
-    say = partial(print, file=sys.stderr, flush=True)
     fitter = fold_fitter(model, table, split, seed=seed, chains=chains, draws=draws, tell=say)
     parts = []
     for fold in split.folds:

@@ -1,6 +1,6 @@
 """How much compute does `next_run` save beside simpler ways to choose runs?
 
-    python benchmarks/next_run.py --json benchmarks/results/next_run.json
+    python -m benchmarks.next_run --json benchmarks/results/next_run.json
 
 Truths: coefficients of Chinchilla's law, drawn from the prior at the reference of 1B params and 20B
 tokens, and its Student-t noise on the log, known within a factor of 1.5 around a spread of 0.4% and
@@ -38,10 +38,8 @@ Longer than 400 lines so that the rivals stand beside ours.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +65,7 @@ from bayescale.models.model import Model
 from bayescale.models.rows import Rows
 from bayescale.models.simulate import simulate
 from bayescale.tables.table import Table
+from benchmarks.shared.command import parser_of, say
 
 FINAL_SEED = 40_000  # of the truths that are reported; develop with others
 TRUTHS = 50
@@ -182,7 +181,7 @@ OFF = np.abs(np.log(CANDIDATES["tokens"] / CANDIDATES["params"] / BEST_RATIO)).t
 
 def main() -> None:
     """Run the truths that are not there yet, and sum up."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--seed", type=int, default=FINAL_SEED, help="of the truths")
     parser.add_argument("--noise", choices=NOISE, default="known", help="how well it is known")
     parser.add_argument("--truths", type=int, default=TRUTHS)
@@ -212,11 +211,9 @@ def main() -> None:
         found["seconds"] = time.perf_counter() - began
         done.append(found)
         told = ", ".join(f"{k} {v['width']:.3g}" for k, v in found["rivals"].items())
-        print(
+        say(
             f"[{number + 1}/{arguments.truths}] ratio {found['ratio']:.2f}; {told}; R-hat at most "
-            f"{found['r_hat']:.2f}; {found['seconds']:.0f} s",
-            file=sys.stderr,
-            flush=True,
+            f"{found['r_hat']:.2f}; {found['seconds']:.0f} s"
         )
         if arguments.json:
             write_json(arguments.json, {"seed": arguments.seed, "truths": done, **summed(done)})

@@ -1,6 +1,6 @@
 """How much compute could any choice of runs save, if the coefficients were known?
 
-    python benchmarks/next_run_bound.py --json benchmarks/results/next_run_bound.json
+    python -m benchmarks.next_run_bound --json benchmarks/results/next_run_bound.json
 
 The runs, rivals and question of `next_run.py`, with Chinchilla's law linearised at the truth and
 its noise known, so that a posterior is Normal and its width does not depend on what is measured:
@@ -15,17 +15,17 @@ Claim: on this grid no choice reaches the width of the best of the four rivals f
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from next_run import BUDGET, CANDIDATES, COSTS, NOISE, OFF, QUESTION, REFERENCE, STARTED
 from scipy.optimize import minimize
 
 from bayescale.ask.kit.plan import Belief, plan_runs
 from bayescale.base.files import write_json
+from benchmarks.next_run import BUDGET, CANDIDATES, COSTS, NOISE, OFF, QUESTION, REFERENCE, STARTED
+from benchmarks.shared.command import parser_of
 
 MEDIANS = np.array([1.8, 0.3, 0.3, 0.35, 0.35])  # priors of E, A, B, alpha, beta
 FACTORS = np.array([1.35, 3.0, 3.0, 1.65, 1.65])
@@ -35,7 +35,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 def main() -> None:
     """Average over truths drawn from the prior."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--truths", type=int, default=200)
     parser.add_argument("--json", type=Path, help="write what was found here")

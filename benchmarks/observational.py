@@ -1,7 +1,7 @@
 """Emergent tasks, prompting methods and agents from standard benchmarks, held out as in the paper.
 
-    python benchmarks/observational.py --json benchmarks/results/observational.json
-    python benchmarks/observational.py --choose      # tests inside the training models alone
+    python -m benchmarks.observational --json benchmarks/results/observational.json
+    python -m benchmarks.observational --choose      # tests inside the training models alone
 
 The protocol is that of Ruan, Maddison and Hashimoto 2024: emergent tasks and prompting methods are
 learned on weaker models and tested on those with more training compute (or unknown compute); agent
@@ -13,7 +13,6 @@ models that are held out by the same rule, and from leaving each out. `place` wa
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 import tomllib
@@ -26,10 +25,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pca_logistic
 import tomli_w
 from numpy.typing import NDArray
-from observational_tasks import (
+
+import bayescale as bs
+from bayescale.backtesting.baselines import DRAWS, ENOUGH
+from bayescale.backtesting.scores import cluster_bootstrap, coverage, crps, interval_score
+from bayescale.base.files import write_json
+from bayescale.base.records import records_dir
+from bayescale.models.cards import model_from_card
+from bayescale.models.model import Model
+from bayescale.tables.table import Table
+from benchmarks import pca_logistic
+from benchmarks.observational_tasks import (
     CHOICE,
     NO_GSM8K,
     STANDARD,
@@ -42,15 +50,7 @@ from observational_tasks import (
     wide,
     with_agents,
 )
-
-import bayescale as bs
-from bayescale.backtesting.baselines import DRAWS, ENOUGH
-from bayescale.backtesting.scores import cluster_bootstrap, coverage, crps, interval_score
-from bayescale.base.files import write_json
-from bayescale.base.records import records_dir
-from bayescale.models.cards import model_from_card
-from bayescale.models.model import Model
-from bayescale.tables.table import Table
+from benchmarks.shared.command import parser_of, say
 
 Floats = NDArray[np.float64]
 
@@ -113,8 +113,8 @@ def recalibrated(
 ) -> Predicted:
     """The paper's regression with intervals from its errors on training runs.
 
-    As in `bayescale.backtesting.baselines`: quantiles of a task's own errors, or of all of its kind where they
-    are few.
+    As in `bayescale.backtesting.baselines`: quantiles of a task's own errors, or of all of its kind
+    where they are few.
     """
     point = regression(task, train, test)
     own = errors(task, divided)
@@ -164,7 +164,7 @@ def placed(
     )
     for doubt in answer.doubts:
         if "verdict on the place" in doubt:
-            print(f"{task.name}: {doubt}", file=sys.stderr, flush=True)
+            say(f"{task.name}: {doubt}")
     order = pd.Index(answer.frame["run"]).get_indexer(list(test))
     return Predicted.of(answer.draws[:, order])
 
@@ -272,9 +272,7 @@ def kinds(rows: pd.DataFrame, by_task: pd.DataFrame) -> pd.DataFrame:
 
 def main() -> None:
     """Score the baseline and models on every task."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--joint", action="store_true", help="refit with the tasks as well")
     parser.add_argument("--choose", action="store_true", help="inside the training models alone")
     parser.add_argument("--kind", nargs="+", default=["emergent", "methods", "agents"])
@@ -299,7 +297,7 @@ def main() -> None:
             if task.kind not in args.kind:
                 continue
             parts.append(score(task, name, predictor))
-            print(f"{name}: {task.name}", file=sys.stderr, flush=True)
+            say(f"{name}: {task.name}")
         if args.rows:
             pd.concat(parts).to_csv(args.rows, index=False)
     rows = pd.concat(parts, ignore_index=True)

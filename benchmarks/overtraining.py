@@ -1,6 +1,6 @@
 """Extrapolate over-training: large and over-trained runs of Gadre et al. from far smaller ones.
 
-    python benchmarks/overtraining.py --json benchmarks/results/overtraining.json
+    python -m benchmarks.overtraining --json benchmarks/results/overtraining.json
 
 For each of the six largest runs: train on the runs of at most 1/300 of its compute (for the mean
 error of 17 tasks, one less their accuracy: 1/20), three corpora pooled, all ratios of tokens to
@@ -10,9 +10,6 @@ target's corpus alone.
 
 from __future__ import annotations
 
-import argparse
-import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ from bayescale.backtesting.splits import Fold, Split
 from bayescale.base.files import write_json
 from bayescale.base.runtime import keep_compiled
 from bayescale.models.cards import customise
+from benchmarks.shared.command import parser_of, say
 
 SHARE = {"loss": 300.0, "accuracy_17": 20.0}
 CARD = {"loss": "overtraining", "accuracy_17": "overtraining-downstream"}
@@ -33,7 +31,7 @@ CARD = {"loss": "overtraining", "accuracy_17": "overtraining-downstream"}
 
 def main() -> None:
     """Fit, predict and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the rows here")
     arguments = parser.parse_args()
@@ -81,7 +79,6 @@ def folds_of(
         test = (table.scores["run"] == target) & (table.scores["benchmark"] == response)
         folds.append(Fold(target, small.to_numpy(), test.to_numpy(), unlisted=0))
     split = Split(f"{response}, {fit}", tuple(folds))
-    say = partial(print, file=sys.stderr, flush=True)
     fitter = fold_fitter(model, table, split, seed=seed, chains=4, draws=500, tell=say)
     return [row(table, response, fit, fold, fitter(fold)) for fold in folds]
 

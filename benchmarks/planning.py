@@ -1,6 +1,6 @@
 """Two figures of planning: the split of Gopher's budget, and how long questions take.
 
-    python benchmarks/planning.py
+    python -m benchmarks.planning
 
 fits `chinchilla` to its replication and asks how 5.88e23 FLOPs are split, with the answer of
 Hoffmann's approach 3 as a rival; and fits `skills` to the bundled leaderboard with 4,000 draws and
@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,9 @@ import bayescale as bs
 from bayescale.base.files import write_json
 from bayescale.base.runtime import keep_compiled
 from bayescale.fits import versions
+from benchmarks.shared.command import RESULTS, parser_of
 
-RESULTS = Path(__file__).resolve().parent / "results" / "planning.json"
+RECORD = RESULTS / "planning.json"
 BUDGET = 5.88e23
 REPLICATION, APPROACH_3 = 18.4, 59.2  # tokens a parameter
 RATIO = 4.0  # between the ends of the interval, at most
@@ -79,6 +79,7 @@ def timed(ask: Callable[[], Any]) -> float:
 
 def main() -> int:
     """Ask, time, and write what came out."""
+    parser_of(__doc__).parse_args()
     keep_compiled()
     found = split()
     table = bs.load_table("open-llm-leaderboard")
@@ -100,7 +101,7 @@ def main() -> int:
         "draws": 4000,
         "versions": versions(),
     }
-    write_json(RESULTS, record)
+    write_json(RECORD, record)
     print(found, seconds, next_seconds, sep="\n")
     passed = found["holds_18.4"] and found["ratio_of_ends"] < RATIO
     passed &= max(seconds.values()) < LIMIT and next_seconds < NEXT_LIMIT

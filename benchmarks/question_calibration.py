@@ -6,7 +6,7 @@ and it is asked what compute reaches a loss at 20 tokens a parameter, and where 
 Because truths come from the prior, the truth's rank among an answer's draws is uniform (ties, at
 "never" or at an end of the path, are broken at random), whatever the data say.
 
-    python benchmarks/question_calibration.py
+    python -m benchmarks.question_calibration
 
 writes benchmarks/results/question_calibration.json, beside the records of other seeds; `--truths`
 and `--seed` change what is simulated.
@@ -14,7 +14,6 @@ and `--seed` change what is simulated.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import itertools
 import json
@@ -27,8 +26,6 @@ import jax
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from recovery import simulated
-from uniformity import ecdf_band, stay_probability, uniform_p_value
 
 import bayescale as bs
 from bayescale.base.files import write_json
@@ -41,12 +38,12 @@ from bayescale.models.cards import customise, model_of_law
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.rows import Rows
 from bayescale.models.simulate import simulate
+from benchmarks.recovery import simulated
+from benchmarks.shared.command import RESULTS, parser_of
+from benchmarks.shared.uniformity import ecdf_band, stay_probability, uniform_p_value
+from tests.kit.prior_fits import fit_of
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))  # a fit of given draws, as the tests make it
-from tests.kit.prior_fits import fit_of  # noqa: E402
-
-RESULTS = HERE / "results" / "question_calibration.json"
+RECORD = RESULTS / "question_calibration.json"
 CORPORA = ("one", "two")
 TARGET = 2.0  # nats a token
 RATIO = 20.0
@@ -167,10 +164,10 @@ def _tail(count: int) -> float:
 
 def main() -> int:
     """Simulate, fit, ask, and write what came out."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--truths", type=int, default=200)
     parser.add_argument("--seed", type=int, default=2026)
-    parser.add_argument("--json", type=Path, default=RESULTS)
+    parser.add_argument("--json", type=Path, default=RECORD)
     options = parser.parse_args()
     began = time.perf_counter()
     data = table()

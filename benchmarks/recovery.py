@@ -6,8 +6,8 @@ data sets at once (`jax.vmap` over data sets and chains). The truth comes from t
 central 90% interval holds it with probability 90% however little the data say: where it does not,
 density or sampler is wrong.
 
-    python benchmarks/recovery.py
-    python benchmarks/recovery.py --law chinchilla --law bnsl
+    python -m benchmarks.recovery
+    python -m benchmarks.recovery --law chinchilla --law bnsl
 
 writes benchmarks/results/recovery.json after every law, and leaves out laws that it has with the
 same settings and code. The exit status is 1 when the coverage of all laws is not 90% within three
@@ -16,7 +16,6 @@ standard errors, or a coefficient falls below the 0.1% binomial limit corrected 
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import inspect
 import json
@@ -30,19 +29,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from many_posteriors import (
-    CHAINS,
-    DEPTHS,
-    DRAWS,
-    LONGEST,
-    MORE_WINDOWS,
-    R_HAT,
-    WINDOWS,
-    Arrays,
-    Tell,
-    refit,
-    silent,
-)
 from numpy.typing import NDArray
 from scipy.stats import binom
 
@@ -58,11 +44,23 @@ from bayescale.parts.find import parts, source_text
 from bayescale.parts.inputs import Schedule
 from bayescale.parts.part import Law, Part
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))  # draws inputs as the other checks of laws do
-from tests.kit import law_checks  # noqa: E402
+from benchmarks.shared.command import RESULTS, parser_of
+from benchmarks.shared.many_posteriors import (
+    CHAINS,
+    DEPTHS,
+    DRAWS,
+    LONGEST,
+    MORE_WINDOWS,
+    R_HAT,
+    WINDOWS,
+    Arrays,
+    Tell,
+    refit,
+    silent,
+)
+from tests.kit import law_checks
 
-RESULTS = HERE / "results" / "recovery.json"
+RECORD = RESULTS / "recovery.json"
 RUNS, DATA_SETS = 100, 20
 INTERVAL, ERRORS, LEVEL = 0.9, 3.0, 0.001
 QUIET = 15.0  # seconds between lines of progress in a file
@@ -306,13 +304,11 @@ def check(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--law", action="append", help="a law; default: every one of a quantity")
     parser.add_argument("--data-sets", type=int, default=DATA_SETS, help=f"default {DATA_SETS}")
     parser.add_argument("--seed", type=int, default=0, help="default 0")
-    parser.add_argument("--json", type=Path, default=RESULTS, help=f"default {RESULTS}")
+    parser.add_argument("--json", type=Path, default=RECORD, help=f"default {RECORD}")
     parser.add_argument("--again", action="store_true", help="also laws that the record has")
     given = parser.parse_args()
     said = check(

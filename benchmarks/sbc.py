@@ -5,7 +5,7 @@ program, and ask where the true value lies among the draws. When density, sample
 agree, that place is uniform (Talts et al. 2018, arXiv:1804.06788). Each quantity's places are held
 against the simultaneous band of their ECDF (Säilynoja, Bürkner, Vehtari 2022, arXiv:2103.10522).
 
-    python benchmarks/sbc.py compute --simulations 200
+    python -m benchmarks.sbc compute --simulations 200
 
 writes benchmarks/results/sbc-compute.json after every simulation, and goes on from there when it is
 started again. The exit status is 1 when a quantity leaves its band.
@@ -13,7 +13,6 @@ started again. The exit status is 1 when a quantity leaves its band.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import sys
@@ -28,7 +27,6 @@ import arviz_stats
 import jax
 import numpy as np
 from numpy.typing import NDArray
-from uniformity import uniform_p_value
 
 import bayescale as bs
 from bayescale.base.files import atomic_path
@@ -42,8 +40,9 @@ from bayescale.models.evaluate import evaluate
 from bayescale.models.lay_out import lay_out
 from bayescale.models.model import Model
 from bayescale.models.simulate import simulate
+from benchmarks.shared.command import RESULTS, parser_of
+from benchmarks.shared.uniformity import uniform_p_value
 
-RESULTS = Path(__file__).resolve().parent / "results"
 MODELS = ("compute", "observational", "skills")
 TABLE = "open-llm-leaderboard"
 # The anchors that the models prefer, and two benchmarks that load on every skill.
@@ -55,21 +54,7 @@ LONGEST = 8
 RANK_DRAWS = 100  # draws in a rank, fewer where the effective draws are fewer
 LEVEL = 0.99
 # What of the package decides the draws.
-CODE = (
-    "centring.py",
-    "coefficients.py",
-    "density.py",
-    "design.py",
-    "evaluate.py",
-    "model.py",
-    "parts.py",
-    "sampler.py",
-    "simulate.py",
-    "sites.py",
-    "laws/*.py",
-    "links/*.py",
-    "noises/*.py",
-)
+CODE = tuple(f"{room}/*.py" for room in ("parts", "laws", "links", "noises", "models", "inference"))
 
 Floats = NDArray[np.float64]
 Sites = dict[str, NDArray[Any]]
@@ -373,9 +358,7 @@ def validate(name: str, simulations: int, seed: int, folder: Path) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("models", nargs="*", default=list(MODELS), help="default: all")
     parser.add_argument("--simulations", type=int, default=200, help="of each model; default 200")
     parser.add_argument("--seed", type=int, default=0, help="default 0")

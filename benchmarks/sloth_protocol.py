@@ -1,8 +1,8 @@
 """The six held-out protocols of the Sloth paper, through one configuration of a model.
 
-    python benchmarks/sloth_protocol.py --json benchmarks/results/sloth_protocol.json
-    python benchmarks/sloth_protocol.py --model compute --cell v1,1
-    python benchmarks/sloth_protocol.py --development        # families that are test of no cell
+    python -m benchmarks.sloth_protocol --json benchmarks/results/sloth_protocol.json
+    python -m benchmarks.sloth_protocol --model compute --cell v1,1
+    python -m benchmarks.sloth_protocol --development        # families that are test of no cell
 
 For each cell (a set of benchmarks; how many of the smallest models of a test family are kept) every
 group of test families is held out in turn but for its smallest models. Point prediction: posterior
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from bayescale.backtesting.splits import Fold, Split
 from bayescale.base.files import atomic_path, write_json
 from bayescale.tables.named import table_folder
 from bayescale.tables.table import Table
+from benchmarks.shared.command import parser_of, say
 
 CELLS = [("v1", 1), ("v1", 2), ("v2", 1), ("v2", 2), ("all", 1), ("all", 2)]
 PUBLISHED = [4.25, 4.18, 3.51, 3.62, 3.52, 4.02]  # Sloth, trained link, three skills
@@ -82,7 +82,7 @@ def run_cell(
     table = cell_table(protocol, marks)
     groups = groups_of(protocol, table, marks, keep, args.development)
     split = cell_split(table, groups, keep)
-    tell = (lambda text: print(text, file=sys.stderr, flush=True)) if args.verbose else None
+    tell = say if args.verbose else None
     options = {"tell": tell} if tell else {}
     fitter = fold_fitter(
         bs.load_model(model),
@@ -120,9 +120,7 @@ def run_cell(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--model", nargs="+", default=["skills"], help="model names or cards")
     parser.add_argument("--cell", action="append", help="SET,KEEP such as v1,1; repeatable")
     parser.add_argument("--development", action="store_true", help="families of no cell")

@@ -1,6 +1,6 @@
 """Does a stack of laws forecast better than the single best of them?
 
-    python benchmarks/stacking.py --json benchmarks/results/stacking.json
+    python -m benchmarks.stacking --json benchmarks/results/stacking.json
 
 Four tables, named before the first run. On each the larger half of the sizes (by date: the runs
 after 2023) is held out. Weights come from a forward validation inside the training rows: their own
@@ -14,7 +14,6 @@ where there is one. Finished folds are kept, so that a run that was stopped goes
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from bayescale.comparison.stacking import LOWEST, weights_from
 from bayescale.models.cards import customise, model_of_law
 from bayescale.models.model import Model
 from bayescale.tables.table import Table
+from benchmarks.shared.command import parser_of
 
 LAWS = ("chinchilla", "kaplan-nd", "gadre-overtrain", "power-floor")
 
@@ -61,7 +61,7 @@ CASES = (
 
 def main() -> None:
     """Run what is missing, and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--table", help="only this table")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write what was found here")

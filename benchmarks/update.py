@@ -6,14 +6,13 @@ smallest run: by `update`, and by a fit of the table with that run. Both predict
 largest run on every benchmark. How far two halves of the refit's chains are apart tells what the
 draws alone amount to.
 
-    python benchmarks/update.py
+    python -m benchmarks.update
 
 writes benchmarks/results/update.json, and leaves out families that it has; `--fresh` begins anew.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import sys
@@ -29,10 +28,11 @@ import bayescale as bs
 from bayescale.base.files import write_json
 from bayescale.base.runtime import keep_compiled
 from bayescale.fits import versions
+from benchmarks.shared.command import RESULTS, parser_of
 
 Floats = NDArray[np.float64]
 
-RESULTS = Path(__file__).resolve().parent / "results" / "update.json"
+RECORD = RESULTS / "update.json"
 FAMILIES, SIZES = 10, 3
 DRAWS, THIN = 1500, 4  # of each of four chains: draws that are kept, and one in so many is
 REFIT_DRAWS = 4000  # a longer refit, so that what differs is the update's error
@@ -125,9 +125,9 @@ def verdict(found: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> int:
     """Fit the base, then family by family."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--fresh", action="store_true")
-    parser.add_argument("--json", type=Path, default=RESULTS)
+    parser.add_argument("--json", type=Path, default=RECORD)
     options = parser.parse_args()
     keep_compiled()
     table = bs.load_table("open-llm-leaderboard")

@@ -1,6 +1,6 @@
 """Extrapolate the 72 learning curves of Alabdulmohsin et al. 2022, with intervals.
 
-    python benchmarks/vision_curves.py --json benchmarks/results/vision_curves.json
+    python -m benchmarks.vision_curves --json benchmarks/results/vision_curves.json
 
 Each curve is fitted where `training` is 1 and predicted where it is 0, at up to twice the
 examples. Three laws (power-floor, m4, bnsl) run through one compiled program each, all curves
@@ -20,10 +20,8 @@ one protocol, told from data to table.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -48,6 +46,7 @@ from bayescale.models.evaluate import evaluate
 from bayescale.models.model import Model
 from bayescale.models.rows import make_rows
 from bayescale.tables.table import Table
+from benchmarks.shared.command import parser_of, say
 
 LAWS = ("power-floor", "m4", "bnsl")
 AHEAD = 2.1  # how far beyond the training points the curves go
@@ -63,7 +62,7 @@ Curves = dict[str, dict[str, tuple[Floats, Floats]]]
 
 def main() -> None:
     """Run what is missing, then score."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--json", type=Path, default=Path("vision_curves.json"))
     parser.add_argument("--keep", type=Path, default=Path("build/vision_curves"))
     parser.add_argument("--curves", type=int, help="only the first so many curves")
@@ -167,11 +166,9 @@ def fit_all(law: str, curves: Curves, seed: int, folder: Path) -> dict[str, dict
             kept = fit_curve(program, parts, seed + 2 * number)
             with atomic_path(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, **kept)
-            print(
+            say(
                 f"{law} {number + 1}/{len(curves)} {name}: {kept['seconds']:.1f} s, "
-                f"R-hat {kept['r_hat']:.2f}",
-                file=sys.stderr,
-                flush=True,
+                f"R-hat {kept['r_hat']:.2f}"
             )
         found[name] = dict(np.load(path))
     return found

@@ -90,7 +90,7 @@ def _fitter(task: Task) -> Callable[[int], FoldPrediction]:
     return lambda number: fit_fold(task.split.folds[number])
 
 
-def _fit(task: Task, name: str, number: int) -> tuple[str, int, FoldPrediction]:
+def fit_one(task: Task, name: str, number: int) -> tuple[str, int, FoldPrediction]:
     """Fit one fold in whatever process this is."""
     keep_compiled()
     with _ONE_AT_A_TIME:
@@ -215,7 +215,7 @@ def _fitted(
         with ExitStack() as stack:
             if dask is not None:
                 count = stack.enter_context(_cluster(dask))
-            calls = [delayed(_fit)(tasks[name], name, number) for name, number in todo]
+            calls = [delayed(fit_one)(tasks[name], name, number) for name, number in todo]
             run = Parallel(
                 n_jobs=min(count, len(todo)),
                 return_as="generator_unordered",

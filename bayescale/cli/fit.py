@@ -128,7 +128,7 @@ def fit(
     )
     result.save(path)
     typer.echo(str(result.summary()))
-    note(f"wrote {path}; next: bayescale predict {path} {_question(result)}")
+    note(f"wrote {path}; next: bayescale predict {path} {question_of(result)}")
 
 
 def _name(model: str | None, law: str | None) -> str:
@@ -181,7 +181,7 @@ def table_for(
     return own
 
 
-def _question(fit: Fit) -> str:
+def question_of(fit: Fit) -> str:
     """Give the options of a prediction: for a law, the inputs and groups of a run that it saw."""
     if fit.model.of_leaderboard:
         return "--family NAME --params 72B --tokens 15T"

@@ -117,7 +117,7 @@ def run_demo(
     )
     fit = bs.fit("skills", rest, seed=seed, draws=draws, progress=progress, **settings)
     tell(f"predicting the {len(held_out)} held-out runs")
-    predicted = _predict(fit, table.select(runs=held_out), seed)
+    predicted = predict_held_out(fit, table.select(runs=held_out), seed)
 
     written = (out / "skills.nc", out / "predictions.csv", out / "fans.png")
     fit.save(written[0])
@@ -126,13 +126,13 @@ def run_demo(
     _draw(fit, predicted, written[2])
     return Demo(
         verdict=str(fit.summary()),
-        shown=_shown(predicted),
-        headline=_headline(predicted),
+        shown=shown_frame(predicted),
+        headline=headline_of(predicted),
         written=written,
     )
 
 
-def _predict(fit: bs.Fit, held_out: Table, seed: int) -> pd.DataFrame:
+def predict_held_out(fit: bs.Fit, held_out: Table, seed: int) -> pd.DataFrame:
     """Give one row per held-out score: its run, what was measured, median and intervals."""
     runs = held_out.runs.reset_index()
     prediction = fit.predict(
@@ -155,7 +155,7 @@ def _inside(predicted: pd.DataFrame, level: str) -> pd.Series:
     return predicted["score"].between(predicted[f"lower_{level}"], predicted[f"upper_{level}"])
 
 
-def _shown(predicted: pd.DataFrame) -> pd.DataFrame:
+def shown_frame(predicted: pd.DataFrame) -> pd.DataFrame:
     points = (100 * predicted.select_dtypes("number")).round()
     star = _inside(predicted, "0.9").map({True: "", False: " *"})
     cells = [
@@ -169,7 +169,7 @@ def _shown(predicted: pd.DataFrame) -> pd.DataFrame:
     return wide.rename(columns={"run": "held-out model"})[["held-out model", "params", *SHOWN]]
 
 
-def _headline(predicted: pd.DataFrame) -> str:
+def headline_of(predicted: pd.DataFrame) -> str:
     error = (predicted["median"] - predicted["score"]).abs().mean()
     return (
         f"Over all {len(predicted)} held-out scores of {predicted['run'].nunique()} models: the "

@@ -85,7 +85,7 @@ def doubts_of(
         if not fits[name].verdict_ok
     ]
     for name, found in scores.items():
-        doubts += _doubts_of_scores(name, found, groups.index, observations, by)
+        doubts += doubts_of_scores(name, found, groups.index, observations, by)
         if name in waics:
             doubts += _doubts_of_waic(name, found, waics[name])
     by_waic = sorted(waics, key=lambda name: -waics[name].elpd)
@@ -100,9 +100,10 @@ def doubts_of(
     return doubts + _doubts_of_few(groups, observations, by, of_leaderboards)
 
 
-def _doubts_of_scores(
+def doubts_of_scores(
     name: str, found: GroupScores, groups: pd.Index, observations: pd.DataFrame, by: str
 ) -> list[str]:
+    """Say what is rough in one fit's scores of groups."""
     doubts, loo = [], found.loo
     if loo.bad.any():
         head = (

@@ -58,7 +58,7 @@ def psis_loo(log_lik: Floats) -> Loo:
     data = from_dict({"log_likelihood": {"score": log_lik}})
     with warnings.catch_warnings():  # bad Pareto k become a doubt in words
         warnings.simplefilter("ignore")
-        result = stats.loo(data, pointwise=True, reff=_efficiency(log_lik))
+        result = stats.loo(data, pointwise=True, reff=relative_efficiency(log_lik))
     pointwise, pareto_k = result.elpd_i.to_numpy(), result.pareto_k.to_numpy()
     matrix = log_lik.reshape(-1, log_lik.shape[2])
     # Where the tail cannot be fitted (its weights underflow), use the raw weights and say so: one
@@ -77,7 +77,7 @@ def psis_loo(log_lik: Floats) -> Loo:
     )
 
 
-def _efficiency(log_lik: Floats) -> float:
+def relative_efficiency(log_lik: Floats) -> float:
     """Effective draws of a draw, estimated from the likelihoods."""
     # Shifted by each row's largest value, which changes no relative ESS but stops underflow.
     likelihood = np.exp(log_lik - log_lik.max(axis=(0, 1)))

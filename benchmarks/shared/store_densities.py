@@ -1,4 +1,4 @@
-"""Write `tests/reference/`: what the densities, draws and answers were before the house was rebuilt.
+"""Write `tests/reference/`: densities, draws and answers as they were before the house was rebuilt.
 
     python -m benchmarks.shared.store_densities densities
     python -m benchmarks.shared.store_densities chains

@@ -59,13 +59,13 @@ def same(one: Found, other: Found) -> None:
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Watch which folds are fitted in this process."""
     done: list[int] = []
-    true = workers._fit
+    true = workers.fit_one
 
     def fit(task: workers.Task, name: str, number: int) -> tuple[str, int, FoldPrediction]:
         done.append(number)
         return true(task, name, number)
 
-    monkeypatch.setattr(workers, "_fit", fit)
+    monkeypatch.setattr(workers, "fit_one", fit)
     return done
 
 

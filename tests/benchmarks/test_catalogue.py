@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
-from tests.kit.paths import ROOT
-
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-import catalogue
+from benchmarks.catalogue.rows import ROWS
 
 pytestmark = pytest.mark.xdist_group("cards")  # fits that two files ask for, in one worker
 QUICK = ("14", "18", "22")
@@ -23,12 +17,12 @@ UNTESTED = ("1-time", "24-mixing")
     "row",
     [
         pytest.param(row, marks=() if row in QUICK else pytest.mark.slow)
-        for row in catalogue.ROWS
+        for row in ROWS
         if row not in UNTESTED
     ],
 )
 def test_row(row: str) -> None:
-    lines = catalogue.ROWS[row]()
+    lines = ROWS[row]()
     banded = [line for line in lines if line.inside is not None]
     assert banded
     assert [line for line in banded if not line.inside] == []

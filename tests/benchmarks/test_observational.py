@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 from scipy.special import expit
 
-from tests.kit.paths import ROOT
-
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-import pca_logistic
-from observational_tasks import CHOICE, TASKS, divide, known, with_agents
+from benchmarks import pca_logistic
+from benchmarks.observational_tasks import CHOICE, TASKS, divide, known, with_agents
 
 COUNTS = {
     "Word unscrambling": (44, 40),

@@ -1,14 +1,12 @@
 """Posteriors of every law hold the coefficients that the data came from; the check can fail.
 
-All laws take most of an hour and more: `benchmarks/recovery.py` runs them and keeps a record. The
-slow tests ask that the record has every law as it is now, and run a few of them again.
+All laws take most of an hour and more: `python -m benchmarks.recovery` runs them and keeps a
+record. The slow tests ask that it has every law as it is now, and run a few of them again.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,12 +19,8 @@ from bayescale.models.cards import customise, model_of_law
 from bayescale.models.simulate import simulate
 from bayescale.parts.find import parts
 from bayescale.parts.inputs import Schedule
-from tests.kit.paths import ROOT
 from bayescale.parts.part import Law
-
-FOLDER = ROOT / "benchmarks"
-sys.path.insert(0, str(FOLDER))  # scripts, not a package
-recovery: Any = importlib.import_module("recovery")
+from benchmarks import recovery
 
 CHEAP = ("power", "kaplan-single")  # two unknowns and the noise's
 AGAIN = ("bimix", "chinchilla", "qid")  # two inputs or more, without and with a floor
@@ -185,7 +179,7 @@ def test_a_finished_law_is_not_run_again(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_committed_record_says_what_its_laws_say() -> None:
-    known = json.loads(recovery.RESULTS.read_text())
+    known = json.loads(recovery.RECORD.read_text())
     assert known["verdict"] == to_rounding(recovery.verdict(known["laws"]))
     assert known["verdict"]["covered"]
     assert known["verdict"]["below"] == []
@@ -249,18 +243,20 @@ def test_a_wrong_noise_fails() -> None:
 
 @pytest.mark.slow
 def test_the_record_is_of_every_law_as_it_is_now() -> None:
-    laws = json.loads(recovery.RESULTS.read_text())["laws"]
+    laws = json.loads(recovery.RECORD.read_text())["laws"]
     assert set(laws) == set(recovery.laws_of_a_quantity())
     for name, known in laws.items():
         wanted = recovery.settings(name, recovery.DATA_SETS, 0)
         changed = {key for key, value in wanted.items() if known["settings"][key] != value}
-        assert changed <= {"versions"}, f"{name}: run benchmarks/recovery.py --law {name} anew"
+        assert changed <= {"versions"}, (
+            f"{name}: run python -m benchmarks.recovery --law {name} anew"
+        )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", AGAIN)
 def test_a_law_of_the_record_recovers_as_recorded(name: str) -> None:
-    known = json.loads(recovery.RESULTS.read_text())["laws"][name]
+    known = json.loads(recovery.RECORD.read_text())["laws"][name]
     found = recovery.recover(name, data_sets=recovery.DATA_SETS, seed=0)
     said = recovery.verdict({name: found})
     assert said["covered"], said

@@ -5,9 +5,7 @@ The slow tests run it: each shipped model through the compiled refit, a small on
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,16 +17,11 @@ from numpy.typing import NDArray
 
 import bayescale as bs
 from bayescale.models.lay_out import lay_out
-from tests.kit.paths import ROOT
+from benchmarks import sbc
+from benchmarks.shared import uniformity
 
-FOLDER = ROOT / "benchmarks"
 SIMULATIONS, DRAWS = 200, 100
 Floats = NDArray[np.float64]
-
-
-sys.path.insert(0, str(FOLDER))  # scripts, not a package
-sbc: Any = importlib.import_module("sbc")
-uniformity: Any = importlib.import_module("uniformity")
 
 
 # --- Places of the truth

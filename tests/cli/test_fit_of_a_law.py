@@ -24,7 +24,7 @@ import bayescale
 from bayescale.base.errors import BayescaleError
 from bayescale.cli.app import app
 from bayescale.cli.coefficients import significant
-from bayescale.cli.fit import _question, table_for
+from bayescale.cli.fit import question_of, table_for
 from bayescale.cli.options import pool_rules, priors
 from bayescale.fits import Fit
 from bayescale.models.lay_out import on_table
@@ -414,7 +414,7 @@ def test_draws_of_a_law_without_a_table_need_one() -> None:
 
 def question(model: str, table: Table) -> list[str]:
     chosen = on_table(bayescale.load_model(model), table)
-    return shlex.split(_question(Fit(chosen, table, xr.Dataset(), xr.Dataset(), seed=0)))
+    return shlex.split(question_of(Fit(chosen, table, xr.Dataset(), xr.Dataset(), seed=0)))
 
 
 def test_a_series_is_asked_by_name_and_step() -> None:

@@ -15,7 +15,7 @@ from scipy.stats import norm
 
 from bayescale.base.errors import CompareError
 from bayescale.comparison.comparison import LAW_TASK, TASK, Comparison, compare
-from bayescale.comparison.doubts import _doubts_of_scores
+from bayescale.comparison.doubts import doubts_of_scores
 from bayescale.comparison.grouped import GroupScores
 from bayescale.comparison.loo import Loo, psis_loo
 from bayescale.comparison.waic import waic
@@ -395,7 +395,7 @@ def test_rough_integrals_and_rough_refits_are_named() -> None:
         r_hat=np.array([np.nan, 1.2, np.nan]),
     )
     groups = pd.Index(["opt", "yi", "gemma"])
-    rough, apart = _doubts_of_scores("fit", found, groups, frame_of(3), "family")
+    rough, apart = doubts_of_scores("fit", found, groups, frame_of(3), "family")
     assert 'scores of families "opt" hang on few draws' in rough
     assert "down to 3 that count" in rough
     assert 'refits without "yi" have R-hat up to 1.20' in apart

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
-from tests.test_table import assert_same
-from tests.test_table import make as leaderboard
 
 from bayescale.base.errors import TableError
 from bayescale.tables.frames import RUN_COLUMNS
 from bayescale.tables.read import read_table
 from bayescale.tables.table import Table
+from tests.tables.test_table import assert_same
+from tests.tables.test_table import make as leaderboard
 
 RUNS = {
     "params": [1e6, 2e6, 4e6],

@@ -41,7 +41,7 @@ class KnowsAll:
 def test_each_score_gets_the_prediction_of_its_own_run() -> None:
     table = bs.load_table("open-llm-leaderboard")
     held_out = table.select(runs=demo.largest_of_each_lineage(table))
-    predicted = demo._predict(KnowsAll(), held_out, seed=0)  # type: ignore[arg-type]
+    predicted = demo.predict_held_out(KnowsAll(), held_out, seed=0)  # type: ignore[arg-type]
     assert len(predicted) == held_out.n_rows
     in_order = predicted.sort_values("params")
     assert in_order["median"].is_monotonic_increasing
@@ -64,7 +64,7 @@ def test_what_is_shown_and_counted() -> None:
             "upper_0.5": [0.69, 0.42, 0.61, 0.51],
         }
     )
-    [row] = demo._shown(predicted).to_dict("records")
+    [row] = demo.shown_frame(predicted).to_dict("records")
     assert row == {
         "held-out model": "big",
         "params": 70e9,
@@ -72,7 +72,7 @@ def test_what_is_shown_and_counted() -> None:
         "HellaSwag": "",
         "GSM8K": "40 [30, 50] 20 *",
     }
-    headline = demo._headline(predicted)
+    headline = demo.headline_of(predicted)
     assert "4 held-out scores of 3 models" in headline
     assert "90% intervals hold 75% and the 50% intervals 50%" in headline
     assert "off by 5.5 points" in headline

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -24,12 +23,8 @@ from bayescale.models.cards import (
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.tables.named import is_bundled, list_tables, load_card
 from bayescale.tables.table import Table
-from tests.kit.paths import ROOT
+from benchmarks.catalogue.common import of_card
 from tests.kit.short import SHORT
-
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-import catalogue
 
 pytestmark = pytest.mark.xdist_group("cards")  # fits that two files ask for, in one worker
 MODELS = list_models()
@@ -134,7 +129,7 @@ def told(result: dict[str, Any], fit: Fit) -> list[tuple[str, float, float, floa
     "name", [pytest.param(n, marks=marks(n)) for n in MODELS if load_model(n).result]
 )
 def test_the_reference_result(name: str) -> None:
-    fit = catalogue.of_card(name)
+    fit = of_card(name)
     lines = told(dict(load_model(name).result), fit)
     assert lines
     assert [line for line in lines if abs(line[1] - line[2]) > line[3]] == []
