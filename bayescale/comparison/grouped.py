@@ -25,9 +25,8 @@ from bayescale.base.words import quoted
 from bayescale.comparison.comparable import Comparable
 from bayescale.comparison.loo import Loo, monte_carlo_error, psis_loo
 from bayescale.inference.marginal import log_marginal
-from bayescale.models.design import Design
+from bayescale.models.grid import Grid
 from bayescale.models.lay_out import lay_out
-from bayescale.models.rows import Rows
 from bayescale.tables.table import grid_positions
 
 ROW, BENCHMARK = "row", "benchmark"
@@ -186,11 +185,11 @@ def _joint(
         summed: Floats = np.add.reduceat(array[:, :, order], starts, axis=2)
         return summed, np.full(count, np.inf)
     tell(f"{name}: integrating the own effects of each of {count} groups out")
-    design = lay_out(fit.model, fit.table)
+    grid = lay_out(fit.model, fit.table)
     chains = fit.posterior.sizes["chain"]
     sites = thinned(fit.sites(), chains, draws)
     runs = [_runs(fit, code == group) for group in range(count)]
-    found = log_marginal(fit.model, design, design.weights, sites, runs, seed=seed)
+    found = log_marginal(fit.model, grid, grid.weights, sites, runs, seed=seed)
     _check_finite(name, found.log_density, groups)
     return found.log_density.reshape(chains, -1, count), _harmonic(found.effective)
 
@@ -274,7 +273,7 @@ def _exact(
     fit_fold = fold_fitter(
         fit.model, fit.table, split, seed=seed, tell=lambda text: tell(f"{name}: {text}")
     )
-    design = lay_out(fit.model, fit.table)
+    grid = lay_out(fit.model, fit.table)
     score, error, effective, r_hat = np.full((4, len(groups)), np.nan)
     for number, (fold, members) in enumerate(zip(split.folds, held, strict=True), start=1):
         found = fit_fold(fold)
@@ -290,7 +289,7 @@ def _exact(
             inside = np.full(len(members), np.inf)
         else:
             values, inside = _integrated(
-                fit, design, code, fold, members, found, seed=seed, draws=draws
+                fit, grid, code, fold, members, found, seed=seed, draws=draws
             )
         # A plain mean over draws may hang on one of them, as that over samples within a draw.
         shares = np.exp(values - logsumexp(values, axis=0))
@@ -304,7 +303,7 @@ def _exact(
 
 def _integrated(
     fit: Comparable,
-    design: Design | Rows,
+    grid: Grid,
     code: NDArray[Any],
     fold: Fold,
     members: Sequence[int],
@@ -315,11 +314,11 @@ def _integrated(
 ) -> tuple[Floats, Floats]:
     """Integrated log likelihood of held-out groups under a refit's draws, (draw, group)."""
     row, column = grid_positions(fit.table)
-    weights = np.array(design.weights)
+    weights = np.array(grid.weights)
     weights[row[fold.test], column[fold.test]] = 0.0
     sites = thinned(found.sites, CHAINS, draws)
     runs = [_runs(fit, code == group) for group in members]
     marginal = log_marginal(
-        fit.model, design.with_weights(weights), design.weights, sites, runs, seed=seed
+        fit.model, grid.with_weights(weights), grid.weights, sites, runs, seed=seed
     )
     return marginal.log_density, _harmonic(marginal.effective)

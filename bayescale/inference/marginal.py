@@ -25,13 +25,12 @@ from numpyro.handlers import substitute, trace
 from bayescale.base.intervals import Floats
 from bayescale.inference.newton import minimise
 from bayescale.inference.one_group import only_group
-from bayescale.models.density import distribution, family_levels, log_likelihood
-from bayescale.models.grid import Design
+from bayescale.models.density import distribution, levels_at, log_likelihood
 from bayescale.models.evaluate import BATCH
-from bayescale.models.model import Model
-from bayescale.models.rows import Rows
+from bayescale.models.grid import Grid
+from bayescale.models.plan import plan
+from bayescale.models.record import ModelRecord
 from bayescale.models.sites import from_standard
-from bayescale.predict.layout import grouped_sites
 
 SAMPLES, GRID = 400, 49  # within a draw; points along an axis at which the integrand is looked at
 FEW_SAMPLES, FEW_POINTS = 64, 25  # where draws of the new members are wanted, no precise integral

@@ -23,8 +23,7 @@ from bayescale.base.runtime import cpu_count
 from bayescale.inference.centring import centring
 from bayescale.inference.recipes import diagonal
 from bayescale.inference.transition import CHUNK, WINDOW, Chunk, Program, State
-from bayescale.models.design import Design
-from bayescale.models.rows import Rows
+from bayescale.models.grid import Grid
 
 JITTER = 0.1  # spread of the chains' starts around the prior mean, unconstrained
 PROBES = 20  # points around the start that give the first metric
@@ -74,7 +73,7 @@ class Draws:
 
 def sample(
     program: Program,
-    design: Design | Rows,
+    grid: Grid,
     *,
     seed: int,
     chains: int,
@@ -93,7 +92,7 @@ def sample(
     ----------
     program
         From `compile_program`.
-    design
+    grid
         The data, of the program's shape.
     seed
         Seed; the same seed gives the same draws.
@@ -112,8 +111,8 @@ def sample(
     Draws
     """
     key = jax.random.PRNGKey(seed)
-    weights = start.centring if start else centring(program.model, design)
-    data = design, weights
+    weights = start.centring if start else centring(program.model, grid)
+    data = grid, weights
     begin = start or _first_start(program, data, jax.random.fold_in(key, windows + 1), chains)
     stop = Event()
 

@@ -12,7 +12,7 @@ import xarray as xr
 from scipy.stats import norm
 
 from bayescale.base.words import quoted
-from bayescale.models.rows import ANY_UNIT
+from bayescale.models.responses import ANY_UNIT
 from bayescale.tables.frames import ACCURACY
 
 if TYPE_CHECKING:

@@ -25,9 +25,8 @@ from bayescale.base.errors import FitError
 from bayescale.inference.centring import COORDINATES, centring, coordinates
 from bayescale.inference.recipes import Recipe, recipe_for
 from bayescale.models.density import density
-from bayescale.models.design import Design
-from bayescale.models.model import Model
-from bayescale.models.rows import Rows
+from bayescale.models.grid import Grid
+from bayescale.models.record import ModelRecord
 
 CHUNK = 50  # iterations between two looks at progress and Ctrl-C
 WINDOW = 100  # iterations of one window of adaptation
@@ -63,7 +62,7 @@ class Program:
         and what they recorded.
     """
 
-    model: Model
+    model: ModelRecord
     recipe: Recipe
     centre: Callable[..., Any]
     begin: Callable[..., Any]
@@ -90,15 +89,15 @@ class Chunk:
 jax.tree_util.register_dataclass(Chunk)
 
 
-def compile_program(model: Model, design: Design | Rows, recipe: Recipe | None = None) -> Program:
-    """Compile the sampler for a model and the shape of a design.
+def compile_program(model: ModelRecord, grid: Grid, recipe: Recipe | None = None) -> Program:
+    """Compile the sampler for a model and the shape of a grid.
 
     Must run in `jax.enable_x64(True)`.
 
     Parameters
     ----------
-    model, design
-        The density; the design's scores do not matter, only its shape.
+    model, grid
+        The density; the grid's scores do not matter, only its shape.
     recipe
         As in `pure_program`.
 
@@ -106,8 +105,8 @@ def compile_program(model: Model, design: Design | Rows, recipe: Recipe | None =
     -------
     Program
     """
-    pure = pure_program(model, design, recipe)
-    key, data = jax.random.PRNGKey(0), (design, centring(model, design))
+    pure = pure_program(model, grid, recipe)
+    key, data = jax.random.PRNGKey(0), (grid, centring(model, grid))
     position = pure.centre(data)
     metric = pure.recipe.from_diagonal(np.ones(position.shape))
     start = (position, jnp.asarray(1.0), metric, np.asarray(False))
@@ -120,8 +119,8 @@ def compile_program(model: Model, design: Design | Rows, recipe: Recipe | None =
 
 
 def pure_program(
-    model: Model,
-    design: Design | Rows,
+    model: ModelRecord,
+    grid: Grid,
     recipe: Recipe | None = None,
     depths: tuple[int, int] | None = None,
 ) -> Program:
@@ -131,8 +130,8 @@ def pure_program(
 
     Parameters
     ----------
-    model, design
-        The density; the design's scores do not matter, only its shape.
+    model, grid
+        The density; the grid's scores do not matter, only its shape.
     recipe
         How the metric is learned; as fits do by default.
     depths
@@ -148,14 +147,14 @@ def pure_program(
         If the recipe needs what no window records.
     """
     key = jax.random.PRNGKey(0)
-    data = design, centring(model, design)
+    data = grid, centring(model, grid)
     of_law = not model.of_leaderboard
     accept = ACCEPT_LAW if of_law else ACCEPT
     depths = depths or (DEPTHS_LAW if of_law else (SHALLOW, TREE_DEPTH))
 
-    def sampled(design: Design | Rows, weights: dict[str, Any]) -> None:
+    def sampled(grid: Grid, weights: dict[str, Any]) -> None:
         with reparam(config={name: partial(coordinates, w) for name, w in weights.items()}):
-            density(model, design)
+            density(model, grid)
 
     @jax.jit
     def prior_mean(data: Any) -> dict[str, Any]:

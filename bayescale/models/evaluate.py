@@ -65,7 +65,7 @@ def _evaluate(
     return jax.lax.map(one, (keys, sites, by_draw), batch_size=BATCH)
 
 
-def _new_members(model: ModelRecordRecord, members: Any, key: Any, site: Any) -> Any:
+def _new_members(model: ModelRecord, members: Any, key: Any, site: Any) -> Any:
     """Draw the values of new members by who they are; None where that is not known."""
     group = plan(model).group_of_new(site["name"])
     if group not in members:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bayescale.base.errors import ModelError
 from bayescale.base.intervals import Floats
 from bayescale.base.words import quoted, suggest
-from bayescale.models.record import ModelRecord, group_names
+from bayescale.models.record import group_names
 from bayescale.parts.inputs import Input, Schedule
 from bayescale.tables.compute import as_read
 from bayescale.tables.table import Table, members
@@ -20,7 +20,7 @@ from bayescale.tables.table import Table, members
 SHARES_OFF = 1e-3  # how far from one the shares of a mixture may sum
 
 
-def read_inputs(model: ModelRecordRecord, table: Table) -> tuple[dict[str, Any], list[str]]:
+def read_inputs(model: ModelRecord, table: Table) -> tuple[dict[str, Any], list[str]]:
     """Take the law's inputs from the table, in the table's units, and list what is wrong."""
     found: dict[str, Any] = {}
     problems: list[str] = []
@@ -37,7 +37,7 @@ def read_inputs(model: ModelRecordRecord, table: Table) -> tuple[dict[str, Any],
     return found, problems
 
 
-def _numbers(model: ModelRecordRecord, table: Table, column: Input, given: str) -> tuple[Floats, list[str]]:
+def _numbers(model: ModelRecord, table: Table, column: Input, given: str) -> tuple[Floats, list[str]]:
     runs = table.runs
     series = as_read(runs.drop(columns=list(table.groups)), given)
     if given not in table.inputs and series.isna().all():
@@ -87,7 +87,7 @@ def _mixture(table: Table, given: str) -> tuple[Floats, list[str]]:
     return np.full(shares.shape, 1 / len(columns)), [text]
 
 
-def _schedule(model: ModelRecordRecord, table: Table, given: str) -> tuple[Any, list[str]]:
+def _schedule(model: ModelRecord, table: Table, given: str) -> tuple[Any, list[str]]:
     """Pad the series that runs refer to; each run stands at a node of its step.
 
     A step between nodes becomes a node, of the rate that holds there. A series has a row for each
@@ -134,7 +134,7 @@ def _schedule(model: ModelRecordRecord, table: Table, given: str) -> tuple[Any, 
     return Schedule(rates=rates[of[first]], steps=steps[of[first]], row=row, node=node), []
 
 
-def reference_run(model: ModelRecordRecord, table: Table) -> dict[str, float]:
+def reference_run(model: ModelRecord, table: Table) -> dict[str, float]:
     """Give the geometric mean of each input that the law wants over that of a reference run.
 
     Raises
@@ -157,7 +157,7 @@ def _geometric_mean(values: Any) -> float:
     return float(np.exp(np.mean(np.log(rates))))
 
 
-def at_reference(model: ModelRecordRecord, name: str, values: Any) -> Any:
+def at_reference(model: ModelRecord, name: str, values: Any) -> Any:
     """Divide an input by the reference run's; a schedule's rates, for a series."""
     column = next(column for column in model.law.columns if column.name == name)
     if column.reference is None:

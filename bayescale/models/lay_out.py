@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from bayescale.base.errors import ModelError
 from bayescale.base.words import quoted, suggest
-from bayescale.models.inputs import at_reference, fail, read_inputs, reference_run
 from bayescale.models.grid import WITHIN, Grid
+from bayescale.models.inputs import at_reference, fail, read_inputs, reference_run
 from bayescale.models.plan import RUN, UNKNOWN, plan
 from bayescale.models.record import ModelRecord, group_names
 from bayescale.models.responses import response_problems

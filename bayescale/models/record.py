@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.parts.coefficients import Coefficient, Pooling, Prior, real
+from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling, Prior, real
 from bayescale.parts.part import Law, Link, Noise
 from bayescale.tables.table import Table
 
@@ -191,7 +191,7 @@ def group_names(model: ModelRecord) -> list[str]:
     """List the groups of runs that a model tells members of apart."""
     pooled = [rule.group for rules in model.pooling.values() for rule in rules]
     within = [model.along.within] if model.along else []
-    names = [name for name in (*pooled, *model.effects, *within) if name != "benchmark"]
+    names = [name for name in (*pooled, *model.effects, *within) if name not in OF_BENCHMARKS]
     return sorted(set(names))
 
 

@@ -12,8 +12,8 @@ from numpyro.handlers import seed as seeded
 from numpyro.handlers import trace
 
 from bayescale.models.density import distribution
-from bayescale.models.grid import Grid
 from bayescale.models.evaluate import BATCH, bounds
+from bayescale.models.grid import Grid
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.record import ModelRecord
 from bayescale.tables.table import Table

@@ -1,8 +1,8 @@
 """Queried runs as a model sees them, beside what each draw of a fit says of them.
 
-A layout holds the queried runs alone: of the fit's own runs and families only those that a query
-names, with their draws. It can be evaluated again and again at other inputs, which may differ by
-draw, as when a question is solved in each draw.
+A layout holds the queried runs alone: of the fit's own runs and of members of its groups only those
+that a query names, with their draws. It can be evaluated again and again at other inputs, which may
+differ by draw, as when a question is solved in each draw.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayescale.base.intervals import Floats
-from bayescale.models.design import UNKNOWN_TOKENS, Design, make_design
 from bayescale.models.evaluate import Evaluation, evaluate, expected_values
-from bayescale.models.model import Model
-from bayescale.models.record import EFFECT, group_names
-from bayescale.models.rows import Rows, at_reference, make_rows
+from bayescale.models.grid import Grid
+from bayescale.models.inputs import at_reference
+from bayescale.models.lay_out import filled, lay_out, padded, with_usual_tokens
+from bayescale.models.plan import RUN, UNKNOWN, plan
+from bayescale.models.record import ModelRecord, group_names
 from bayescale.tables.compute import ACTIVE, COMPUTE, completed
-from bayescale.tables.table import members
+from bayescale.tables.table import Table, members
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
-    from bayescale.tables.table import Table
 
 Sites = dict[str, NDArray[Any]]
-RUN, FAMILY, UNKNOWN = "run", "family", "unknown"
+FAMILY = "family"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,23 +43,23 @@ class Layout:
     ----------
     model
         The model.
-    design
+    grid
         The queried runs.
     sites
-        Draws of every site, of the members that the design knows, shape (draw, ...).
+        Draws of every site, of the members that the grid knows, shape (draw, ...).
     position
-        Row of the design of each query.
+        Row of the grid of each query.
     inputs
         Inputs of each query by column, in the table's units, shape (query,) each; for a law what
         was given, and nothing that follows from it.
     by_draw
-        Fields of the design that differ by draw.
+        Fields of the grid that differ by draw.
     new
         A number of each new member, by group.
     """
 
-    model: Model
-    design: Design | Rows
+    model: ModelRecord
+    grid: Grid
     sites: Sites
     position: NDArray[np.int_]
     inputs: Mapping[str, Floats]
@@ -92,7 +92,7 @@ class Layout:
             Shape (draw, query, benchmark).
         """
         found = evaluate(
-            self.model, self.design, self.sites, seed=seed, **self._fields(changed, one_run)
+            self.model, self.grid, self.sites, seed=seed, **self._fields(changed, one_run)
         )
         each = (found.expected, found.score, found.log_density)
         return Evaluation(*(values[:, self.position] for values in each))
@@ -102,38 +102,21 @@ class Layout:
     ) -> Floats:
         """Give the expected values of `evaluate` alone, which takes a tenth of the time."""
         fields = self._fields(changed, one_run)
-        found = expected_values(self.model, self.design, self.sites, seed=seed, **fields)
+        found = expected_values(self.model, self.grid, self.sites, seed=seed, **fields)
         return found[:, self.position]
 
     def _fields(self, changed: Mapping[str, Floats] | None, one_run: bool) -> dict[str, Any]:
         fields = dict(self.by_draw)
         if changed:
-            fields |= self._changed(changed)
+            given = {name: np.asarray(values, float) for name, values in changed.items()}
+            fields["inputs"] = self._changed(given)
         new = dict(self.new)
         for name in {RUN, UNKNOWN} & new.keys() if one_run else ():
             new[name] = np.zeros_like(new[name])  # one run has one departure, and one token count
         return {"by_draw": fields, "members": new}
 
-    def _changed(self, changed: Mapping[str, Floats]) -> dict[str, Any]:
-        given = {name: np.asarray(values, float) for name, values in changed.items()}
-        if isinstance(self.design, Design):
-            return self._changed_runs(self.design, given)
-        return {"inputs": self._changed_rows(self.design, given)}
-
-    def _changed_runs(self, design: Design, given: dict[str, Floats]) -> dict[str, Any]:
-        size = (self.draws, design.runs)
-        if "params" in given and "params_active" not in given:
-            # A mixture of experts keeps its share of active parameters.
-            share = (np.asarray(design.active) / np.asarray(design.params))[self.position]
-            given["params_active"] = given["params"] * share
-        found = {}
-        for name, own in (("params", "params"), ("params_active", "active"), ("tokens", "tokens")):
-            if name in given:
-                values = np.broadcast_to(np.asarray(getattr(design, own), float), size).copy()
-                found[own] = self._padded(values, given[name])
-        return found
-
-    def _changed_rows(self, rows: Rows, given: dict[str, Floats]) -> dict[str, Any]:
+    def _changed(self, given: dict[str, Floats]) -> dict[str, Any]:
+        """Give the law's inputs in each draw where some are changed."""
         # Two of params, tokens, FLOPs and their ratio tell the others: what was given stays where
         # nothing moves it. A mixture of experts keeps its share of active parameters.
         if "params" in given and {"params", ACTIVE} <= self.inputs.keys() and ACTIVE not in given:
@@ -141,21 +124,21 @@ class Layout:
         moved = len(given.keys() & COMPUTE.keys()) > 1
         own = {k: v for k, v in self.inputs.items() if not (k in given or (moved and k in COMPUTE))}
         values = completed(own | given) if moved else completed(given | own)
-        found = dict(rows.inputs)
-        size = (self.draws, rows.runs)
+        found = dict(self.grid.inputs)
+        size = (self.draws, self.grid.runs)
         for column in self.model.law.columns:
             name = self.model.inputs.get(column.name, column.name)
             told = _told(name, values)
             if column.kind not in ("number", "flag") or told is None:
                 continue
-            wide = np.broadcast_to(np.asarray(rows.inputs[column.name], float), size).copy()
-            scaled = at_reference(self.model, column.name, told)
-            found[column.name] = self._padded(wide, scaled)
-        untouched = {name: v for name, v in rows.inputs.items() if found[name] is v}
+            usual = np.asarray(self.grid.inputs[column.name], float)
+            wide = np.broadcast_to(usual, size).copy()
+            found[column.name] = self._padded(wide, at_reference(self.model, column.name, told))
+        untouched = {name: v for name, v in self.grid.inputs.items() if found[name] is v}
         return found | {name: _repeated(v, self.draws) for name, v in untouched.items()}
 
     def _padded(self, wide: Floats, values: Any) -> Floats:
-        """Set values of queries, shape (draw, query), into those of the design's rows."""
+        """Set values of queries, shape (draw, query), into those of the grid's rows."""
         count = len(self.position)
         wide[:, self.position] = np.broadcast_to(values, (self.draws, count))
         # Rows that only pad are the last query once more.
@@ -184,64 +167,85 @@ def number_of(name: str) -> np.uint32:
     return np.uint32(crc32(name.encode()))
 
 
-def padded(count: int) -> int:
-    """Give the next power of two, or none."""
-    return int(2 ** np.ceil(np.log2(count))) if count else 0
-
-
-def _filled(index: Sequence[int] | NDArray[np.int_]) -> NDArray[np.int_]:
-    """Repeat the last of a list until it has the padded length."""
-    found = np.asarray(index, int)
-    return found[np.minimum(np.arange(padded(len(found))), len(found) - 1)]
-
-
-def grouped_sites(model: Model) -> dict[str, str]:
-    """Name the group whose members a site holds, along its first axis."""
-    found = {
-        f"{name}_{rule.group}": rule.group
-        for name, rules in model.pooling.items()
-        for rule in rules
-    }
-    return found | {f"{EFFECT}_{group}": group for group in model.effects}
-
-
-def lay_out_runs(fit: Fit, queries: pd.DataFrame, *, seed: int) -> Layout:
-    """Lay out queries to a fit of a leaderboard.
+def lay_out_queries(
+    fit: Fit,
+    asked: Table,
+    given: Mapping[str, Floats],
+    *,
+    named: Sequence[str | None] | None = None,
+    any_family: NDArray[np.bool_] | None = None,
+    least: int = 1,
+    seed: int = 0,
+) -> Layout:
+    """Lay out queries to a fit.
 
     Parameters
     ----------
     fit
         The fit.
-    queries
-        Columns `family`, `params`, `tokens`, and maybe `run` and `params_active`, checked. A run of
-        the fit has its own effects; others are new.
+    asked
+        New runs, as a table without measurements: a row for each query that names no run of the
+        fit.
+    given
+        What was given of each query, by column, in the table's units.
+    named
+        For each query the run of the fit that it names, with its own effects, or None; by default
+        all are new.
+    any_family
+        Whether a new run is of one of the known families, another in each draw.
+    least
+        Rows of new runs are padded to a power of two, and to these.
     seed
         Seed of the families that are not named.
 
     Returns
     -------
     Layout
+
+    Raises
+    ------
+    ModelError
+        See `lay_out`.
     """
-    whole = make_design(fit.table, tuple(fit.model.anchors(fit.table).values()))
-    families = list(fit.table.families)
-    runs = _which_runs(fit.table, queries)
-    of_known = [families[i] for i in np.asarray(whole.family)[runs.known]]
-    named = _which_families(families, of_known, runs.new["family"])
-    design = _design_of(whole, runs, named)
-    sites = _sites_of(fit, whole, runs, named)
-    by_draw = {}
-    if named.unnamed.any():
+    model, table = fit.model, fit.table
+    names = named if named is not None else [None] * len(asked.runs)
+    queries = _which_runs(table, names, len(asked.runs), least)
+    runs = pd.concat([table.runs.iloc[queries.known], asked.runs.iloc[queries.new]])
+    runs = runs.set_axis(pd.RangeIndex(len(runs)), axis="index")
+    unnamed = np.zeros(len(runs), bool)
+    if any_family is not None:
+        unnamed[len(queries.known) :] = any_family[queries.new]
+    fitted = fitted_members(model, table)
+    groups = [group for group in fitted if group not in (RUN, UNKNOWN)]
+    kept = {group: _kept(fitted[group], runs[group]) for group in groups}
+    if unnamed.any() and FAMILY in fitted:
+        kept[FAMILY] = np.arange(len(fitted[FAMILY]))
+        runs.loc[unnamed, FAMILY] = fitted[FAMILY][0]
+    known: dict[str, list[Any]] = {g: [fitted[g][i] for i in at] for g, at in kept.items()}
+    new = {g: sorted(set(runs[g]) - set(members)) for g, members in known.items()}
+    known[RUN] = list(range(len(queries.known)))
+    anchors = list(model.anchors(table).values())
+    grid = lay_out(model, dataclasses.replace(asked, runs=runs), known, anchors)
+    kept[RUN] = queries.known
+    without = pd.Index(fitted[UNKNOWN]).get_indexer(table.runs.index[queries.known])
+    kept[UNKNOWN] = without[without >= 0]
+    numbers = {group: _numbers(names) for group, names in new.items()}
+    for group in (RUN, UNKNOWN):
+        numbers[group] = np.arange(_new_count(grid, group, len(queries.new)), dtype=np.uint32)
+    sites, by_draw = _sites(fit, kept), {}
+    if unnamed.any() and FAMILY in fitted:
         draws = len(next(iter(sites.values())))
-        chosen = np.random.default_rng(seed).integers(len(families), size=draws)
-        by_draw["family"] = _any_family(design, named.unnamed, chosen)
-    filler = range(padded(len(named.new)) - len(named.new))
-    new = {
-        FAMILY: np.array([*map(number_of, named.new), *filler], np.uint32),
-        RUN: np.arange(len(runs.new), dtype=np.uint32),
-        UNKNOWN: np.arange(len(design.unknown) - design.known_unknown, dtype=np.uint32),
-    }
-    given = {name: queries[name].to_numpy(float) for name in ("params", "tokens")}
-    return Layout(fit.model, design, sites, runs.position, given, by_draw, new)
+        chosen = np.random.default_rng(seed).integers(len(fitted[FAMILY]), size=draws)
+        by_draw["groups"] = _any_family(grid, unnamed, chosen)
+    grid = _as_fitted(model, table, _with_room(grid, numbers), kept)
+    return Layout(model, grid, sites, queries.position, given, by_draw, numbers)
+
+
+def fitted_members(model: ModelRecord, table: Table) -> dict[str, list[str]]:
+    """List the members of each group in the order of a fit's draws, unknown token counts too."""
+    found = {g: members(table, g) for g in group_names(model) if g != RUN}
+    without = with_usual_tokens(table)[1] if model.of_leaderboard else []
+    return found | {RUN: list(table.runs.index), UNKNOWN: list(table.runs.index[without])}
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,148 +257,83 @@ class _Runs:
     known
         Rows of the fit's runs that are queried.
     new
-        Queries of new runs.
+        Rows of the new runs.
     position
         Row of the layout of each query.
     """
 
     known: NDArray[np.int_]
-    new: pd.DataFrame
+    new: NDArray[np.int_]
     position: NDArray[np.int_]
 
 
-def _which_runs(table: Table, queries: pd.DataFrame) -> _Runs:
-    names = queries["run"] if "run" in queries else pd.Series([None] * len(queries))
-    named = names.notna().to_numpy()
-    rows, own = np.unique(table.runs.index.get_indexer(names[named]), return_inverse=True)
-    known, others = _filled(rows), np.arange((~named).sum())
-    position = np.empty(len(queries), int)
-    position[named] = own
-    position[~named] = len(known) + others
-    return _Runs(known, queries[~named].iloc[_filled(others)], position)
+def _which_runs(table: Table, named: Sequence[str | None], new: int, least: int) -> _Runs:
+    of_fit = np.array([name is not None for name in named], bool)
+    at = table.runs.index.get_indexer([name for name in named if name is not None])
+    rows, own = np.unique(at, return_inverse=True)
+    known = filled(rows)
+    position = np.empty(len(named), int)
+    position[of_fit] = own
+    position[~of_fit] = len(known) + np.arange(new)
+    padding = np.arange(max(least, padded(new)) if new else 0)
+    return _Runs(known, np.minimum(padding, new - 1), position)
 
 
-@dataclass(frozen=True, eq=False)
-class _Families:
-    """Families of a layout: those of the fit, then new ones, each padded.
-
-    Parameters
-    ----------
-    known
-        Positions of the fit's families that are kept.
-    new
-        Names of new ones.
-    of_run
-        Family of each row of the layout.
-    unnamed
-        Whether a row of the layout names no family.
-    """
-
-    known: NDArray[np.int_]
-    new: list[str]
-    of_run: NDArray[np.int_]
-    unnamed: NDArray[np.bool_]
+def _kept(fitted: Sequence[str], named: pd.Series) -> NDArray[np.int_]:
+    """Give the places of a group's members that are named, and of others up to a power of two."""
+    wanted = set(pd.Index(fitted).get_indexer(named.unique())) - {-1}
+    spare = [i for i in range(len(fitted)) if i not in wanted]
+    return np.array(sorted([*wanted, *spare[: padded(len(wanted)) - len(wanted)]]), int)
 
 
-def _which_families(families: list[str], of_known: list[str], of_new: pd.Series) -> _Families:
-    names = [*of_known, *of_new]
-    unnamed = np.array([*(False for _ in of_known), *of_new.isna()], bool)
-    known = np.arange(len(families))
-    if not unnamed.any():
-        known = _filled(sorted(families.index(name) for name in {*names} & {*families}))
-    new = [name for name in dict.fromkeys(of_new.dropna()) if name not in families]
-    # Padding repeats a family: its first place counts.
-    place = {families[i]: j for j, i in reversed(list(enumerate(known)))}
-    place |= {name: len(known) + j for j, name in enumerate(new)}
-    return _Families(known, new, np.array([place.get(n, 0) for n in names], int), unnamed)
+def _numbers(names: Sequence[str]) -> NDArray[np.uint32]:
+    """Give each new member a number, by its name; others up to a power of two by their place."""
+    padding = [np.uint32(i) for i in range(padded(len(names)) - len(names))]
+    return np.array([*(number_of(str(name)) for name in names), *padding], np.uint32)
 
 
-def _design_of(whole: Design, runs: _Runs, families: _Families) -> Design:
-    """Give known runs as they are in the whole design, and new ones without scores after them."""
-    kept, params = runs.known, runs.new["params"].to_numpy(float)
-    active = params
-    if "params_active" in runs.new:
-        active = runs.new["params_active"].fillna(runs.new["params"]).to_numpy(float)
-    tokens = runs.new["tokens"].to_numpy(float)
-    known_unknown = np.flatnonzero(np.isin(kept, whole.unknown))
-    missing = len(kept) + np.flatnonzero(np.isnan(tokens))
-    blank = np.zeros((len(kept) + len(params), whole.benchmarks))
-    return dataclasses.replace(
-        whole,
-        params=np.concatenate([whole.params[kept], params]),
-        active=np.concatenate([whole.active[kept], active]),
-        tokens=np.concatenate([whole.tokens[kept], np.nan_to_num(tokens, nan=UNKNOWN_TOKENS[0])]),
-        flops=np.concatenate([whole.flops[kept], np.full(len(params), np.nan)]),
-        unknown=np.concatenate([known_unknown, missing]).astype(int),
-        family=families.of_run,
-        middle=whole.middle[families.known],
-        stderr=np.full(blank.shape, np.nan),
-        scores=blank,
-        weights=blank,
-        known_runs=len(kept),
-        known_families=len(families.known),
-        families=len(families.known) + padded(len(families.new)),
-        known_unknown=len(known_unknown),
+def _new_count(grid: Grid, group: str, most: int) -> int:
+    """Count new members; runs may be no group of the model."""
+    return next((total - known for name, known, total in grid.members if name == group), most)
+
+
+def _with_room(grid: Grid, numbers: Mapping[str, NDArray[np.uint32]]) -> Grid:
+    """Make room for as many new members as have numbers."""
+    sizes = tuple(
+        (group, known, max(total, known + len(numbers.get(group, ()))))
+        for group, known, total in grid.members
     )
+    return dataclasses.replace(grid, members=sizes)
 
 
-def _sites_of(fit: Fit, whole: Design, runs: _Runs, families: _Families) -> Sites:
-    """Give the draws of the runs, families and unknown token counts that a layout knows."""
-    sites = _chosen(fit, {RUN: runs.known, FAMILY: families.known})
-    if "tokens_unknown" in sites:
-        unknown = runs.known[np.isin(runs.known, whole.unknown)]
-        where = np.searchsorted(whole.unknown, unknown)
-        sites["tokens_unknown"] = sites["tokens_unknown"][:, where]
-    return sites
+def _as_fitted(
+    model: ModelRecord, table: Table, grid: Grid, kept: Mapping[str, NDArray[np.int_]]
+) -> Grid:
+    """Tell members at the places where the fit told them."""
+    if not grid.middle:
+        return grid
+    whole = lay_out(model, table).middle
+    middle = {
+        group: {name: np.asarray(at)[kept[group]] for name, at in whole[group].items()}
+        for group in grid.middle
+    }
+    return dataclasses.replace(grid, middle=middle)
 
 
-def _any_family(
-    design: Design, unnamed: NDArray[np.bool_], chosen: NDArray[np.int_]
-) -> NDArray[np.int_]:
-    """Give a family that is not named as one of the known: another in each draw, one for all."""
-    found = np.tile(design.family, (len(chosen), 1))
-    found[:, unnamed] = chosen[:, None]
+def _any_family(grid: Grid, unnamed: NDArray[np.bool_], chosen: NDArray[np.int_]) -> dict[str, Any]:
+    """Give the groups in each draw: runs that name no family share one of the known."""
+    found = {group: np.tile(index, (len(chosen), 1)) for group, index in grid.groups.items()}
+    found[FAMILY][:, unnamed] = chosen[:, None]
     return found
 
 
-def lay_out_rows(fit: Fit, queries: pd.DataFrame, as_table: Table) -> Layout:
-    """Lay out queries to a fit of a law of a quantity.
-
-    Parameters
-    ----------
-    fit
-        The fit.
-    queries
-        What was given of each query.
-    as_table
-        The queries as a table without measurements, as far as a law looks at one, padded.
-
-    Returns
-    -------
-    Layout
-
-    Raises
-    ------
-    ModelError
-        See `make_rows`.
-    """
-    known = {name: members(fit.table, name) for name in group_names(fit.model)}
-    design = make_rows(fit.model, as_table, known)
-    new = {}
-    for name, fitted in known.items():
-        later = [m for m in members(as_table, name) if m not in set(fitted)]
-        new[name] = np.array([number_of(str(member)) for member in later], np.uint32)
-    numbers = [c for c in queries if c not in fit.table.groups]
-    given = {c: queries[c].to_numpy(float) for c in numbers}
-    sites = {name: values for name, values in fit.sites().items() if values.size}
-    return Layout(fit.model, design, sites, np.arange(len(queries)), given, {}, new)
-
-
-def _chosen(fit: Fit, index: Mapping[str, NDArray[np.int_]]) -> Sites:
-    """Take the members of groups out of the draws that a layout knows."""
-    groups = grouped_sites(fit.model)
+def _sites(fit: Fit, kept: Mapping[str, NDArray[np.int_]]) -> Sites:
+    """Take the members of groups that a layout keeps out of the draws."""
+    groups = {name: members.group for name, members in plan(fit.model).members.items()}
     found = {}
     for name, values in fit.sites().items():
-        at = index.get(groups.get(name, ""))
-        found[name] = values if at is None else values[:, at]
+        at = kept.get(groups.get(name, ""))
+        own = values if at is None else values[:, at]
+        if own.size:
+            found[name] = own
     return found

@@ -15,19 +15,26 @@ import pandas as pd
 
 from bayescale.base.errors import ModelError, PredictError
 from bayescale.base.words import quoted, suggest
+from bayescale.models.lay_out import lay_out
 from bayescale.models.record import group_names
-from bayescale.models.rows import make_rows
-from bayescale.predict.layout import lay_out_rows, padded
-from bayescale.predict.queries import Asked, beyond, drawn_inputs, split_unknown, told_ranges
+from bayescale.predict.layout import lay_out_queries
+from bayescale.predict.queries import (
+    COUNTS,
+    Asked,
+    as_table,
+    beyond,
+    drawn_inputs,
+    split_unknown,
+    told_ranges,
+)
 from bayescale.tables.compute import as_read, contradiction
-from bayescale.tables.table import Table, members
+from bayescale.tables.table import members
 from bayescale.tables.validation import Source
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
 
 LEAST_ROWS = 8  # queries are padded to a power of two from here on: one program for many lengths
-COUNTS = ("params", "params_active", "tokens", "flops")
 LEFT_OUT = ("params", "params_active", "tokens")  # what a closed model may not tell
 
 
@@ -46,19 +53,17 @@ def ask_law(fit: Fit, rows: pd.DataFrame, *, seed: int) -> Asked:
     source = rows.attrs.get("bayescale_source", Source())
     try:
         queries, left_out = _queries(fit, plain)
-        count = len(queries)
-        padding = np.minimum(np.arange(max(LEAST_ROWS, padded(count))), count - 1)
-        longer = queries.iloc[padding].reset_index(drop=True)
-        # Once without the padding, so that an error names each query once.
-        make_rows(fit.model, _as_table(fit, queries, names), known)
-        layout = lay_out_rows(fit, queries, _as_table(fit, longer, names))
+        asked = as_table(fit, queries, names)
+        lay_out(fit.model, asked, known, ())  # without padding: an error names each query once
+        given = {c: queries[c].to_numpy(float) for c in queries if c not in fit.table.groups}
+        layout = lay_out_queries(fit, asked, given, least=LEAST_ROWS)
     except (ModelError, PredictError) as error:
         raise PredictError(source.problem(str(error))) from error
     drawn = drawn_inputs(ranges, queries, layout.draws, seed)
     for name, (middle, spread) in left_out.items():
         rng = np.random.default_rng([seed, crc32(name.encode())])
         away = rng.normal(size=layout.draws)[:, None]
-        drawn[name] = np.tile(np.exp(middle + spread * away), (1, count))
+        drawn[name] = np.tile(np.exp(middle + spread * away), (1, len(queries)))
     doubts = [*_doubts(fit, queries, known), *told_ranges(ranges)]
     if idle := [n for n in queries if n in fit.table.groups and n not in names]:
         doubts.append(f"{quoted(idle)} changes nothing: the model does not pool it")
@@ -101,7 +106,7 @@ def _queries(fit: Fit, given: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, tup
     given = given.dropna(axis="columns", how="all").set_axis(labels, axis="index")
     numbers = [c.name for c in fit.model.law.columns if c.kind in ("number", "flag")]
     needed = [fit.model.inputs.get(name, name) for name in numbers]
-    asked = _as_table(fit, given, ()).runs
+    asked = as_table(fit, given, ()).runs
     missing = [name for name in needed if as_read(asked, name).isna().all()]
     left_out = {}
     for name in [name for name in missing if name in LEFT_OUT]:
@@ -109,7 +114,7 @@ def _queries(fit: Fit, given: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, tup
         if len(missing) < len(needed) and name in fit.table.inputs and len(logs) > 1:
             left_out[name] = float(logs.mean()), float(logs.std())
             given = given.assign(**{name: np.exp(left_out[name][0])})
-    asked = _as_table(fit, given, ()).runs
+    asked = as_table(fit, given, ()).runs
     if missing := [name for name in needed if as_read(asked, name).isna().all()]:
         raise PredictError(f"a query to {fit.model.name} needs {quoted(missing)}")
     numbers = [name for name in given.columns if name not in fit.table.groups]
@@ -120,29 +125,11 @@ def _queries(fit: Fit, given: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, tup
     return given, left_out
 
 
-def _as_table(fit: Fit, queries: pd.DataFrame, names: Sequence[str]) -> Table:
-    """Make a table without measurements of the queries, as far as a law looks at one."""
-    runs = queries.reindex(columns=list(dict.fromkeys([*queries.columns, *COUNTS])))
-    active = runs["params_active"].fillna(runs["params"])
-    runs["flops"] = runs["flops"].fillna(6 * active * runs["tokens"])
-    for name in {*names, *fit.table.groups}:
-        # A nameless member is new; no member of a table has an empty name.
-        runs[name] = runs[name].fillna("").astype(str) if name in runs else ""
-    nothing = fit.table.scores.iloc[:0]
-    return Table(
-        scores=nothing,
-        runs=runs,
-        benchmarks=fit.table.benchmarks,
-        name="of queries",
-        series=fit.table.series,
-    )
-
-
 def _doubts(fit: Fit, queries: pd.DataFrame, known: Mapping[str, Sequence[str]]) -> list[str]:
     doubts = []
     if not fit.verdict_ok:
         doubts.append(f"the sampler's verdict on this fit: {fit.summary().verdict}")
-    asked = _as_table(fit, queries, list(known)).runs
+    asked = as_table(fit, queries, list(known)).runs
     for column in fit.model.law.columns:
         name = fit.model.inputs.get(column.name, column.name)
         if column.kind != "number":

@@ -6,6 +6,7 @@ new family share its draw.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +16,18 @@ from numpy.typing import NDArray
 from bayescale.base.counts import LEAST_COUNT, format_count
 from bayescale.base.errors import PredictError
 from bayescale.base.words import quoted, suggest
-from bayescale.models.design import UNKNOWN_TOKENS
-from bayescale.predict.layout import lay_out_runs
-from bayescale.predict.queries import Asked, beyond, drawn_inputs, split_unknown, told_ranges
+from bayescale.models.lay_out import UNKNOWN_TOKENS
+from bayescale.models.plan import RUN
+from bayescale.models.record import group_names
+from bayescale.predict.layout import FAMILY, Layout, lay_out_queries
+from bayescale.predict.queries import (
+    Asked,
+    as_table,
+    beyond,
+    drawn_inputs,
+    split_unknown,
+    told_ranges,
+)
 from bayescale.tables.validation import Source, where
 
 if TYPE_CHECKING:
@@ -57,6 +67,43 @@ def ask_leaderboard(fit: Fit, rows: pd.DataFrame, *, seed: int) -> Asked:
     return Asked(queries, layout, doubts, drawn)
 
 
+def lay_out_runs(fit: Fit, queries: pd.DataFrame, *, seed: int) -> Layout:
+    """Lay out checked queries: `COLUMNS` and what else the model reads, or some of it.
+
+    Raises
+    ------
+    ModelError
+        See `lay_out_queries`.
+    """
+    names = queries[RUN] if RUN in queries else pd.Series(index=queries.index, dtype=object)
+    named = [name if isinstance(name, str) else None for name in names]
+    new = queries[names.isna().to_numpy()].drop(columns=[RUN, "family_status"], errors="ignore")
+    given = {name: queries[name].to_numpy(float) for name in ("params", "tokens")}
+    given["tokens"] = np.nan_to_num(given["tokens"], nan=UNKNOWN_TOKENS[0])
+    if "params_active" in queries:
+        given["params_active"] = queries["params_active"].fillna(queries["params"]).to_numpy(float)
+    given |= {name: queries[name].to_numpy(float) for name in own_inputs(fit) if name in queries}
+    return lay_out_queries(
+        fit,
+        as_table(fit, new, group_names(fit.model)),
+        given,
+        named=named,
+        any_family=new[FAMILY].isna().to_numpy(),
+        seed=seed,
+    )
+
+
+def own_inputs(fit: Fit) -> list[str]:
+    """List the columns that the law reads beside params, tokens and FLOPs."""
+    read = [fit.model.inputs.get(name, name) for name in fit.model.law.inputs]
+    return [name for name in read if name not in (*COUNTS, "flops", "multiplier")]
+
+
+def own_groups(fit: Fit) -> list[str]:
+    """List the groups that the model tells apart beside families and runs."""
+    return [name for name in group_names(fit.model) if name not in (FAMILY, RUN)]
+
+
 def _usual_params(fit: Fit, queries: pd.DataFrame) -> list[tuple[float, float]]:
     """Give mean and spread of log params of the family's runs, or of all where these are few."""
     logs = np.log(fit.table.runs["params"])
@@ -72,15 +119,16 @@ def _queries(fit: Fit, given: pd.DataFrame) -> pd.DataFrame:
     """Check the queries and complete them: COLUMNS and `family_status`."""
     # Whoever read the rows from a file says so, and errors name its lines.
     source = given.attrs.get("bayescale_source", Source())
-    _check_columns(given, source)
-    queries = given.reindex(columns=list(COLUMNS))
-    for column in COUNTS:
+    own, groups = own_inputs(fit), own_groups(fit)
+    _check_columns(given, (*COLUMNS, *own, *groups), source)
+    queries = given.reindex(columns=[*COLUMNS, *own, *groups])
+    for column in (*COUNTS, *own):
         numbers = pd.to_numeric(queries[column], errors="coerce").astype(float)
         bad = numbers.isna() & queries[column].notna()
         text = f"{column} is {quoted(queries[column][bad])}; give a plain number such as 7e9"
         _refuse(bad, f"{text} (only the command line reads counts such as 7B)", source)
         queries[column] = numbers
-    for name in ("run", "family"):
+    for name in ("run", "family", *groups):
         queries[name] = queries[name].astype(object).where(queries[name].notna(), None)
     runs = fit.table.runs
     named = queries["run"].notna()
@@ -97,8 +145,11 @@ def _queries(fit: Fit, given: pd.DataFrame) -> pd.DataFrame:
     told = queries[list(OF_A_RUN)].notna().any(axis=1)
     _refuse(~named & ~told, "a query needs params (parameters), a family or a run", source)
     _check_counts(queries[~named], source)
+    for name in own:
+        text = f'a query to {fit.model.name} needs "{name}"'
+        _refuse(~named & queries[name].isna(), text, source)
     queries, named = queries.reset_index(drop=True), named.reset_index(drop=True)
-    for column in OF_A_RUN:
+    for column in (*OF_A_RUN, *own, *groups):
         known = runs[column].reindex(queries.loc[named, "run"]).to_numpy()
         queries.loc[named, column] = known
     seen = queries["family"].isin(fit.table.families)
@@ -107,7 +158,7 @@ def _queries(fit: Fit, given: pd.DataFrame) -> pd.DataFrame:
     )
     order = ["run", "family", "family_status", "params", "params_active", "tokens"]
     empty = [c for c in ("run", "params_active") if queries[c].isna().all()]
-    return queries[order].drop(columns=empty)
+    return queries[[*order, *own, *groups]].drop(columns=empty)
 
 
 def _refuse(bad: pd.Series, text: str, source: Source) -> None:
@@ -118,15 +169,15 @@ def _refuse(bad: pd.Series, text: str, source: Source) -> None:
         raise PredictError(text)
 
 
-def _check_columns(rows: pd.DataFrame, source: Source) -> None:
+def _check_columns(rows: pd.DataFrame, known: Sequence[str], source: Source) -> None:
     if rows.empty:
         raise PredictError(source.problem("rows is empty: give at least one row to predict"))
-    unknown = [str(column) for column in rows.columns if column not in COLUMNS]
+    unknown = [str(column) for column in rows.columns if column not in known]
     if unknown:
         raise PredictError(
             source.problem(
-                f"rows cannot have column {quoted(unknown)}{suggest(unknown[0], COLUMNS)}; "
-                f"they may have {', '.join(COLUMNS)}, and benchmarks are chosen for all of them "
+                f"rows cannot have column {quoted(unknown)}{suggest(unknown[0], known)}; "
+                f"they may have {', '.join(known)}, and benchmarks are chosen for all of them "
                 "with benchmark="
             )
         )
@@ -156,8 +207,16 @@ def _doubts(fit: Fit, queries: pd.DataFrame, unsized: NDArray[np.bool_]) -> list
     doubts = []
     if not fit.verdict_ok:
         doubts.append(f"the sampler's verdict on this fit: {fit.summary().verdict}")
-    for name in ("params", "tokens"):
+    for name in ("params", "tokens", *own_inputs(fit)):
         doubts += beyond(name, queries[name], fit.table.runs[name])
+    for group in own_groups(fit):
+        members = set(fit.table.runs[group])
+        if strange := sorted(set(queries[group].dropna()) - members):
+            hint = suggest(str(strange[0]), members)
+            text = f"{quoted(strange)} is not among the fit's {group}{hint}"
+            doubts.append(f"{text}: drawn from the population")
+        if queries[group].isna().any():
+            doubts.append(f"{group} not named: a new one, drawn from the population")
     new = sorted(set(queries.loc[queries["family_status"] == NEW, "family"]))
     if new:
         known = fit.table.families

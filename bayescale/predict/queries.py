@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,13 @@ from bayescale.base.intervals import Floats
 from bayescale.base.words import told
 from bayescale.models.evaluate import Evaluation
 from bayescale.predict.layout import Layout
+from bayescale.tables.table import Table
+
+if TYPE_CHECKING:
+    from bayescale.fits import Fit
 
 UNCHECKED = "an extrapolation that no measurement checks"
+COUNTS = ("params", "params_active", "tokens", "flops")
 FAR = 3.0  # times the range of an input, in both directions: worth a word
 
 
@@ -106,3 +111,21 @@ def told_ranges(ranges: Mapping[str, Mapping[int, Between]]) -> list[str]:
         for given in rows.values()
     )
     return list(texts)
+
+
+def as_table(fit: Fit, queries: pd.DataFrame, names: Sequence[str]) -> Table:
+    """Make a table without measurements of the queries, as far as a law looks at one."""
+    runs = queries.reindex(columns=list(dict.fromkeys([*queries.columns, *COUNTS])))
+    active = runs["params_active"].fillna(runs["params"])
+    runs["flops"] = runs["flops"].fillna(6 * active * runs["tokens"])
+    for name in {*names, *fit.table.groups}:
+        # A nameless member is new; no member of a table has an empty name.
+        runs[name] = runs[name].fillna("").astype(str) if name in runs else ""
+    nothing = fit.table.scores.iloc[:0]
+    return Table(
+        scores=nothing,
+        runs=runs,
+        benchmarks=fit.table.benchmarks,
+        name="of queries",
+        series=fit.table.series,
+    )

@@ -20,7 +20,6 @@ from bayescale.base.intervals import Floats, number
 from bayescale.base.words import quoted, suggest
 from bayescale.models.evaluate import law_coefficients
 from bayescale.models.model import Model
-from bayescale.models.rows import Rows
 from bayescale.predict.predict import ask
 from bayescale.tables.compute import completed
 from bayescale.tables.frames import ACCURACY
