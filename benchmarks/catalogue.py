@@ -35,8 +35,9 @@ from scipy.special import logsumexp
 import bayescale as bs
 from bayescale.base.files import atomic_path
 from bayescale.base.runtime import keep_compiled
-from bayescale.fits import DRAWS, Fit
+from bayescale.fits import Fit
 from bayescale.inference.estimates import law_draws
+from bayescale.inference.run import DRAWS
 from bayescale.models.cards import load_model, model_from_card, model_of_law, own_table
 from bayescale.parts.part import find_part
 from bayescale.tables.table import Table

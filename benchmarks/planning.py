@@ -21,7 +21,7 @@ import pandas as pd
 import bayescale as bs
 from bayescale.base.files import write_json
 from bayescale.base.runtime import keep_compiled
-from bayescale.fits import versions
+from bayescale.inference.run import versions
 
 RESULTS = Path(__file__).resolve().parent / "results" / "planning.json"
 BUDGET = 5.88e23

@@ -32,9 +32,9 @@ from uniformity import ecdf_band, stay_probability, uniform_p_value
 
 import bayescale as bs
 from bayescale.base.files import write_json
-from bayescale.fits import versions
 from bayescale.inference.diagnostics import largest_r_hat
 from bayescale.inference.labels import to_datasets
+from bayescale.inference.run import versions
 from bayescale.inference.sampler import compile_program, sample
 from bayescale.models.cards import customise, model_of_law
 from bayescale.models.lay_out import lay_out, on_table

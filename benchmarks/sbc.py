@@ -33,8 +33,8 @@ from uniformity import uniform_p_value
 import bayescale as bs
 from bayescale.base.files import atomic_path
 from bayescale.base.runtime import cpu_count
-from bayescale.fits import versions
 from bayescale.inference.labels import site_groups
+from bayescale.inference.run import versions
 from bayescale.inference.sampler import Program, Start, compile_program, sample
 from bayescale.models.design import Design
 from bayescale.models.evaluate import evaluate

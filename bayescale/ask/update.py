@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,15 +27,16 @@ from bayescale.base.words import quoted
 from bayescale.inference.evidence import Evidence
 from bayescale.inference.labels import to_datasets
 from bayescale.inference.marginal import TAKEN, condition_new_members, new_members
+from bayescale.inference.posterior import Posterior
+from bayescale.inference.run import run
 from bayescale.inference.sampler import Draws
 from bayescale.models.design import Design, make_design
 from bayescale.models.record import group_names
 from bayescale.models.rows import Rows, make_rows
-from bayescale.predict.layout import FAMILY, RUN, Layout, grouped_sites, lay_out_rows, lay_out_runs
+from bayescale.models.sites import grouped_sites
+from bayescale.predict.layout import FAMILY, RUN, Layout, lay_out_rows, lay_out_runs
+from bayescale.predict.predict import predict
 from bayescale.tables.table import Table, grid_positions, members
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
 
 array_stats: Any = untyped  # it says it is typed, but its functions are not
 REFIT = ("auto", "never", "always")
@@ -57,9 +58,52 @@ class _Weighted:
 
 
 def update(
-    fit: Fit, new: Table, *, refit: str, interval: float, seed: int, progress: bool
+    fit: Posterior,
+    new: Table,
+    *,
+    refit: str = "auto",
+    interval: float = 0.9,
+    seed: int = 0,
+    progress: bool = False,
 ) -> Answer:
-    """Condition a fit on new runs; `Questions.update` documents the arguments."""
+    r"""Condition the fit on new runs, such as one small run of a new family.
+
+    .. math:: w_s \propto p(y_{new} \mid \theta_s) = \int p(y_{new} \mid u, \theta_s)\,
+              p(u \mid \theta_s)\, du
+
+    Each draw proposes the effects u of the new members from where their likelihood lies, and is
+    weighted by it. Where the weights' tail is too heavy, the model is fitted again.
+
+    Parameters
+    ----------
+    new
+        Runs that are not in the fit's table, on benchmarks that are.
+    refit
+        "auto": where the weights are bad; "never", "always".
+    interval
+        Probability of the intervals of what was expected.
+    seed
+        Seed.
+    progress
+        Whether a refit shows progress.
+
+    Returns
+    -------
+    Answer
+        `.fit`: the fit given them, to be asked like any other; its `evidence` says how.
+        `.frame`: each new score beside what the fit expected of it.
+
+    Raises
+    ------
+    AskError
+        The runs are known, or measured on other benchmarks, or lack what the law reads.
+
+    Examples
+    --------
+    >>> mine = fit.update(bs.read_table("my_small_run.csv")).fit  # doctest: +SKIP
+
+    Source: Vehtari et al. 2016, JMLR 17:103; Vehtari et al. 2024, JMLR 25:72.
+    """
     check_interval(interval)
     if refit not in REFIT:
         raise AskError(f"refit must be one of {', '.join(REFIT)}; given: {refit!r}")
@@ -80,7 +124,7 @@ def update(
         assert weighted is not None
         after, evidence = _reweighted(fit, new, joint, weighted, why)
     frame, draws = before
-    doubts = [] if fit.verdict_ok else [f"the sampler's verdict: {fit.summary().verdict}"]
+    doubts = [] if fit.verdict_ok else [f"the sampler's verdict: {fit.diagnosis.verdict}"]
     odd = frame[(frame["probability_below"] - 0.5).abs() > 0.5 - ODD / 2]
     if len(odd):
         which = quoted([f"{row.run} on {row.benchmark}" for row in odd.itertuples()], most=5)
@@ -101,7 +145,7 @@ def update(
     )
 
 
-def _joined(fit: Fit, new: Table) -> Table:
+def _joined(fit: Posterior, new: Table) -> Table:
     if not isinstance(new, Table):
         raise AskError(f"new evidence is a Table of runs, not {new!r:.60}; read_table reads one")
     unknown = [b for b in new.scores["benchmark"].unique() if b not in fit.table.benchmarks.index]
@@ -116,7 +160,7 @@ def _joined(fit: Fit, new: Table) -> Table:
         raise AskError(str(error)) from error
 
 
-def _queries(fit: Fit, new: Table) -> pd.DataFrame:
+def _queries(fit: Posterior, new: Table) -> pd.DataFrame:
     """Describe new runs as queries."""
     if fit.model.of_leaderboard:
         frame = new.runs[["family", "params", "params_active", "tokens"]].reset_index(drop=True)
@@ -127,7 +171,7 @@ def _queries(fit: Fit, new: Table) -> pd.DataFrame:
     return new.runs.reset_index(drop=True)
 
 
-def _layout(fit: Fit, new: Table, seed: int) -> Layout:
+def _layout(fit: Posterior, new: Table, seed: int) -> Layout:
     """Lay new runs out with their scores."""
     if fit.model.of_leaderboard:
         layout = lay_out_runs(fit, _queries(fit, new), seed=seed)
@@ -147,7 +191,7 @@ def _layout(fit: Fit, new: Table, seed: int) -> Layout:
     return dataclasses.replace(layout, design=make_rows(fit.model, table, known))
 
 
-def _weigh(fit: Fit, new: Table, seed: int) -> _Weighted:
+def _weigh(fit: Posterior, new: Table, seed: int) -> _Weighted:
     layout = _layout(fit, new, seed)
     found = condition_new_members(fit.model, layout.design, layout.sites, seed=seed)
     chains, length = (fit.posterior.sizes[name] for name in ("chain", "draw"))
@@ -185,7 +229,7 @@ def _kept(weights: Floats, offset: float) -> NDArray[np.int_]:
     return np.minimum(np.searchsorted(np.cumsum(weights), places), len(weights) - 1)
 
 
-def _new_middles(fit: Fit, layout: Layout, new: Table, joint: Table) -> Floats | None:
+def _new_middles(fit: Posterior, layout: Layout, new: Table, joint: Table) -> Floats | None:
     """Say where the levels of the layout's families are told once the new runs belong to them."""
     if isinstance(layout.design, Rows):
         return None
@@ -222,19 +266,23 @@ def _too_few(weighted: _Weighted) -> str:
 
 
 def _fitted_again(
-    fit: Fit,
+    fit: Posterior,
     new: Table,
     joint: Table,
     weighted: _Weighted | None,
     why: str,
     seed: int,
     progress: bool,
-) -> tuple[Fit, Evidence]:
-    from bayescale.fits import fit as fit_again
-
+) -> tuple[Posterior, Evidence]:
     sizes = fit.posterior.sizes
-    after = fit_again(
-        fit.model, joint, seed=seed, chains=sizes["chain"], draws=sizes["draw"], progress=progress
+    after = run(
+        type(fit),
+        fit.model,
+        joint,
+        seed=seed,
+        chains=sizes["chain"],
+        draws=sizes["draw"],
+        progress=progress,
     )
     evidence = Evidence(
         runs=tuple(map(str, new.runs.index)),
@@ -249,8 +297,8 @@ def _fitted_again(
 
 
 def _reweighted(
-    fit: Fit, new: Table, joint: Table, weighted: _Weighted, why: str
-) -> tuple[Fit, Evidence]:
+    fit: Posterior, new: Table, joint: Table, weighted: _Weighted, why: str
+) -> tuple[Posterior, Evidence]:
     sites = _joint_sites(fit, new, joint, weighted)
     sizes = fit.posterior.sizes
     shape = (sizes["chain"], sizes["draw"])
@@ -278,7 +326,9 @@ def _reweighted(
     return after, evidence
 
 
-def _joint_sites(fit: Fit, new: Table, joint: Table, weighted: _Weighted) -> dict[str, Floats]:
+def _joint_sites(
+    fit: Posterior, new: Table, joint: Table, weighted: _Weighted
+) -> dict[str, Floats]:
     """Put the draws that were chosen and their new members together, in the joint table's order."""
     layout, chosen = weighted.layout, weighted.chosen
     values, levels = new_members(
@@ -315,7 +365,7 @@ def _joint_sites(fit: Fit, new: Table, joint: Table, weighted: _Weighted) -> dic
     return found
 
 
-def _new_names(fit: Fit, new: Table) -> dict[str, list[str]]:
+def _new_names(fit: Posterior, new: Table) -> dict[str, list[str]]:
     """Name the new members of each group, in the order of the layout."""
     if fit.model.of_leaderboard:
         known = set(fit.table.families)
@@ -328,7 +378,7 @@ def _new_names(fit: Fit, new: Table) -> dict[str, list[str]]:
     return found
 
 
-def _known_names(fit: Fit, group: str) -> list[str]:
+def _known_names(fit: Posterior, group: str) -> list[str]:
     if fit.model.of_leaderboard:
         names: Any = fit.table.families if group == FAMILY else fit.table.runs.index
         return [str(name) for name in names]
@@ -336,7 +386,7 @@ def _known_names(fit: Fit, group: str) -> list[str]:
 
 
 def _unknown_tokens(
-    fit: Fit, kept: Floats, values: Mapping[str, Floats], new: Table, joint: Table
+    fit: Posterior, kept: Floats, values: Mapping[str, Floats], new: Table, joint: Table
 ) -> Floats:
     def unknown(table: Table) -> list[str]:
         anchors = tuple(fit.model.anchors(fit.table).values())
@@ -350,9 +400,9 @@ def _unknown_tokens(
     return whole[:, [order.index(run) for run in unknown(joint)]]
 
 
-def _before(fit: Fit, new: Table, interval: float, seed: int) -> tuple[pd.DataFrame, Floats]:
+def _before(fit: Posterior, new: Table, interval: float, seed: int) -> tuple[pd.DataFrame, Floats]:
     """Say what the fit expected of the new scores, and how far off it was."""
-    prediction = fit.predict(_rows(fit, new), kind="score", interval=interval, seed=seed)
+    prediction = predict(fit, _rows(fit, new), kind="score", interval=interval, seed=seed)
     marks = list(fit.table.benchmarks.index)
     row, column = grid_positions(dataclasses.replace(new, benchmarks=fit.table.benchmarks))
     draws = prediction.draws[:, row * len(marks) + column]
@@ -366,7 +416,7 @@ def _before(fit: Fit, new: Table, interval: float, seed: int) -> tuple[pd.DataFr
     return frame, draws
 
 
-def _rows(fit: Fit, new: Table) -> pd.DataFrame:
+def _rows(fit: Posterior, new: Table) -> pd.DataFrame:
     if fit.model.of_leaderboard:
         frame = _queries(fit, new)
         return frame.dropna(axis="columns", how="all")
@@ -383,7 +433,9 @@ def _sentence(evidence: Evidence, new: Table, frame: pd.DataFrame, interval: flo
     return f"{evidence} {surprise[0].upper()}{surprise[1:]}." if new.n_rows else str(evidence)
 
 
-def _picture(fit: Fit, after: Fit, new: Table, interval: float, seed: int) -> pd.DataFrame:
+def _picture(
+    fit: Posterior, after: Posterior, new: Table, interval: float, seed: int
+) -> pd.DataFrame:
     """Give what the new runs would be measured at on every benchmark, before and after."""
     marks = list(fit.table.benchmarks.index)
     names = np.repeat([str(run) for run in new.runs.index], len(marks))
@@ -394,7 +446,7 @@ def _picture(fit: Fit, after: Fit, new: Table, interval: float, seed: int) -> pd
             layout = lay_out_runs(one, _queries(one, new), seed=seed)
             draws = layout.evaluate(seed).score.reshape(layout.draws, -1)
         else:
-            draws = one.predict(_rows(fit, new), kind="score", seed=seed).draws
+            draws = predict(one, _rows(fit, new), kind="score", seed=seed).draws
         summary = pd.DataFrame({"benchmark": marks * len(new.runs), "when": when, "run": names})
         parts.append(summary.assign(**intervals(draws, interval)))
     return pd.concat(parts, ignore_index=True)

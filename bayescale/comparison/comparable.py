@@ -18,7 +18,22 @@ from bayescale.tables.table import Table
 KEY = ["run", "benchmark"]
 
 
-class Comparable(Protocol):
+class Observed(Protocol):
+    """What was measured, and on which scale."""
+
+    @property
+    def response(self) -> str:
+        """Scale of what is predicted, such as "score"."""
+
+    @property
+    def base_measure(self) -> str:
+        """Unit of the likelihood: "density" or "counts"."""
+
+    def observations(self) -> pd.DataFrame:
+        """Columns run, family, benchmark, score; in the order of the dimension row."""
+
+
+class Comparable(Observed, Protocol):
     """A fit, or what stands in for one."""
 
     @property
@@ -34,22 +49,11 @@ class Comparable(Protocol):
         """Draws of every site, dims (chain, draw, ...)."""
 
     @property
-    def response(self) -> str:
-        """Scale of what is predicted, such as "score"."""
-
-    @property
-    def base_measure(self) -> str:
-        """Unit of the likelihood: "density" or "counts"."""
-
-    @property
     def verdict_ok(self) -> bool:
         """Whether the sampler's verdict lets the draws be used."""
 
     def log_likelihood(self) -> xr.DataArray:
         """Pointwise log likelihood in nats, dims (chain, draw, row)."""
-
-    def observations(self) -> pd.DataFrame:
-        """Columns run, family, benchmark, score; in the order of the dimension row."""
 
     def sites(self) -> dict[str, NDArray[np.generic]]:
         """Draws of every site with chains joined, shape (chain * draw, ...)."""
@@ -58,7 +62,7 @@ class Comparable(Protocol):
         """Predict what nobody has measured, with credible intervals."""
 
 
-def _check_scales(fits: Mapping[str, Comparable]) -> None:
+def _check_scales(fits: Mapping[str, Observed]) -> None:
     for attribute, what in (("response", "response scale"), ("base_measure", "base measure")):
         values = {name: str(getattr(fit, attribute)) for name, fit in fits.items()}
         if len(set(values.values())) > 1:
@@ -69,7 +73,7 @@ def _check_scales(fits: Mapping[str, Comparable]) -> None:
             )
 
 
-def common_observations(fits: Mapping[str, Comparable]) -> pd.DataFrame:
+def common_observations(fits: Mapping[str, Observed]) -> pd.DataFrame:
     """Check that fits can be compared, and return what all saw, by run and benchmark.
 
     Raises

@@ -30,8 +30,7 @@ from bayescale.models.design import Design
 from bayescale.models.evaluate import BATCH
 from bayescale.models.model import Model
 from bayescale.models.rows import Rows
-from bayescale.models.sites import from_standard
-from bayescale.predict.layout import grouped_sites
+from bayescale.models.sites import from_standard, grouped_sites
 
 SAMPLES, GRID = 400, 49  # within a draw; points along an axis at which the integrand is looked at
 FEW_SAMPLES, FEW_POINTS = 64, 25  # where draws of the new members are wanted, no precise integral

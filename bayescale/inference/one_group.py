@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayescale.models.design import Design
+from bayescale.models.lay_out import padded
 from bayescale.models.rows import Rows
 from bayescale.parts.inputs import Schedule
-from bayescale.predict.layout import padded
 
 
 def only_group(

@@ -1,12 +1,15 @@
-"""A table laid out for a model: its reference run, and its arrays."""
+"""A table laid out for a model: its reference run and arrays; lengths that few programs serve."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+import numpy as np
 import tomli_w
+from numpy.typing import NDArray
 
 from bayescale.base.errors import ModelError
 from bayescale.models.design import Design, make_design
@@ -69,3 +72,14 @@ def _check(table: object) -> None:
             f"a Table is needed, not {table!r:.80}: load_table gives a bundled one by name, "
             "read_table one of your own, Table.from_wide or Table.from_long one from a frame"
         )
+
+
+def padded(count: int) -> int:
+    """Give the next power of two, or none."""
+    return int(2 ** np.ceil(np.log2(count))) if count else 0
+
+
+def filled(index: Sequence[int] | NDArray[np.int_]) -> NDArray[np.int_]:
+    """Repeat the last of a list until it has the padded length."""
+    found = np.asarray(index, int)
+    return found[np.minimum(np.arange(padded(len(found))), len(found) - 1)]

@@ -8,9 +8,9 @@ draw, as when a question is solved in each draw.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zlib import crc32
 
 import jax
@@ -19,17 +19,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayescale.base.intervals import Floats
+from bayescale.inference.posterior import Posterior
 from bayescale.models.design import UNKNOWN_TOKENS, Design, make_design
 from bayescale.models.evaluate import Evaluation, evaluate, expected_values
+from bayescale.models.lay_out import filled, padded
 from bayescale.models.model import Model
-from bayescale.models.record import EFFECT, group_names
+from bayescale.models.record import group_names
 from bayescale.models.rows import Rows, at_reference, make_rows
+from bayescale.models.sites import grouped_sites
 from bayescale.tables.compute import ACTIVE, COMPUTE, completed
-from bayescale.tables.table import members
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
-    from bayescale.tables.table import Table
+from bayescale.tables.table import Table, members
 
 Sites = dict[str, NDArray[Any]]
 RUN, FAMILY, UNKNOWN = "run", "family", "unknown"
@@ -184,28 +183,7 @@ def number_of(name: str) -> np.uint32:
     return np.uint32(crc32(name.encode()))
 
 
-def padded(count: int) -> int:
-    """Give the next power of two, or none."""
-    return int(2 ** np.ceil(np.log2(count))) if count else 0
-
-
-def _filled(index: Sequence[int] | NDArray[np.int_]) -> NDArray[np.int_]:
-    """Repeat the last of a list until it has the padded length."""
-    found = np.asarray(index, int)
-    return found[np.minimum(np.arange(padded(len(found))), len(found) - 1)]
-
-
-def grouped_sites(model: Model) -> dict[str, str]:
-    """Name the group whose members a site holds, along its first axis."""
-    found = {
-        f"{name}_{rule.group}": rule.group
-        for name, rules in model.pooling.items()
-        for rule in rules
-    }
-    return found | {f"{EFFECT}_{group}": group for group in model.effects}
-
-
-def lay_out_runs(fit: Fit, queries: pd.DataFrame, *, seed: int) -> Layout:
+def lay_out_runs(fit: Posterior, queries: pd.DataFrame, *, seed: int) -> Layout:
     """Lay out queries to a fit of a leaderboard.
 
     Parameters
@@ -228,8 +206,8 @@ def lay_out_runs(fit: Fit, queries: pd.DataFrame, *, seed: int) -> Layout:
     named = runs.notna().to_numpy()
     at_run = pd.Index(fit.table.runs.index).get_indexer(runs[named])
     known_runs, own = np.unique(at_run, return_inverse=True)
-    kept = _filled(known_runs)
-    asked = queries[~named].iloc[_filled(np.arange((~named).sum()))] if not named.all() else None
+    kept = filled(known_runs)
+    asked = queries[~named].iloc[filled(np.arange((~named).sum()))] if not named.all() else None
     count = 0 if asked is None else len(asked)
     asked = queries.iloc[:0] if asked is None else asked
 
@@ -238,7 +216,7 @@ def lay_out_runs(fit: Fit, queries: pd.DataFrame, *, seed: int) -> Layout:
     wanted |= set(asked["family"].dropna()) & set(families)
     at_family = np.arange(len(families))
     if not unnamed.any():
-        at_family = _filled(sorted(families.index(name) for name in wanted))
+        at_family = filled(sorted(families.index(name) for name in wanted))
     new = [f for f in dict.fromkeys(asked["family"]) if isinstance(f, str) and f not in families]
     place = {families[i]: j for j, i in reversed(list(enumerate(at_family)))}
     place |= {name: len(at_family) + j for j, name in enumerate(new)}
@@ -302,7 +280,7 @@ def lay_out_runs(fit: Fit, queries: pd.DataFrame, *, seed: int) -> Layout:
     )
 
 
-def lay_out_rows(fit: Fit, queries: pd.DataFrame, as_table: Table) -> Layout:
+def lay_out_rows(fit: Posterior, queries: pd.DataFrame, as_table: Table) -> Layout:
     """Lay out queries to a fit of a law of a quantity.
 
     Parameters
@@ -335,7 +313,7 @@ def lay_out_rows(fit: Fit, queries: pd.DataFrame, as_table: Table) -> Layout:
     return Layout(fit.model, design, sites, np.arange(len(queries)), given, {}, new)
 
 
-def _chosen(fit: Fit, index: Mapping[str, NDArray[np.int_]]) -> Sites:
+def _chosen(fit: Posterior, index: Mapping[str, NDArray[np.int_]]) -> Sites:
     """Take the members of groups out of the draws that a layout knows."""
     groups = grouped_sites(fit.model)
     found = {}

@@ -7,7 +7,6 @@ What a query does not name is a new member, drawn from the population once a dra
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
@@ -15,37 +14,36 @@ import pandas as pd
 
 from bayescale.base.errors import ModelError, PredictError
 from bayescale.base.words import quoted, suggest
+from bayescale.inference.posterior import Posterior
+from bayescale.models.lay_out import padded
 from bayescale.models.record import group_names
 from bayescale.models.rows import make_rows
-from bayescale.predict.layout import lay_out_rows, padded
+from bayescale.predict.layout import lay_out_rows
 from bayescale.predict.queries import Asked, beyond, drawn_inputs, split_unknown, told_ranges
 from bayescale.tables.compute import as_read, contradiction
 from bayescale.tables.table import Table, members
 from bayescale.tables.validation import Source
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
 
 LEAST_ROWS = 8  # queries are padded to a power of two from here on: one program for many lengths
 COUNTS = ("params", "params_active", "tokens", "flops")
 LEFT_OUT = ("params", "params_active", "tokens")  # what a closed model may not tell
 
 
-def ask_law(fit: Fit, rows: pd.DataFrame, *, seed: int) -> Asked:
+def ask_law(
+    fit: Posterior, rows: pd.DataFrame, *, seed: int, source: Source | None = None
+) -> Asked:
     """Check queries to a fit of a law of a quantity, and lay them out.
 
     Raises
     ------
     PredictError
-        See `Fit.predict`.
+        See `predict`.
     """
     names = group_names(fit.model)
     known = {name: members(fit.table, name) for name in names}
     plain, ranges = split_unknown(rows)
-    # Whoever read the rows from a file says so, and errors name its lines.
-    source = rows.attrs.get("bayescale_source", Source())
     try:
-        queries, left_out = _queries(fit, plain)
+        queries, left_out = _queries(fit, plain, source)
         count = len(queries)
         padding = np.minimum(np.arange(max(LEAST_ROWS, padded(count))), count - 1)
         longer = queries.iloc[padding].reset_index(drop=True)
@@ -53,7 +51,7 @@ def ask_law(fit: Fit, rows: pd.DataFrame, *, seed: int) -> Asked:
         make_rows(fit.model, _as_table(fit, queries, names), known)
         layout = lay_out_rows(fit, queries, _as_table(fit, longer, names))
     except (ModelError, PredictError) as error:
-        raise PredictError(source.problem(str(error))) from error
+        raise PredictError((source or Source()).problem(str(error))) from error
     drawn = drawn_inputs(ranges, queries, layout.draws, seed)
     for name, (middle, spread) in left_out.items():
         rng = np.random.default_rng([seed, crc32(name.encode())])
@@ -66,7 +64,9 @@ def ask_law(fit: Fit, rows: pd.DataFrame, *, seed: int) -> Asked:
     return Asked(queries, layout, tuple(doubts), drawn)
 
 
-def _queries(fit: Fit, given: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, tuple[float, float]]]:
+def _queries(
+    fit: Posterior, given: pd.DataFrame, source: Source | None
+) -> tuple[pd.DataFrame, dict[str, tuple[float, float]]]:
     """Check the names of the queries' columns, and fill in what is left out.
 
     The index names each query for errors: by its line, if it is from a file. Beside the queries:
@@ -74,7 +74,6 @@ def _queries(fit: Fit, given: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, tup
     """
     if given.empty:
         raise PredictError("rows is empty: give at least one row to predict")
-    source = given.attrs.get("bayescale_source")
     labels = [
         f"{source.row} {label}" if source else f"query {i}"
         for i, label in enumerate(given.index, start=1)
@@ -120,7 +119,7 @@ def _queries(fit: Fit, given: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, tup
     return given, left_out
 
 
-def _as_table(fit: Fit, queries: pd.DataFrame, names: Sequence[str]) -> Table:
+def _as_table(fit: Posterior, queries: pd.DataFrame, names: Sequence[str]) -> Table:
     """Make a table without measurements of the queries, as far as a law looks at one."""
     runs = queries.reindex(columns=list(dict.fromkeys([*queries.columns, *COUNTS])))
     active = runs["params_active"].fillna(runs["params"])
@@ -138,10 +137,10 @@ def _as_table(fit: Fit, queries: pd.DataFrame, names: Sequence[str]) -> Table:
     )
 
 
-def _doubts(fit: Fit, queries: pd.DataFrame, known: Mapping[str, Sequence[str]]) -> list[str]:
+def _doubts(fit: Posterior, queries: pd.DataFrame, known: Mapping[str, Sequence[str]]) -> list[str]:
     doubts = []
     if not fit.verdict_ok:
-        doubts.append(f"the sampler's verdict on this fit: {fit.summary().verdict}")
+        doubts.append(f"the sampler's verdict on this fit: {fit.diagnosis.verdict}")
     asked = _as_table(fit, queries, list(known)).runs
     for column in fit.model.law.columns:
         name = fit.model.inputs.get(column.name, column.name)

@@ -6,8 +6,6 @@ new family share its draw.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -15,13 +13,11 @@ from numpy.typing import NDArray
 from bayescale.base.counts import LEAST_COUNT, format_count
 from bayescale.base.errors import PredictError
 from bayescale.base.words import quoted, suggest
+from bayescale.inference.posterior import Posterior
 from bayescale.models.design import UNKNOWN_TOKENS
 from bayescale.predict.layout import lay_out_runs
 from bayescale.predict.queries import Asked, beyond, drawn_inputs, split_unknown, told_ranges
 from bayescale.tables.validation import Source, where
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
 
 COUNTS = ("params", "params_active", "tokens")
 OF_A_RUN = ("family", *COUNTS)
@@ -31,16 +27,18 @@ ENOUGH = 3  # runs of a family that tell how large its models are
 UNSIZED = 1  # stream of random numbers of sizes that are not known
 
 
-def ask_leaderboard(fit: Fit, rows: pd.DataFrame, *, seed: int) -> Asked:
+def ask_leaderboard(
+    fit: Posterior, rows: pd.DataFrame, *, seed: int, source: Source | None = None
+) -> Asked:
     """Check queries to a fit of a leaderboard, and lay them out.
 
     Raises
     ------
     PredictError
-        See `Fit.predict`.
+        See `predict`.
     """
     plain, ranges = split_unknown(rows)
-    queries = _queries(fit, plain)
+    queries = _queries(fit, plain, source or Source())
     unsized = queries["params"].isna().to_numpy()
     sizes = _usual_params(fit, queries[unsized])
     queries.loc[unsized, "params"] = np.exp([middle for middle, _ in sizes])
@@ -57,7 +55,7 @@ def ask_leaderboard(fit: Fit, rows: pd.DataFrame, *, seed: int) -> Asked:
     return Asked(queries, layout, doubts, drawn)
 
 
-def _usual_params(fit: Fit, queries: pd.DataFrame) -> list[tuple[float, float]]:
+def _usual_params(fit: Posterior, queries: pd.DataFrame) -> list[tuple[float, float]]:
     """Give mean and spread of log params of the family's runs, or of all where these are few."""
     logs = np.log(fit.table.runs["params"])
     found = []
@@ -68,10 +66,8 @@ def _usual_params(fit: Fit, queries: pd.DataFrame) -> list[tuple[float, float]]:
     return found
 
 
-def _queries(fit: Fit, given: pd.DataFrame) -> pd.DataFrame:
+def _queries(fit: Posterior, given: pd.DataFrame, source: Source) -> pd.DataFrame:
     """Check the queries and complete them: COLUMNS and `family_status`."""
-    # Whoever read the rows from a file says so, and errors name its lines.
-    source = given.attrs.get("bayescale_source", Source())
     _check_columns(given, source)
     queries = given.reindex(columns=list(COLUMNS))
     for column in COUNTS:
@@ -152,10 +148,10 @@ def _check_counts(queries: pd.DataFrame, source: Source) -> None:
     _refuse(bad, "params_active is above params, the total; swap them", source)
 
 
-def _doubts(fit: Fit, queries: pd.DataFrame, unsized: NDArray[np.bool_]) -> list[str]:
+def _doubts(fit: Posterior, queries: pd.DataFrame, unsized: NDArray[np.bool_]) -> list[str]:
     doubts = []
     if not fit.verdict_ok:
-        doubts.append(f"the sampler's verdict on this fit: {fit.summary().verdict}")
+        doubts.append(f"the sampler's verdict on this fit: {fit.diagnosis.verdict}")
     for name in ("params", "tokens"):
         doubts += beyond(name, queries[name], fit.table.runs[name])
     new = sorted(set(queries.loc[queries["family_status"] == NEW, "family"]))

@@ -63,7 +63,6 @@ def split_unknown(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, dict[int,
             ranges[name] = found
             values = [v.middle if isinstance(v, Between) else v for v in rows[name]]
             plain[name] = pd.Series(values, index=rows.index).infer_objects()
-    plain.attrs = dict(rows.attrs)
     return plain, ranges
 
 
