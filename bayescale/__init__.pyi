@@ -10,12 +10,12 @@ from .base.version import __version__ as __version__
 from .comparison.comparison import Comparison as Comparison
 from .comparison.comparison import compare as compare
 from .comparison.stacking import Stack as Stack
-from .comparison.stacking import load_stack as load_stack
 from .comparison.stacking import stack as stack
 from .comparison.waic import waic as waic
 from .fits import Fit as Fit
 from .fits import fit as fit
 from .fits import load_fit as load_fit
+from .fits import load_stack as load_stack
 from .models.cards import list_models as list_models
 from .models.cards import load_model as load_model
 from .models.model import Model as Model

@@ -20,7 +20,7 @@ import pandas as pd
 import bayescale as bs
 from bayescale.base.files import write_json
 from bayescale.base.runtime import keep_compiled
-from bayescale.fits import versions
+from bayescale.inference.run import versions
 from benchmarks.shared.command import RESULTS, parser_of
 
 RECORD = RESULTS / "planning.json"

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 import bayescale as bs
 from bayescale.base.files import write_json
-from bayescale.fits import versions
+from bayescale.inference.run import versions
 from bayescale.inference.diagnostics import largest_r_hat
 from bayescale.inference.labels import to_datasets
 from bayescale.inference.sampler import sample

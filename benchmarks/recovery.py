@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from bayescale.base.files import atomic_path
-from bayescale.fits import versions
+from bayescale.inference.run import versions
 from bayescale.laws import terms
 from bayescale.models.cards import model_of_law
 from bayescale.models.model import Model

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 import bayescale as bs
 from bayescale.base.files import atomic_path
 from bayescale.base.runtime import cpu_count
-from bayescale.fits import versions
+from bayescale.inference.run import versions
 from bayescale.inference.labels import site_groups
 from bayescale.inference.sampler import Start, sample
 from bayescale.inference.transition import Program, compile_program

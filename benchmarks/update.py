@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 import bayescale as bs
 from bayescale.base.files import write_json
 from bayescale.base.runtime import keep_compiled
-from bayescale.fits import versions
+from bayescale.inference.run import versions
 from benchmarks.shared.command import RESULTS, parser_of
 
 Floats = NDArray[np.float64]

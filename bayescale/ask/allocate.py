@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,11 +17,9 @@ from bayescale.ask.kit.rival import against, rival_sentence
 from bayescale.base.errors import AskError
 from bayescale.base.intervals import Floats, check_interval, intervals, number, quantiles
 from bayescale.base.words import percent, told
+from bayescale.inference.posterior import Posterior
 from bayescale.predict.queries import beyond
 from bayescale.tables.compute import as_read
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
 
 DECADES = 2.0  # of budgets in the picture, to both sides
 BUDGETS = 13  # of the picture
@@ -31,19 +29,69 @@ ENDLESS = 40.0  # logs from the usual value: no best one
 
 
 def allocate(
-    fit: Fit,
+    fit: Posterior,
     budget: float,
     *,
-    served: float | None,
-    cost: Cost | None,
-    free: Sequence[str],
-    rival: Mapping[str, float] | None,
-    benchmark: str | None,
-    interval: float,
-    seed: int,
-    given: Mapping[str, Any],
+    served: float | None = None,
+    cost: Cost | None = None,
+    free: Sequence[str] = (),
+    rival: Mapping[str, float] | None = None,
+    benchmark: str | None = None,
+    interval: float = 0.9,
+    seed: int = 0,
+    **given: Any,
 ) -> Answer:
-    """Find the best inputs; `Questions.allocate` documents the arguments."""
+    r"""Find the best params and tokens for a budget, in each draw.
+
+    .. math:: \arg\min_{N, D} L(N, D) \quad\text{where}\quad C(N, D) = C,
+              \quad C = 6 N D \;(+\; 2 N D_{served})
+
+    By Newton's method on the law itself, whatever its inputs are: width and depth, params of a
+    vocabulary, learning rate and batch are chosen too where the law has them.
+
+    Parameters
+    ----------
+    budget
+        In FLOPs, or in the unit of `cost`.
+    served
+        Tokens that the model will serve; their FLOPs come out of the budget.
+    cost
+        A cost of your own: from a mapping of inputs to FLOPs, written in operations that work
+        on JAX arrays.
+    free
+        Inputs to choose that are else kept at a usual value: experts, streams, ...
+    rival
+        Another choice to hold against the best: ``{"tokens_per_param": 20}``, or params, or
+        params and tokens.
+    benchmark
+        The loss, where the fit has several.
+    interval
+        Probability of the central interval.
+    seed
+        Seed of new members of groups.
+    given
+        Inputs that are not chosen, such as unique_tokens; members of groups.
+
+    Returns
+    -------
+    Answer
+        `.frame`: a row for each chosen input, tokens a parameter, and the loss there; with a
+        rival, its inputs and how probable it is that the best is above. `.draws`, shape (draw,
+        row). `.about`: the regret of the rival, the compute it wastes, and `improbable`, the
+        posterior probability of a ratio as far out as its.
+
+    Raises
+    ------
+    AskError
+        A budget of zero, a law whose inputs cannot be split, an unknown input.
+
+    Examples
+    --------
+    >>> fit.allocate(1e25, rival={"tokens_per_param": 20})  # doctest: +SKIP
+
+    Source: Hoffmann et al. 2022, arXiv:2203.15556, approach 3; with inference: Sardana et al.
+    2024, arXiv:2401.00448.
+    """
     check_interval(interval)
     if not 0 < number("the budget", budget) < np.inf:
         raise AskError(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from bayescale.base.intervals import Floats
 from bayescale.base.words import NEVER, percent, told
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
+from bayescale.inference.posterior import Posterior
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -50,7 +48,7 @@ class Answer:
     interval: float = 0.9
     picture: pd.DataFrame | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
-    fit: Fit | None = None
+    fit: Posterior | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Copy of `frame`."""

@@ -9,7 +9,6 @@ Source: Li, Kudugunta and Zettlemoyer 2025, arXiv:2502.18969 ((Mis)Fitting).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,17 +17,28 @@ from bayescale.ask.answer import Answer
 from bayescale.ask.kit.curve import law_columns
 from bayescale.base.words import quoted, told
 from bayescale.inference.diagnostics import Verdict
+from bayescale.inference.posterior import Posterior
+from bayescale.inference.sensitivity import summary
 from bayescale.tables.compute import as_read
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
 
 NOT_KNOWN = "not known to the fit: say it in the paper"
 Item = tuple[str, str, str | None]
 
 
-def checklist(fit: Fit) -> Answer:
-    """List the items; `Questions.checklist` documents it."""
+def checklist(fit: Posterior) -> Answer:
+    """List what a reader needs to reproduce this fit, and what is not known of it.
+
+    Returns
+    -------
+    Answer
+        `.frame`: `section`, `item`, `answer`, and whether it is `known`.
+
+    Examples
+    --------
+    >>> print(fit.checklist())  # doctest: +SKIP
+
+    Source: Li et al. 2025, arXiv:2502.18969 ((Mis)Fitting).
+    """
     items = [
         *_hypothesis(fit),
         *_setup(fit),
@@ -54,12 +64,12 @@ def checklist(fit: Fit) -> Answer:
             f"{int(frame['known'].sum())} of {len(frame)} items follow from the fit; left to say: "
             f"{quoted(missing, most=20)}."
         ),
-        doubts=() if fit.verdict_ok else (f"the sampler's verdict: {fit.summary().verdict}",),
+        doubts=() if fit.verdict_ok else (f"the sampler's verdict: {fit.diagnosis.verdict}",),
         about={"model": fit.model.name, "table": fit.table.name},
     )
 
 
-def _hypothesis(fit: Fit) -> Iterator[Item]:
+def _hypothesis(fit: Posterior) -> Iterator[Item]:
     law, marks = fit.model.law, fit.table.benchmarks
     formula = (law.function.__doc__ or "").split(".. math::")
     text = " ".join(formula[1].split("\n\n")[0].split()) if len(formula) > 1 else None
@@ -76,7 +86,7 @@ def _hypothesis(fit: Fit) -> Iterator[Item]:
     yield section, "alternatives considered", None
 
 
-def _setup(fit: Fit) -> Iterator[Item]:
+def _setup(fit: Posterior) -> Iterator[Item]:
     runs, section = fit.table.runs, "setup"
     yield section, "number of runs", str(len(runs))
     pairs = runs[["params", "tokens"]].dropna().drop_duplicates()
@@ -95,7 +105,7 @@ def _setup(fit: Fit) -> Iterator[Item]:
         yield section, item, None
 
 
-def _counting(fit: Fit) -> Iterator[Item]:
+def _counting(fit: Posterior) -> Iterator[Item]:
     runs, section = fit.table.runs, "counting"
     said = runs["params_convention"] if "params_convention" in runs else pd.Series(dtype=str)
     conventions = sorted({str(value) for value in said.dropna() if str(value)})
@@ -109,7 +119,7 @@ def _counting(fit: Fit) -> Iterator[Item]:
     yield section, "FLOPs of a run", rule
 
 
-def _data(fit: Fit) -> Iterator[Item]:
+def _data(fit: Posterior) -> Iterator[Item]:
     table, section = fit.table, "data"
     left_out = table.excluded
     many = table.runs["trajectory"].nunique() if "trajectory" in table.runs else 0
@@ -129,7 +139,7 @@ def _data(fit: Fit) -> Iterator[Item]:
     yield section, "train or validation loss, smoothing", None
 
 
-def _fitting(fit: Fit) -> Iterator[Item]:
+def _fitting(fit: Posterior) -> Iterator[Item]:
     model, section = fit.model, "fit"
     yield section, "likelihood", model.noise.name
     priors = model.priors()
@@ -152,8 +162,8 @@ def _fitting(fit: Fit) -> Iterator[Item]:
     yield section, "inputs are divided by", reference or "nothing"
 
 
-def _validation(fit: Fit) -> Iterator[Item]:
-    found, section = fit.summary(), "validation"
+def _validation(fit: Posterior) -> Iterator[Item]:
+    found, section = summary(fit), "validation"
     yield section, "diagnostics", str(found).split("\n")[1] if "\n" in str(found) else str(found)
     yield section, "verdict", str(found.verdict)
     yield section, "interval", "central, of the posterior predictive"
@@ -164,7 +174,7 @@ def _validation(fit: Fit) -> Iterator[Item]:
         yield section, f"{item} (`bayescale backtest`)", None
 
 
-def _release(fit: Fit) -> Iterator[Item]:
+def _release(fit: Posterior) -> Iterator[Item]:
     section = "release"
     yield section, "table", f"{fit.table.name}, kept in the fit file"
     yield section, "model card", "kept in the fit file"

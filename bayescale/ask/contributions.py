@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,15 +20,14 @@ from bayescale.ask.kit.curve import law_columns, one_benchmark
 from bayescale.base.errors import AskError
 from bayescale.base.intervals import Floats, check_interval, intervals
 from bayescale.base.words import percent
+from bayescale.inference.posterior import Posterior
 from bayescale.models.record import group_names
-from bayescale.predict.layout import RUN, grouped_sites
+from bayescale.models.sites import grouped_sites
+from bayescale.predict.layout import RUN
 from bayescale.predict.of_leaderboard import ask_leaderboard
 from bayescale.predict.predict import ask
 from bayescale.predict.queries import Asked
 from bayescale.tables.compute import COMPUTE, as_read, as_read_by
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
 
 NOTHING = 1e-9  # a step that small is none
 NARROW = -20.0  # log of a spread that is none
@@ -38,17 +37,46 @@ FAMILY, NOISE, POPULATION = "family", "noise", "population"
 
 
 def contributions(
-    fit: Fit,
+    fit: Posterior,
     *,
-    benchmark: str | None,
-    interval: float,
-    seed: int,
-    given: Mapping[str, Any],
+    benchmark: str | None = None,
+    interval: float = 0.9,
+    seed: int = 0,
+    **query: Any,
 ) -> Answer:
-    """Take a prediction apart; `Questions.contributions` documents the arguments."""
+    """Take a prediction apart: population, family, size, tokens, run, noise.
+
+    A walk from a usual run of the population to the one that is asked about. The steps of each
+    draw add up to the predicted value, and their covariances with it are shares of its
+    variance: a width budget. A share may be negative, where one step makes good another.
+
+    Parameters
+    ----------
+    benchmark
+        Of what; may be left out where the fit has one response.
+    interval, seed
+        As of `predict`.
+    query
+        One query, as in `predict`.
+
+    Returns
+    -------
+    Answer
+        `.frame`: for each part its median and interval, in units of the response, and its
+        `share_of_variance`; last the total, a measured value. `.draws`, shape (draw, row).
+
+    Raises
+    ------
+    AskError
+        More than one query, or a benchmark that is not named.
+
+    Examples
+    --------
+    >>> fit.contributions(benchmark="MMLU", family="mine", params=7e9)  # doctest: +SKIP
+    """
     check_interval(interval)
     mark = one_benchmark(fit, benchmark)
-    query = {name: value for name, value in given.items() if value is not None}
+    query = {name: value for name, value in query.items() if value is not None}
     column = list(fit.table.benchmarks.index).index(mark)
     asked = ask(fit, None, one=query, seed=seed)
     if len(asked.frame) > 1:
@@ -88,7 +116,7 @@ def contributions(
     )
 
 
-def _without(fit: Fit, asked: Asked, groups: set[str]) -> Asked:
+def _without(fit: Posterior, asked: Asked, groups: set[str]) -> Asked:
     """Take the spread out of groups, so that a new member is as the population."""
     owners = grouped_sites(fit.model)
     narrow = {f"{name}_spread" for name, group in owners.items() if group in groups}
@@ -99,7 +127,7 @@ def _without(fit: Fit, asked: Asked, groups: set[str]) -> Asked:
     return replace(asked, layout=replace(asked.layout, sites=sites))
 
 
-def _leaderboard_walk(fit: Fit, asked: Asked, seed: int, column: int) -> dict[str, Floats]:
+def _leaderboard_walk(fit: Posterior, asked: Asked, seed: int, column: int) -> dict[str, Floats]:
     told = asked.frame.iloc[0]
     runs = fit.table.runs
     own = runs[runs["family"] == told["family"]]
@@ -141,7 +169,7 @@ def _leaderboard_walk(fit: Fit, asked: Asked, seed: int, column: int) -> dict[st
 
 
 def _law_walk(
-    fit: Fit, query: Mapping[str, Any], seed: int, column: int, asked: Asked
+    fit: Posterior, query: Mapping[str, Any], seed: int, column: int, asked: Asked
 ) -> dict[str, Floats]:
     groups = [
         *(n for n in group_names(fit.model) if n in query),

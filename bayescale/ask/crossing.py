@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,28 +15,59 @@ from bayescale.ask.kit.two_curves import both_curves, label, pair, some_draws
 from bayescale.base.errors import AskError
 from bayescale.base.intervals import Floats, check_interval, intervals, quantiles
 from bayescale.base.words import percent, told
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
+from bayescale.inference.posterior import Posterior
 
 AHEAD = 1e3  # times the largest run: as far as a crossing is looked for, unless the call says
 LOOKED = 128  # places looked at first
 
 
 def crossing(
-    fit: Fit,
+    fit: Posterior,
     a: Mapping[str, Any],
     b: Mapping[str, Any],
+    along: str = "flops",
     *,
-    along: str,
-    other: Fit | None,
-    within: tuple[float, float] | None,
-    benchmark: str | None,
-    interval: float,
-    seed: int,
-    given: Mapping[str, Any],
+    other: Posterior | None = None,
+    within: tuple[float, float] | None = None,
+    benchmark: str | None = None,
+    interval: float = 0.9,
+    seed: int = 0,
+    **given: Any,
 ) -> Answer:
-    """Find where two curves cross; `Questions.crossing` documents the arguments."""
+    """Find where two families, corpora or laws cross, and whether they ever do.
+
+    Parameters
+    ----------
+    a, b
+        What tells them apart: ``{"family": "qwen2"}``, ``{"corpus": "c4"}``; may be empty with
+        `other`.
+    along
+        The input along which they are compared.
+    other
+        A second fit, of another law, that `b` is asked of.
+    within
+        Where to look; from the smallest run of the fit to a thousand times the largest by
+        default.
+    benchmark, interval, seed
+        As of `required`.
+    given
+        What both share: tokens_per_param, or one of params, tokens, flops; other inputs.
+
+    Returns
+    -------
+    Answer
+        `.frame`: median and interval of where they first cross; `never`; who is ahead at the
+        start. `.draws`, shape (draw, 1), infinite for never.
+
+    Raises
+    ------
+    AskError
+        Both are the same, or see `required`.
+
+    Examples
+    --------
+    >>> fit.crossing({"corpus": "c4"}, {"corpus": "rpj"}, tokens_per_param=20)  # doctest: +SKIP
+    """
     check_interval(interval)
     first, second = pair(
         fit, a, b, along=along, other=other, benchmark=benchmark, seed=seed, given=given

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,32 +13,54 @@ from bayescale.ask.kit.curve import RATIO, higher_is_better, law_columns
 from bayescale.base.errors import AskError
 from bayescale.base.intervals import check_interval, intervals, number, quantiles
 from bayescale.base.words import percent, told
+from bayescale.inference.posterior import Posterior
 from bayescale.predict.predict import ask
 from bayescale.predict.prediction import chosen_benchmarks
 from bayescale.tables.compute import ACTIVE, COMPUTE, as_read_by
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from bayescale.fits import Fit
 
 BOTH = "params and tokens"
 
 
 def elasticity(
-    fit: Fit,
+    fit: Posterior,
     *,
-    factor: float,
-    benchmark: str | Sequence[str] | None,
-    interval: float,
-    seed: int,
-    given: Mapping[str, Any],
+    factor: float = 2.0,
+    benchmark: str | Sequence[str] | None = None,
+    interval: float = 0.9,
+    seed: int = 0,
+    **at: Any,
 ) -> Answer:
-    """Multiply each input in turn; `Questions.elasticity` documents the arguments."""
+    """Find what doubling each input brings.
+
+    Parameters
+    ----------
+    factor
+        By what to multiply.
+    benchmark, interval, seed
+        As of `predict`; the change is of the expected value.
+    at
+        The run to start from, as in `predict`.
+
+    Returns
+    -------
+    Answer
+        `.frame`: for each input, and for params and tokens together, the change; the elasticity
+        ``log(f(factor x) / f(x)) / log(factor)``; the probability that it is for the better.
+        `.draws`: the change, shape (draw, row).
+
+    Raises
+    ------
+    AskError
+        A factor of one or less than zero, or no inputs to multiply.
+
+    Examples
+    --------
+    >>> fit.elasticity(params=7e9, tokens=2e12)  # doctest: +SKIP
+    """
     check_interval(interval)
     if not (0 < number("factor", factor) < np.inf) or factor == 1:
         raise AskError(f"factor must be a positive number other than 1, such as 2; given: {factor}")
-    query = {name: value for name, value in given.items() if value is not None}
+    query = {name: value for name, value in at.items() if value is not None}
     if RATIO in query:
         query["multiplier"] = query.pop(RATIO)
     marks = chosen_benchmarks(fit, benchmark)
@@ -87,7 +109,7 @@ def elasticity(
     )
 
 
-def _inputs(fit: Fit) -> list[str]:
+def _inputs(fit: Posterior) -> list[str]:
     """List what can be multiplied: of compute, what a user thinks of first."""
     columns = law_columns(fit)
     if {"flops", "multiplier"} <= set(columns) or fit.model.of_leaderboard:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,31 +13,64 @@ from bayescale.ask.kit.curve import higher_is_better
 from bayescale.base.errors import AskError
 from bayescale.base.intervals import Floats, check_interval, intervals
 from bayescale.base.words import percent, suggest, told
+from bayescale.inference.posterior import Posterior
+from bayescale.predict.predict import predict
 from bayescale.predict.prediction import COUNTS, chosen_benchmarks
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
 
 Rival = str | float | Mapping[str, Any]
 ALL = "all of them"
 
 
 def exceed(
-    fit: Fit,
-    rivals: Sequence[Rival],
-    *,
-    benchmark: str | Sequence[str] | None,
-    kind: str,
-    interval: float,
-    seed: int,
-    given: Mapping[str, Any],
+    fit: Posterior,
+    *rivals: str | float | Mapping[str, Any],
+    benchmark: str | Sequence[str] | None = None,
+    kind: str = "score",
+    interval: float = 0.9,
+    seed: int = 0,
+    **plan: Any,
 ) -> Answer:
-    """Compare a plan with rivals; `Questions.exceed` documents the arguments."""
+    """Find how probable it is that a planned run beats a score, a given model, or all of a set.
+
+    Parameters
+    ----------
+    rivals
+        Each a score or loss to beat, the name of a run of the fit, or a query such as
+        ``{"family": "qwen2", "params": 72e9}``.
+    benchmark
+        On what; all benchmarks of the fit by default.
+    kind
+        "score": a measured score of the plan, against a run's own measured score where it has
+        one; "mean": expected scores on both sides.
+    interval
+        Probability of the interval of how far ahead the plan is.
+    seed
+        Seed.
+    plan
+        The planned run, as in `predict`.
+
+    Returns
+    -------
+    Answer
+        `.frame`: for each benchmark a row per rival, and with several of them one for all, with
+        the expected rank; `probability`, and how far the plan is ahead (positive: better).
+        `.draws`: how far, shape (draw, row).
+
+    Raises
+    ------
+    AskError
+        Nothing to beat, or an unknown run.
+
+    Examples
+    --------
+    >>> fit.exceed(0.8, "gemma-2-9b", benchmark="MMLU", family="qwen2", params=32e9)
+    ... # doctest: +SKIP
+    """
     check_interval(interval)
     if not rivals:
         raise AskError("name what is to be beaten: a number, a run of the fit, or a query")
     marks = chosen_benchmarks(fit, benchmark)
-    plan = {name: value for name, value in given.items() if value is not None}
+    plan = {name: value for name, value in plan.items() if value is not None}
     for rival in rivals:
         if not isinstance(rival, str | int | float | np.number | Mapping):
             raise AskError(
@@ -47,7 +80,7 @@ def exceed(
     names = [_name(rival) for rival in rivals]
     queries = [_query(fit, r) for r in rivals if not isinstance(r, int | float | np.number)]
     rows = pd.DataFrame([plan, *queries])
-    found = fit.predict(rows, benchmark=marks, kind=kind, interval=interval, seed=seed)
+    found = predict(fit, rows, benchmark=marks, kind=kind, interval=interval, seed=seed)
     table, columns = [], []
     for j, mark in enumerate(marks):
         sign = 1.0 if higher_is_better(fit, mark) else -1.0
@@ -83,7 +116,7 @@ def _name(rival: Rival) -> str:
     return f"{rival:g}" if isinstance(rival, int | float | np.number) else str(rival)
 
 
-def _query(fit: Fit, rival: Any) -> dict[str, Any]:
+def _query(fit: Posterior, rival: Any) -> dict[str, Any]:
     """Turn a rival into a query: a run of a leaderboard is asked for by name."""
     if isinstance(rival, Mapping):
         return dict(rival)
@@ -99,7 +132,9 @@ def _query(fit: Fit, rival: Any) -> dict[str, Any]:
     return {**told, **{name: run[name] for name in fit.table.groups}}
 
 
-def _values(fit: Fit, rivals: Sequence[Rival], predicted: Floats, mark: str, kind: str) -> Floats:
+def _values(
+    fit: Posterior, rivals: Sequence[Rival], predicted: Floats, mark: str, kind: str
+) -> Floats:
     """Give each rival's value in each draw: a measured score is what it is."""
     scores = fit.table.scores
     columns, next_one = [], 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,28 +14,56 @@ from bayescale.ask.kit.two_curves import both_curves, evenly, label, pair, some_
 from bayescale.base.errors import AskError
 from bayescale.base.intervals import check_interval, intervals, number, quantiles
 from bayescale.base.words import percent, told
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
+from bayescale.inference.posterior import Posterior
 
 NEGLIGIBLE = 1e-3  # a gain below is as good as none
 MOST = 1e6  # of a gain that the picture shows
 
 
 def gain(
-    fit: Fit,
+    fit: Posterior,
     a: Mapping[str, Any],
     b: Mapping[str, Any],
-    *,
     at: float,
-    along: str,
-    other: Fit | None,
-    benchmark: str | None,
-    interval: float,
-    seed: int,
-    given: Mapping[str, Any],
+    along: str = "flops",
+    *,
+    other: Posterior | None = None,
+    benchmark: str | None = None,
+    interval: float = 0.9,
+    seed: int = 0,
+    **given: Any,
 ) -> Answer:
-    """Find what `b` needs to be as good as `a`; `Questions.gain` documents the arguments."""
+    """Find the compute-equivalent gain of one family, corpus or law over another.
+
+    How many times the compute (or another input) `b` needs to be as good as `a` is.
+
+    Parameters
+    ----------
+    a, b, other
+        As of `crossing`.
+    at
+        Where: the value of `along` that `a` has.
+    along, benchmark, interval, seed, given
+        As of `crossing`.
+
+    Returns
+    -------
+    Answer
+        `.frame`: median and interval of the gain, the probability that it is above one, and
+        that `b` never gets there. `.draws`, shape (draw, 1).
+
+    Raises
+    ------
+    AskError
+        See `crossing`.
+
+    Examples
+    --------
+    >>> fit.gain({"family": "qwen2"}, {"family": "llama-2"}, 1e23, benchmark="MMLU",
+    ...          tokens_per_param=200)  # doctest: +SKIP
+
+    Source: Davidson et al. 2023, arXiv:2312.07413 (compute-equivalent gain).
+    """
     check_interval(interval)
     if not 0 < number("at", at) < np.inf:
         raise AskError(f"at must be a positive value of {along}; given: {at}")

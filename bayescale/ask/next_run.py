@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,11 @@ from bayescale.ask.kit.plan import Plan, believe, noise_worth, plan_runs
 from bayescale.base.errors import AskError
 from bayescale.base.intervals import Floats, check_interval, intervals, number, quantiles
 from bayescale.base.words import percent, quoted, suggest, told
+from bayescale.inference.posterior import Posterior
 from bayescale.predict.of_leaderboard import COLUMNS as OF_QUERY
+from bayescale.predict.predict import predict
 from bayescale.predict.prediction import COUNTS, Prediction
 from bayescale.tables.frames import ACCURACY
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
-
 
 SPAN = 3.0  # a positive question whose interval spans such a factor goes by its log
 MOST_NEVER = 0.5  # share of infinite draws above which there is no width to shrink
@@ -31,19 +29,21 @@ ADDED = ("cost", "reduction", "width_after", "worth", "rank", "chosen", "width_t
 
 
 def next_run(
-    fit: Fit,
+    fit: Posterior,
     candidates: pd.DataFrame,
+    of: Answer | Prediction,
     *,
-    of: Answer | Prediction | NDArray[Any],
     cost: str | None = None,
     batch: int | None = None,
-    width: float | None = None,
     budget: float | None = None,
+    width: float | None = None,
     benchmark: str | None = None,
     interval: float = 0.9,
     seed: int = 0,
 ) -> Answer:
-    r"""Rank runs that could be made by what they would tell about a question, for each FLOP.
+    r"""Find which run would shrink the uncertainty of a question most for its FLOPs.
+
+    Runs that could be made are ranked by what they would tell about a question, for each FLOP.
 
     A run's measurement y has the mean m that the fit draws and noise of variance v, and the
     question is q, all on the log where they are positive and span scales. By Bayes linear updating,
@@ -69,7 +69,7 @@ def next_run(
     fit
         The fit.
     candidates
-        A row for each run that could be made: what `fit.predict` takes, and its cost.
+        A row for each run that could be made: what `predict` takes, and its cost.
     of
         The question: an answer or a prediction of this fit (its first row), or a draw for each of
         the fit's, in their order. A prediction is asked again beside the candidates. A family new
@@ -214,7 +214,7 @@ def _checked(candidates: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draws(
-    fit: Fit,
+    fit: Posterior,
     runs: pd.DataFrame,
     of: Answer | Prediction | NDArray[Any],
     cost: str | None,
@@ -244,7 +244,7 @@ def _draws(
     first = _asked_first(fit, of) if isinstance(of, Prediction) else queries.iloc[[0]]
     queries = pd.concat([first, queries], ignore_index=True)
     # Both calls draw the same new members, and one the noise besides.
-    mean, score = (fit.predict(queries, kind=k, seed=seed) for k in ("mean", "score"))
+    mean, score = (predict(fit, queries, kind=k, seed=seed) for k in ("mean", "score"))
     expected, measured = (p.draws.reshape(count, len(queries), -1) for p in (mean, score))
     if isinstance(of, Prediction):
         at = marks.index(of.frame["benchmark"].iloc[0])
@@ -260,7 +260,7 @@ def _draws(
     return raw, expected[:, 1:, column], measured[:, 1:, column], mean.doubts
 
 
-def _readable(fit: Fit) -> set[str]:
+def _readable(fit: Posterior) -> set[str]:
     """Name the columns that a query to the fit may have."""
     if fit.model.of_leaderboard:
         return set(OF_QUERY)
@@ -268,7 +268,7 @@ def _readable(fit: Fit) -> set[str]:
     return {*named, *fit.table.inputs, *fit.table.groups, *COUNTS}
 
 
-def _asked_first(fit: Fit, of: Prediction) -> pd.DataFrame:
+def _asked_first(fit: Posterior, of: Prediction) -> pd.DataFrame:
     """Give the query of a prediction's first row."""
     readable, first = _readable(fit), of.frame.iloc[[0]]
     asked = first[[name for name in first if name in readable]].dropna(axis="columns")
@@ -304,7 +304,7 @@ def _scale(raw: Floats) -> tuple[Floats, str, Callable[[Floats], Floats], list[s
 
 
 def _outcomes(
-    fit: Fit, mean: Floats, score: Floats, benchmark: str | None
+    fit: Posterior, mean: Floats, score: Floats, benchmark: str | None
 ) -> tuple[Floats, Floats]:
     """Put measurements on the log where they are positive quantities, and find their noise."""
     units = fit.table.benchmarks["unit"]
@@ -317,7 +317,7 @@ def _outcomes(
     return expected, noise_worth(measured - expected)
 
 
-def _told_from(fit: Fit, question: Floats, marks: int) -> float:
+def _told_from(fit: Posterior, question: Floats, marks: int) -> float:
     """Give the reduction that draws unrelated to the question stay below, nearly always."""
     import arviz_stats
     from scipy.stats import chi2

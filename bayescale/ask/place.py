@@ -6,39 +6,86 @@ benchmark follows from them (`placement.py`). Nothing is fitted again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from bayescale.ask.answer import Answer
-from bayescale.ask.kit.placement import Placed, Scores, features, predict, regress
+from bayescale.ask.kit.placement import Placed, Scores, features, predicted, regress
 from bayescale.base.counts import format_count
 from bayescale.base.errors import AskError
 from bayescale.base.intervals import Floats, check_interval, intervals, number, quantiles
 from bayescale.base.words import percent, quoted, suggest
 from bayescale.inference.diagnostics import Verdict
+from bayescale.inference.posterior import Posterior
+from bayescale.predict.predict import predict
 from bayescale.predict.prediction import COUNTS
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
+from bayescale.tables.validation import Sourced
 
 COLUMNS = ("run", "benchmark", "score")
 FEW = 5  # scores of a benchmark below which its place is mostly the prior's
 
 
 def place(
-    fit: Fit,
+    fit: Posterior,
     scores: pd.DataFrame,
-    rows: pd.DataFrame | None,
+    rows: pd.DataFrame | Sourced | None = None,
     *,
-    chance: float,
-    items: float | None,
-    interval: float,
-    seed: int,
-    progress: bool,
+    chance: float = 0.0,
+    items: float | None = None,
+    interval: float = 0.9,
+    seed: int = 0,
+    progress: bool = False,
 ) -> Answer:
-    """Place a new benchmark; `Questions.place` documents the arguments."""
+    r"""Place a new benchmark, agent task or ability on the skills that the leaderboard knows.
+
+    .. math:: \eta = d + \sum_k w_k \left[(1 - a)\, \mathrm{logit}\, q_k + 4 a\, q_k\right],
+              \quad p = l + (u - l)\, \sigma(\eta + \tau t_5)
+
+    q are the expected scores of the skills' anchors (of all benchmarks, where a model has no
+    skills), as shares of the room above chance, in the draws of the fit. The fit stays as it
+    is: a small regression learns the level, the weights, how far the features are bounded, the
+    ends of the curve, and how far runs depart from it. `bayescale.ask.kit.placement.PRIORS` has
+    its priors.
+
+    Parameters
+    ----------
+    scores
+        Columns run, benchmark, score in [0, 1], and maybe stderr: a handful of runs of the fit
+        on one benchmark that it does not know.
+    rows
+        What to predict, as in `predict`: planned models, or runs. Every run of the fit by
+        default.
+    chance
+        Score of guessing.
+    items
+        Number of questions, where known.
+    interval
+        Probability of the central interval of a measured score.
+    seed
+        Seed.
+    progress
+        Whether the regression shows progress.
+
+    Returns
+    -------
+    Answer
+        `.frame`: the rows, the highest first, each with its measured score, if any, and the
+        one that a measurement is to give. `.about`: the weights.
+
+    Raises
+    ------
+    AskError
+        A fit of a law, unknown runs, a benchmark that is known, several at once, a score that
+        is no share.
+
+    Examples
+    --------
+    >>> fit.place(scores, chance=0.25, items=400)  # doctest: +SKIP
+    >>> plans = pd.DataFrame({"params": [70e9], "tokens": [15e12]})  # doctest: +SKIP
+    >>> fit.place(scores, plans, chance=0.25)  # doctest: +SKIP
+
+    Source: Ruan, Maddison and Hashimoto 2024, arXiv:2405.10938 (observational scaling laws).
+    """
     check_interval(interval)
     name = _check(fit, scores, chance, items)
     # The order of the rows is of no account, not even to the seed.
@@ -53,7 +100,7 @@ def place(
     error = known.get("stderr", pd.Series(np.nan, known.index)).to_numpy(float)
     told = Scores(known["score"].to_numpy(float), error, chance, items or np.inf)
     placed = regress(of_known, told, seed=seed, progress=progress)
-    draws = predict(placed, of_asked, told, seed=seed)
+    draws = predicted(placed, of_asked, told, seed=seed)
     frame["benchmark"] = name
     measured = known.groupby("run")["score"].mean()
     frame["observed"] = measured.reindex(frame["run"]).to_numpy(float) if "run" in frame else np.nan
@@ -79,24 +126,25 @@ def place(
     )
 
 
-def leaned_on(fit: Fit) -> list[str]:
+def leaned_on(fit: Posterior) -> list[str]:
     """Give the benchmarks whose expected scores are features: anchors of skills, or all."""
     return list(fit.model.anchors(fit.table).values()) or list(fit.table.benchmarks.index)
 
 
 def _features(
-    fit: Fit, rows: pd.DataFrame, anchors: list[str], seed: int
+    fit: Posterior, rows: pd.DataFrame | Sourced, anchors: list[str], seed: int
 ) -> tuple[Floats, pd.DataFrame, tuple[str, ...]]:
-    found = fit.predict(rows, benchmark=anchors, kind="mean", seed=seed)
+    found = predict(fit, rows, benchmark=anchors, kind="mean", seed=seed)
     draws = found.draws.reshape(len(found.draws), -1, len(anchors))
     facts = fit.table.benchmarks.loc[anchors]
     queries = found.frame.iloc[:: len(anchors)].reset_index(drop=True)
     names = ("run", "family", "params", "params_active", "tokens")
-    kept = [column for column in names if column in queries and column in rows]
+    given = rows.frame if isinstance(rows, Sourced) else rows
+    kept = [column for column in names if column in queries and column in given]
     return features(draws, facts["chance"].to_numpy(float)), queries[kept], found.doubts
 
 
-def _check(fit: Fit, scores: pd.DataFrame, chance: float, items: float | None) -> str:
+def _check(fit: Posterior, scores: pd.DataFrame, chance: float, items: float | None) -> str:
     if not fit.model.of_leaderboard:
         raise AskError(
             f"{fit.model.name} is a law of a {fit.model.law.response}: a benchmark is placed on "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,26 +23,67 @@ from bayescale.ask.kit.curve import (
 from bayescale.base.errors import AskError
 from bayescale.base.intervals import check_interval, intervals, number, quantiles
 from bayescale.base.words import percent, told
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
+from bayescale.inference.posterior import Posterior
 
 SHOWN = 60  # points of the picture's curve
 
 
 def required(
-    fit: Fit,
+    fit: Posterior,
     target: float,
+    want: str = "flops",
     *,
-    want: str,
-    probability: float,
-    benchmark: str | None,
-    rule: str | None,
-    interval: float,
-    seed: int,
-    given: Mapping[str, Any],
+    probability: float = 0.9,
+    benchmark: str | None = None,
+    rule: str | None = None,
+    interval: float = 0.9,
+    seed: int = 0,
+    **given: Any,
 ) -> Answer:
-    """Solve for an input in each draw; `Questions.required` documents the arguments."""
+    r"""Find how many params, tokens or FLOPs it takes to reach a score or a loss.
+
+    .. math:: \min \{x : P(f(x) \text{ reaches the target}) \ge p\}
+
+    It is solved in each draw by itself, where it may be that no amount ever does.
+
+    Parameters
+    ----------
+    target
+        The score, in [0, 1], or the loss. It is the expected one that is to reach it.
+    want
+        "flops", "params", "tokens", or another input of a law.
+    probability
+        How sure to be.
+    benchmark
+        Of what; may be left out where the fit has one response.
+    rule
+        "optimal", with `want` "flops": along each draw's own best split of each budget.
+    interval
+        Probability of the central interval of the amount.
+    seed
+        Seed of what is drawn anew.
+    given
+        How size and data go together: tokens_per_param, or one of params, tokens, flops. Other
+        inputs; a family, or members of groups.
+
+    Returns
+    -------
+    Answer
+        `.frame`: `enough`, the amount that suffices with the probability; median and interval
+        of the amount that is needed; `never`, the probability that none suffices under this
+        law. `.draws`, shape (draw, 1), infinite for never.
+
+    Raises
+    ------
+    AskError
+        The law has no such input, the target lies outside floor and ceiling, inputs are missing
+        or contradict each other, a probability is none.
+
+    Examples
+    --------
+    >>> fit.required(0.8, "params", benchmark="MMLU", family="qwen2", tokens=15e12)
+    ... # doctest: +SKIP
+    """
     check_interval(interval)
     check_interval(probability, "probability")
     number("the target", target)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,15 +27,16 @@ from bayescale.base.words import quoted
 from bayescale.inference.evidence import Evidence
 from bayescale.inference.labels import to_datasets
 from bayescale.inference.marginal import TAKEN, condition_new_members, new_members
+from bayescale.inference.posterior import Posterior
+from bayescale.inference.run import run
 from bayescale.inference.sampler import Draws
-from bayescale.models.design import Design, make_design
-from bayescale.models.record import group_names
-from bayescale.models.rows import Rows, make_rows
-from bayescale.predict.layout import FAMILY, RUN, Layout, grouped_sites, lay_out_rows, lay_out_runs
-from bayescale.tables.table import Table, grid_positions, members
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
+from bayescale.models.lay_out import lay_out
+from bayescale.models.plan import NEW, UNKNOWN, plan
+from bayescale.models.values import at_reference
+from bayescale.predict.layout import Layout, fitted_members, lay_out_queries
+from bayescale.predict.predict import predict, query_columns
+from bayescale.tables.compute import as_read
+from bayescale.tables.table import Table, grid_positions
 
 array_stats: Any = untyped  # it says it is typed, but its functions are not
 REFIT = ("auto", "never", "always")
@@ -57,9 +58,52 @@ class _Weighted:
 
 
 def update(
-    fit: Fit, new: Table, *, refit: str, interval: float, seed: int, progress: bool
+    fit: Posterior,
+    new: Table,
+    *,
+    refit: str = "auto",
+    interval: float = 0.9,
+    seed: int = 0,
+    progress: bool = False,
 ) -> Answer:
-    """Condition a fit on new runs; `Questions.update` documents the arguments."""
+    r"""Condition the fit on new runs, such as one small run of a new family.
+
+    .. math:: w_s \propto p(y_{new} \mid \theta_s) = \int p(y_{new} \mid u, \theta_s)\,
+              p(u \mid \theta_s)\, du
+
+    Each draw proposes the effects u of the new members from where their likelihood lies, and is
+    weighted by it. Where the weights' tail is too heavy, the model is fitted again.
+
+    Parameters
+    ----------
+    new
+        Runs that are not in the fit's table, on benchmarks that are.
+    refit
+        "auto": where the weights are bad; "never", "always".
+    interval
+        Probability of the intervals of what was expected.
+    seed
+        Seed.
+    progress
+        Whether a refit shows progress.
+
+    Returns
+    -------
+    Answer
+        `.fit`: the fit given them, to be asked like any other; its `evidence` says how.
+        `.frame`: each new score beside what the fit expected of it.
+
+    Raises
+    ------
+    AskError
+        The runs are known, or measured on other benchmarks, or lack what the law reads.
+
+    Examples
+    --------
+    >>> mine = fit.update(bs.read_table("my_small_run.csv")).fit  # doctest: +SKIP
+
+    Source: Vehtari et al. 2016, JMLR 17:103; Vehtari et al. 2024, JMLR 25:72.
+    """
     check_interval(interval)
     if refit not in REFIT:
         raise AskError(f"refit must be one of {', '.join(REFIT)}; given: {refit!r}")
@@ -80,7 +124,7 @@ def update(
         assert weighted is not None
         after, evidence = _reweighted(fit, new, joint, weighted, why)
     frame, draws = before
-    doubts = [] if fit.verdict_ok else [f"the sampler's verdict: {fit.summary().verdict}"]
+    doubts = [] if fit.verdict_ok else [f"the sampler's verdict: {fit.diagnosis.verdict}"]
     odd = frame[(frame["probability_below"] - 0.5).abs() > 0.5 - ODD / 2]
     if len(odd):
         which = quoted([f"{row.run} on {row.benchmark}" for row in odd.itertuples()], most=5)
@@ -101,7 +145,7 @@ def update(
     )
 
 
-def _joined(fit: Fit, new: Table) -> Table:
+def _joined(fit: Posterior, new: Table) -> Table:
     if not isinstance(new, Table):
         raise AskError(f"new evidence is a Table of runs, not {new!r:.60}; read_table reads one")
     unknown = [b for b in new.scores["benchmark"].unique() if b not in fit.table.benchmarks.index]
@@ -116,40 +160,24 @@ def _joined(fit: Fit, new: Table) -> Table:
         raise AskError(str(error)) from error
 
 
-def _queries(fit: Fit, new: Table) -> pd.DataFrame:
-    """Describe new runs as queries."""
-    if fit.model.of_leaderboard:
-        frame = new.runs[["family", "params", "params_active", "tokens"]].reset_index(drop=True)
-        flops = new.runs["flops"].to_numpy(float)
-        active = frame["params_active"].fillna(frame["params"])
-        frame["tokens"] = frame["tokens"].fillna(pd.Series(flops / (6 * active.to_numpy(float))))
-        return frame
-    return new.runs.reset_index(drop=True)
-
-
-def _layout(fit: Fit, new: Table, seed: int) -> Layout:
+def _layout(fit: Posterior, new: Table, seed: int) -> Layout:
     """Lay new runs out with their scores."""
-    if fit.model.of_leaderboard:
-        layout = lay_out_runs(fit, _queries(fit, new), seed=seed)
-        row, column = grid_positions(dataclasses.replace(new, benchmarks=fit.table.benchmarks))
-        at = layout.position[row]
-        design = layout.design
-        scores, weights, stderr = (
-            np.array(getattr(design, name)) for name in ("scores", "weights", "stderr")
-        )
-        scores[at, column], weights[at, column] = new.scores["score"], 1.0
-        stderr[at, column] = new.scores["stderr"]
-        filled = dataclasses.replace(design, scores=scores, weights=weights, stderr=stderr)
-        return dataclasses.replace(layout, design=filled)
-    table = dataclasses.replace(new, benchmarks=fit.table.benchmarks)
-    known = {name: members(fit.table, name) for name in group_names(fit.model)}
-    layout = lay_out_rows(fit, new.runs.reset_index(drop=True).iloc[:, :0], table)
-    return dataclasses.replace(layout, design=make_rows(fit.model, table, known))
+    asked = dataclasses.replace(new, benchmarks=fit.table.benchmarks, scores=new.scores.iloc[:0])
+    layout = lay_out_queries(fit, asked, {}, seed=seed)
+    row, column = grid_positions(dataclasses.replace(new, benchmarks=fit.table.benchmarks))
+    at = layout.position[row]
+    scores, weights, stderr = (
+        np.array(getattr(layout.grid, name)) for name in ("scores", "weights", "stderr")
+    )
+    scores[at, column], weights[at, column] = new.scores["score"], 1.0
+    stderr[at, column] = new.scores["stderr"]
+    filled = dataclasses.replace(layout.grid, scores=scores, weights=weights, stderr=stderr)
+    return dataclasses.replace(layout, grid=filled)
 
 
-def _weigh(fit: Fit, new: Table, seed: int) -> _Weighted:
+def _weigh(fit: Posterior, new: Table, seed: int) -> _Weighted:
     layout = _layout(fit, new, seed)
-    found = condition_new_members(fit.model, layout.design, layout.sites, seed=seed)
+    found = condition_new_members(fit.model, layout.grid, layout.sites, seed=seed)
     chains, length = (fit.posterior.sizes[name] for name in ("chain", "draw"))
     likelihood = np.exp(found.log_density - found.log_density.max()).reshape(chains, length)
     # Draws of a chain, and more so those that were weighted before, are alike: they count for less.
@@ -185,27 +213,30 @@ def _kept(weights: Floats, offset: float) -> NDArray[np.int_]:
     return np.minimum(np.searchsorted(np.cumsum(weights), places), len(weights) - 1)
 
 
-def _new_middles(fit: Fit, layout: Layout, new: Table, joint: Table) -> Floats | None:
-    """Say where the levels of the layout's families are told once the new runs belong to them."""
-    if isinstance(layout.design, Rows):
+def _new_places(
+    fit: Posterior, layout: Layout, new: Table, joint: Table
+) -> dict[str, dict[str, Floats]] | None:
+    """Say where members of the layout are told once the new runs belong to them."""
+    if not layout.grid.middle:
         return None
-    whole = make_design(joint, tuple(fit.model.anchors(fit.table).values()))
-    names = list(joint.families)
-    middle = np.ones((layout.design.families, 3))
-    for name, place in _family_places(layout, new).items():
-        middle[place] = whole.middle[names.index(name)]
-    # A family without runs is told at the reference; here are none, but those that only pad.
-    return np.where(np.isnan(middle), 1.0, middle)
+    anchors = list(fit.model.anchors(fit.table).values())
+    whole = lay_out(fit.model, joint, anchors=anchors).middle
+    names = fitted_members(fit.model, joint)
+    found = {}
+    for group in whole:
+        _, total = layout.grid.counts(group)
+        found[group] = {k: np.full(total, v) for k, v in at_reference(fit.model).items()}
+        for name, place in _places(layout, new, group).items():
+            for column, values in found[group].items():
+                mean = whole[group][column][names[group].index(name)]
+                values[place] = values[place] if np.isnan(mean) else mean
+    return found
 
 
-def _family_places(layout: Layout, new: Table) -> dict[str, int]:
-    design = layout.design
-    assert isinstance(design, Design)
-    families = new.runs["family"].to_numpy()
-    return {
-        str(name): int(np.asarray(design.family)[layout.position[i]])
-        for i, name in enumerate(families)
-    }
+def _places(layout: Layout, new: Table, group: str) -> dict[str, int]:
+    """Give the place in the layout of each member that has new runs."""
+    index = np.asarray(layout.grid.groups[group])[layout.position]
+    return {str(name): int(at) for name, at in zip(new.runs[group], index, strict=True)}
 
 
 def _too_few(weighted: _Weighted) -> str:
@@ -222,19 +253,23 @@ def _too_few(weighted: _Weighted) -> str:
 
 
 def _fitted_again(
-    fit: Fit,
+    fit: Posterior,
     new: Table,
     joint: Table,
     weighted: _Weighted | None,
     why: str,
     seed: int,
     progress: bool,
-) -> tuple[Fit, Evidence]:
-    from bayescale.fits import fit as fit_again
-
+) -> tuple[Posterior, Evidence]:
     sizes = fit.posterior.sizes
-    after = fit_again(
-        fit.model, joint, seed=seed, chains=sizes["chain"], draws=sizes["draw"], progress=progress
+    after = run(
+        type(fit),
+        fit.model,
+        joint,
+        seed=seed,
+        chains=sizes["chain"],
+        draws=sizes["draw"],
+        progress=progress,
     )
     evidence = Evidence(
         runs=tuple(map(str, new.runs.index)),
@@ -249,8 +284,8 @@ def _fitted_again(
 
 
 def _reweighted(
-    fit: Fit, new: Table, joint: Table, weighted: _Weighted, why: str
-) -> tuple[Fit, Evidence]:
+    fit: Posterior, new: Table, joint: Table, weighted: _Weighted, why: str
+) -> tuple[Posterior, Evidence]:
     sites = _joint_sites(fit, new, joint, weighted)
     sizes = fit.posterior.sizes
     shape = (sizes["chain"], sizes["draw"])
@@ -278,81 +313,43 @@ def _reweighted(
     return after, evidence
 
 
-def _joint_sites(fit: Fit, new: Table, joint: Table, weighted: _Weighted) -> dict[str, Floats]:
+def _joint_sites(
+    fit: Posterior, new: Table, joint: Table, weighted: _Weighted
+) -> dict[str, Floats]:
     """Put the draws that were chosen and their new members together, in the joint table's order."""
     layout, chosen = weighted.layout, weighted.chosen
     values, levels = new_members(
         fit.model,
-        layout.design,
+        layout.grid,
         {name: old[chosen] for name, old in layout.sites.items()},
         weighted.places,
-        _new_middles(fit, layout, new, joint),
+        _new_places(fit, layout, new, joint),
     )
-    groups = grouped_sites(fit.model)
+    members, sites = plan(fit.model).members, fit.sites()
+    before, after, added = (fitted_members(fit.model, t) for t in (fit.table, joint, new))
     found: dict[str, Floats] = {}
-    names = _new_names(fit, new)
-    for name, old in fit.sites().items():
-        group = groups.get(name)
-        kept = old[chosen].astype(float)
-        if name == "tokens_unknown":
-            found[name] = _unknown_tokens(fit, kept, values, new, joint)
-            continue
-        if group is None or f"{name}_new" not in values:
-            found[name] = kept
-            continue
-        fresh = values[f"{name}_new"][:, : len(names[group])]
-        whole = np.concatenate([kept, fresh], axis=1)
-        order = [*_known_names(fit, group), *names[group]]
-        wanted = _known_names(dataclasses.replace(fit, table=joint), group)
-        found[name] = whole[:, [order.index(member) for member in wanted]]
-    if "tokens_unknown" not in found and "tokens_unknown_new" in values:
+    for name in sites.keys() | {new_site.removesuffix(NEW) for new_site in values}:
         empty = np.zeros((len(chosen), 0))
-        found["tokens_unknown"] = _unknown_tokens(fit, empty, values, new, joint)
-    # Families that have new runs are told at another middle.
-    for site, moved in levels.items():
-        for name, place in _family_places(layout, new).items():
-            found[site][:, list(joint.families).index(name)] = moved[:, place]
+        kept = sites[name][chosen].astype(float) if name in sites else empty
+        fresh = values.get(name + NEW)
+        if fresh is not None:
+            group = members[name].group
+            names = [m for m in added[group] if group == UNKNOWN or m not in before[group]]
+            whole = np.concatenate([kept, fresh[:, : len(names)]], axis=1)
+            order = [*before[group], *names]
+            kept = whole[:, [order.index(member) for member in after[group]]]
+        found[name] = kept
+    # Members that have new runs are told at another place.
+    for name, moved in levels.items():
+        group = members[name].group
+        for member, place in _places(layout, new, group).items():
+            found[name][:, after[group].index(member)] = moved[:, place]
     return found
 
 
-def _new_names(fit: Fit, new: Table) -> dict[str, list[str]]:
-    """Name the new members of each group, in the order of the layout."""
-    if fit.model.of_leaderboard:
-        known = set(fit.table.families)
-        families = [str(f) for f in dict.fromkeys(new.runs["family"]) if f not in known]
-        return {FAMILY: families, RUN: [str(run) for run in new.runs.index]}
-    found = {}
-    for group in group_names(fit.model):
-        known = set(members(fit.table, group))
-        found[group] = [m for m in members(new, group) if m not in known]
-    return found
-
-
-def _known_names(fit: Fit, group: str) -> list[str]:
-    if fit.model.of_leaderboard:
-        names: Any = fit.table.families if group == FAMILY else fit.table.runs.index
-        return [str(name) for name in names]
-    return members(fit.table, group)
-
-
-def _unknown_tokens(
-    fit: Fit, kept: Floats, values: Mapping[str, Floats], new: Table, joint: Table
-) -> Floats:
-    def unknown(table: Table) -> list[str]:
-        anchors = tuple(fit.model.anchors(fit.table).values())
-        return [str(table.runs.index[i]) for i in make_design(table, anchors).unknown]
-
-    fresh = values.get("tokens_unknown_new", np.zeros((len(kept), 0)))
-    without = _queries(fit, new)["tokens"].isna().to_numpy()
-    names = [str(run) for run in new.runs.index[without]]
-    order = [*unknown(fit.table), *names]
-    whole = np.concatenate([kept, fresh[:, : len(names)]], axis=1)
-    return whole[:, [order.index(run) for run in unknown(joint)]]
-
-
-def _before(fit: Fit, new: Table, interval: float, seed: int) -> tuple[pd.DataFrame, Floats]:
+def _before(fit: Posterior, new: Table, interval: float, seed: int) -> tuple[pd.DataFrame, Floats]:
     """Say what the fit expected of the new scores, and how far off it was."""
-    prediction = fit.predict(_rows(fit, new), kind="score", interval=interval, seed=seed)
+    prediction = predict(fit, _rows(fit, new), kind="score", interval=interval, seed=seed)
     marks = list(fit.table.benchmarks.index)
     row, column = grid_positions(dataclasses.replace(new, benchmarks=fit.table.benchmarks))
     draws = prediction.draws[:, row * len(marks) + column]
@@ -366,14 +363,11 @@ def _before(fit: Fit, new: Table, interval: float, seed: int) -> tuple[pd.DataFr
     return frame, draws
 
 
-def _rows(fit: Fit, new: Table) -> pd.DataFrame:
-    if fit.model.of_leaderboard:
-        frame = _queries(fit, new)
-        return frame.dropna(axis="columns", how="all")
-    wanted = [fit.model.inputs.get(n, n) for n in fit.model.law.inputs]
-    known = [c for c in new.runs if c in (*wanted, *new.inputs, *fit.table.groups)]
-    usable = [c for c in known if c in (*fit.table.inputs, *fit.table.groups, *wanted)]
-    return new.runs[usable].reset_index(drop=True)
+def _rows(fit: Posterior, new: Table) -> pd.DataFrame:
+    """Describe new runs as queries."""
+    asked = new.runs.assign(tokens=as_read(new.runs, "tokens"))
+    known = [name for name in asked if name in query_columns(fit)]
+    return asked[known].dropna(axis="columns", how="all").reset_index(drop=True)
 
 
 def _sentence(evidence: Evidence, new: Table, frame: pd.DataFrame, interval: float) -> str:
@@ -383,18 +377,17 @@ def _sentence(evidence: Evidence, new: Table, frame: pd.DataFrame, interval: flo
     return f"{evidence} {surprise[0].upper()}{surprise[1:]}." if new.n_rows else str(evidence)
 
 
-def _picture(fit: Fit, after: Fit, new: Table, interval: float, seed: int) -> pd.DataFrame:
+def _picture(
+    fit: Posterior, after: Posterior, new: Table, interval: float, seed: int
+) -> pd.DataFrame:
     """Give what the new runs would be measured at on every benchmark, before and after."""
     marks = list(fit.table.benchmarks.index)
     names = np.repeat([str(run) for run in new.runs.index], len(marks))
     parts = []
     for when, one in (("before", fit), ("after", after)):
-        if fit.model.of_leaderboard:
-            # `predict` would judge all draws of the new fit first, longer work than all else.
-            layout = lay_out_runs(one, _queries(one, new), seed=seed)
-            draws = layout.evaluate(seed).score.reshape(layout.draws, -1)
-        else:
-            draws = one.predict(_rows(fit, new), kind="score", seed=seed).draws
+        # `predict` would judge all draws of the new fit first, longer work than all else.
+        layout = _layout(one, new, seed)
+        draws = layout.evaluate(seed).score.reshape(layout.draws, -1)
         summary = pd.DataFrame({"benchmark": marks * len(new.runs), "when": when, "run": names})
         parts.append(summary.assign(**intervals(draws, interval)))
     return pd.concat(parts, ignore_index=True)

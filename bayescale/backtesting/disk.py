@@ -22,7 +22,7 @@ from bayescale.backtesting.refit import FoldPrediction
 from bayescale.backtesting.splits import Split
 from bayescale.base.files import atomic_path
 from bayescale.base.runtime import folds_folder
-from bayescale.fits import versions
+from bayescale.inference.run import versions
 from bayescale.models.model import Model
 from bayescale.parts.find import source_text
 from bayescale.tables.table import Table

@@ -26,6 +26,7 @@ from bayescale.cli.output import check_free, note
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
+    from bayescale.inference.posterior import Posterior
 
 UPDATE_EXAMPLES = examples(
     "bayescale ask update skills.nc my_small_run.csv --out mine.nc",
@@ -111,9 +112,11 @@ def place(
     show(answer, as_json=as_json, csv=csv, plot=plot)
 
 
-def _keep(fit: Fit | None, out: Path | None) -> None:
+def _keep(fit: Posterior | None, out: Path | None) -> None:
+    from bayescale.inference.storage import save_fit
+
     if fit is not None and out is not None:
-        fit.save(out)
+        save_fit(fit, out)
         note(f"wrote {out}")
 
 
@@ -159,7 +162,7 @@ def next_run(
     asked = opened(fit, csv, plot)
     from bayescale.cli.predict import read_rows
 
-    frame = read_rows(candidates, None if asked.model.of_leaderboard else asked, extra=cost)
+    frame = read_rows(candidates, None if asked.model.of_leaderboard else asked, extra=cost).frame
     given = query(
         asked,
         at,

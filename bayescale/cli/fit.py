@@ -96,7 +96,7 @@ def fit(
     check_free(path, yes_overwrite)
     keep_compiled()
     import bayescale as bs
-    from bayescale.fits import DRAWS, WINDOWS
+    from bayescale.inference.run import DRAWS, WINDOWS
     from bayescale.inference.transition import WINDOW
     from bayescale.models.cards import customise, for_other_table
 

@@ -13,7 +13,7 @@ from bayescale.base.counts import parse_count
 from bayescale.base.errors import BayescaleError
 
 if TYPE_CHECKING:
-    from bayescale.fits import Fit
+    from bayescale.inference.posterior import Posterior
     from bayescale.models.model import Model
 
 LEADERBOARD = "open-llm-leaderboard"
@@ -46,7 +46,7 @@ def amounts(text: str | float) -> Any:
         raise typer.BadParameter(str(error)) from None
 
 
-def values(texts: Mapping[str, str], fit: Fit) -> dict[str, Any]:
+def values(texts: Mapping[str, str], fit: Posterior) -> dict[str, Any]:
     """Read what --at gives: members of groups are text, inputs are numbers."""
     from bayescale.base.words import quoted, suggest
 

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
     from bayescale.comparison.stacking import Stack
     from bayescale.fits import Fit
+    from bayescale.inference.posterior import Posterior
     from bayescale.models.model import Model
+    from bayescale.tables.validation import Sourced
 
 EXAMPLES = examples(
     "bayescale predict skills.nc --family qwen2 --params 72B --tokens 7T",
@@ -206,7 +208,7 @@ def _readable(frame: pd.DataFrame) -> pd.DataFrame:
     return significant(frame.assign(**{name: frame[name].map(short) for name in inputs}))
 
 
-def read_rows(path: Path, law: Fit | None = None, extra: str | None = None) -> pd.DataFrame:
+def read_rows(path: Path, law: Posterior | None = None, extra: str | None = None) -> Sourced:
     """Read queries, with counts as people write them; keep where they came from, for errors.
 
     Of a law, every column but groups is a number; so is `extra`.
@@ -214,6 +216,7 @@ def read_rows(path: Path, law: Fit | None = None, extra: str | None = None) -> p
     import pandas as pd
 
     from bayescale.tables.read import read_frame
+    from bayescale.tables.validation import Sourced
 
     frame, source = read_frame(path)
     numbers = [
@@ -232,5 +235,4 @@ def read_rows(path: Path, law: Fit | None = None, extra: str | None = None) -> p
                 text = f'column "{column}": {error}: {source.row} {label}'
                 raise PredictError(source.problem(text)) from None
         frame[column] = told
-    frame.attrs["bayescale_source"] = source
-    return frame
+    return Sourced(frame, source)

@@ -21,8 +21,11 @@ from bayescale.base.intervals import intervals, quantiles
 from bayescale.base.words import quoted
 from bayescale.comparison.comparable import common_observations
 from bayescale.comparison.loo import stacking_weights
-from bayescale.fits import Fit, load_fit
+from bayescale.inference.posterior import Posterior
+from bayescale.inference.storage import read_fit
+from bayescale.predict.predict import predict
 from bayescale.predict.prediction import Prediction
+from bayescale.tables.validation import Sourced
 
 LOWEST = -1e3  # nats: how impossible a fit may find a score that another expects
 APART = 1.0  # disagreement between fits, over their own spread, that is worth a word
@@ -42,7 +45,7 @@ class Stack:
         What the weights come from, in words.
     """
 
-    fits: Mapping[str, Fit]
+    fits: Mapping[str, Posterior]
     weights: pd.Series
     validation: str
 
@@ -82,7 +85,7 @@ class Stack:
 
     def predict(
         self,
-        rows: pd.DataFrame | None = None,
+        rows: pd.DataFrame | Sourced | None = None,
         *,
         benchmark: str | Sequence[str] | None = None,
         kind: str = "score",
@@ -106,8 +109,8 @@ class Stack:
             it: ``w_k (variance_k + (mean_k - mean)^2)`` over the sum of these.
         """
         each = {
-            name: fit.predict(
-                rows, benchmark=benchmark, kind=kind, interval=interval, seed=seed, **query
+            name: predict(
+                fit, rows, benchmark=benchmark, kind=kind, interval=interval, seed=seed, **query
             )
             for name, fit in self.fits.items()
         }
@@ -129,7 +132,11 @@ class Stack:
 
 
 def stack(
-    fits: Mapping[str, Fit], validation: Backtest | str = "size", *, seed: int = 0, **rule: Any
+    fits: Mapping[str, Posterior],
+    validation: Backtest | str = "size",
+    *,
+    seed: int = 0,
+    **rule: Any,
 ) -> Stack:
     """Weigh fits by how well the mixture of their forecasts predicts what was held out.
 
@@ -188,8 +195,15 @@ def stack(
     return Stack(dict(fits), weights_from(validation, list(fits)), told)
 
 
-def load_stack(path: str | Path) -> Stack:
+def read_stack(path: str | Path, kind: type[Posterior]) -> Stack:
     """Read a stack that `Stack.save` wrote, and its fits.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        Class of the fits.
 
     Raises
     ------
@@ -207,7 +221,7 @@ def load_stack(path: str | Path) -> Stack:
                 f"{quoted(other)} changed since {path} was made, whose weights are of the fits of "
                 "then: stack them again"
             )
-        fits = {name: load_fit(file) for name, file in files.items()}
+        fits = {name: read_fit(file, kind) for name, file in files.items()}
         weights = pd.Series(told["weights"], name="weight").loc[list(fits)]
         return Stack(fits, weights.rename_axis("fit"), str(told["validation"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,18 +11,41 @@ import pandas as pd
 
 from bayescale.base.errors import PredictError
 from bayescale.base.intervals import Floats, intervals
+from bayescale.inference.posterior import Posterior
 from bayescale.parts.coefficients import Coefficient
 from bayescale.tables.table import members
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
 
 UNITS = ("reference", "paper")
 Place = tuple[str, str] | None  # a group and one of its members; None for the population
 
 
-def coefficient_frame(fit: Fit, *, interval: float, units: str, by: str | None) -> pd.DataFrame:
-    """Summarise coefficients; `Fit.coefficients` documents the arguments."""
+def coefficients(
+    fit: Posterior, interval: float = 0.9, *, units: str = "reference", by: str | None = None
+) -> pd.DataFrame:
+    """Summarise the coefficients in natural units.
+
+    Parameters
+    ----------
+    fit
+        A fit.
+    interval
+        Probability of the central interval.
+    units
+        "reference": at the reference run, where priors are; "paper": those of the law's paper.
+    by
+        A group, whose members are told beside the population; separate members always are.
+
+    Returns
+    -------
+    DataFrame
+        One row per element: `coefficient`, `of` (skill, benchmark, member), `median`,
+        `lower_<interval>`, `upper_<interval>`, `unit`, `meaning`.
+
+    Raises
+    ------
+    PredictError
+        Units or a group that there are none of.
+    """
     if units not in UNITS:
         raise PredictError(f"units must be one of {', '.join(UNITS)}; given: {units!r}")
     if fit.model.of_leaderboard and (units != "reference" or by is not None):
@@ -44,7 +67,7 @@ def coefficient_frame(fit: Fit, *, interval: float, units: str, by: str | None) 
     return pd.DataFrame(rows)
 
 
-def law_draws(fit: Fit, place: Place = None, units: str = "reference") -> dict[str, Floats]:
+def law_draws(fit: Posterior, place: Place = None, units: str = "reference") -> dict[str, Floats]:
     """Give draws of the law's coefficients in natural units, chains joined.
 
     Parameters
@@ -77,7 +100,7 @@ def law_draws(fit: Fit, place: Place = None, units: str = "reference") -> dict[s
         return {name: np.asarray(value) for name, value in paper.items()}
 
 
-def places(fit: Fit, by: str | None) -> list[Place]:
+def places(fit: Posterior, by: str | None) -> list[Place]:
     """List where coefficients are told: the population, members of `by`, separate members.
 
     Raises
@@ -96,7 +119,9 @@ def places(fit: Fit, by: str | None) -> list[Place]:
     return [None, *((group, member) for group in told for member in _members(fit, group))]
 
 
-def _told(fit: Fit, units: str, by: str | None) -> Iterator[tuple[str, str, Floats, str, str]]:
+def _told(
+    fit: Posterior, units: str, by: str | None
+) -> Iterator[tuple[str, str, Floats, str, str]]:
     """Name, of what, draws, unit and meaning of every scalar."""
     declared = {c.name: c for c in fit.model.coefficients}
     law = {c.name for c in fit.model.law.coefficients} if not fit.model.of_leaderboard else set()
@@ -124,19 +149,19 @@ def _told(fit: Fit, units: str, by: str | None) -> Iterator[tuple[str, str, Floa
             yield c.name, label, natural[(slice(None), *index)], c.unit, c.meaning
 
 
-def _varies(fit: Fit, coefficient: Coefficient, group: str, units: str) -> bool:
+def _varies(fit: Posterior, coefficient: Coefficient, group: str, units: str) -> bool:
     """Whether a coefficient is worth telling for a member; the paper's mix several of ours."""
     rules = fit.model.pooling.get(coefficient.name, ())
     return units == "paper" or any(rule.group == group for rule in rules)
 
 
-def _members(fit: Fit, group: str) -> list[str]:
+def _members(fit: Posterior, group: str) -> list[str]:
     if group == "benchmark":
         return [str(name) for name in fit.posterior["response"].to_numpy()]
     return members(fit.table, group)
 
 
-def _real_line(fit: Fit, coefficient: Coefficient, place: Place) -> Floats | None:
+def _real_line(fit: Posterior, coefficient: Coefficient, place: Place) -> Floats | None:
     """Draws of a coefficient on the real line, shape (draw, ...)."""
     rules = fit.model.pooling.get(coefficient.name, ())
     sites = fit.sites()
@@ -148,7 +173,7 @@ def _real_line(fit: Fit, coefficient: Coefficient, place: Place) -> Floats | Non
     return sites[f"{coefficient.name}_{rule.group}"][:, position].astype(float)
 
 
-def _natural(fit: Fit, coefficient: Coefficient, value: Any) -> Floats:
+def _natural(fit: Posterior, coefficient: Coefficient, value: Any) -> Floats:
     prior = next(c.prior for c in fit.model.coefficients if c.name == coefficient.name)
     with jax.enable_x64(True):
         return np.asarray(prior.natural(value))

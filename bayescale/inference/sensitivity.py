@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import arviz_stats
 import numpy as np
@@ -12,19 +13,34 @@ import xarray as xr
 from scipy.stats import norm
 
 from bayescale.base.words import quoted
+from bayescale.inference.diagnostics import Diagnosis
+from bayescale.inference.posterior import Posterior
 from bayescale.models.responses import ANY_UNIT
+from bayescale.parts.coefficients import Coefficient
 from bayescale.tables.frames import ACCURACY
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
-    from bayescale.parts.coefficients import Coefficient
 
 stats: Any = arviz_stats  # it says it is typed, but its functions are not
 DRIVEN = 0.5  # posterior over prior standard deviation from which a direction is the prior's
 NAMED = 0.35  # weight in such a direction from which a coefficient is named
 
 
-def sensitivity(fit: Fit) -> pd.DataFrame:
+def summary(fit: Posterior) -> Diagnosis:
+    """Say whether the draws can be trusted, in words and by site.
+
+    Returns
+    -------
+    Diagnosis
+        With notes of what the posterior owes to its prior.
+
+    Examples
+    --------
+    >>> print(fit.summary())  # doctest: +SKIP
+    """
+    found = fit.diagnosis
+    return replace(found, notes=(*found.notes, *off_scale(fit), *prior_driven(fit)))
+
+
+def sensitivity(fit: Posterior) -> pd.DataFrame:
     """Tell how the posterior moves when prior or likelihood are given a little more weight.
 
     Parameters
@@ -79,7 +95,7 @@ def _summary(tree: xr.DataTree) -> pd.DataFrame:
     return found
 
 
-def prior_driven(fit: Fit) -> tuple[str, ...]:
+def prior_driven(fit: Posterior) -> tuple[str, ...]:
     """Say which coefficients of a law the data leave to the prior, one by one or together.
 
     Looks at the law's coefficients in prior standard deviations, on the real line: where the
@@ -122,7 +138,7 @@ def prior_driven(fit: Fit) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def off_scale(fit: Fit) -> tuple[str, ...]:
+def off_scale(fit: Posterior) -> tuple[str, ...]:
     """Say so where what was measured is not of the scale that the law's priors are of.
 
     Parameters
@@ -161,5 +177,5 @@ def off_scale(fit: Fit) -> tuple[str, ...]:
     return (text,)
 
 
-def _population(fit: Fit) -> list[Coefficient]:
+def _population(fit: Posterior) -> list[Coefficient]:
     return [c for c in fit.model.coefficients if c.name in fit.posterior]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import xarray as xr
@@ -16,13 +17,11 @@ import xarray as xr
 from bayescale.base.errors import BayescaleError, FitFileError, ModelError
 from bayescale.base.files import atomic_path
 from bayescale.inference.evidence import from_json, to_json
+from bayescale.inference.posterior import Posterior
 from bayescale.models.cards import model_from_card
 from bayescale.models.model import Model
 from bayescale.parts.find import source_text
 from bayescale.tables.table import Table
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
 
 FORMAT = "bayescale-fit"
 # 1 held standardised offsets where 2 holds values. Series and further columns of runs came later,
@@ -44,14 +43,18 @@ WORDS = (
 ENCODING = {"zlib": True, "complevel": 4}
 
 
-def save_fit(fit: Fit, path: Path) -> None:
-    """Write a fit; the file appears whole or not at all.
+P = TypeVar("P", bound=Posterior)
+
+
+def save_fit(fit: Posterior, path: str | os.PathLike[str]) -> None:
+    """Write the fit to one netCDF file, whole or not at all.
 
     Raises
     ------
     FitFileError
-        The model is not that of its card, or the file cannot be written.
+        The file cannot be written, or the model is not that of its card.
     """
+    path = Path(path)
     _check_card(fit.model)
     about = {
         "format": FORMAT,
@@ -145,16 +148,22 @@ def _check_card(model: Model) -> None:
         )
 
 
-def read_fit(path: Path) -> Fit:
+def read_fit(path: str | os.PathLike[str], kind: type[P]) -> P:
     """Read a fit.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        Class of what is given back.
 
     Raises
     ------
     FitFileError
         There is no such file, or it is broken, no fit of BayeScale, or of a newer version.
     """
-    from bayescale.fits import Fit
-
+    path = Path(path)
     tree = _open(path)
     about = _about(tree, path)
     if "law" in about:
@@ -165,7 +174,7 @@ def read_fit(path: Path) -> Fit:
         stored = None
         if "log_likelihood" in tree.children:
             stored = tree["log_likelihood"].to_dataset()["log_likelihood"]
-        return Fit(
+        return kind(
             model=model_from_card(about["model"], source=f"the card in {path}"),
             table=Table.from_long(**frames, name=about["table"]),
             posterior=tree["posterior"].to_dataset(),

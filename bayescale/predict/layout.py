@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zlib import crc32
 
 import jax
@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayescale.base.intervals import Floats
+from bayescale.inference.posterior import Posterior
 from bayescale.models.evaluate import Evaluation, evaluate, expected_values
 from bayescale.models.grid import Grid
 from bayescale.models.inputs import at_reference
@@ -27,9 +28,6 @@ from bayescale.models.plan import RUN, UNKNOWN, plan
 from bayescale.models.record import ModelRecord, group_names
 from bayescale.tables.compute import ACTIVE, COMPUTE, completed
 from bayescale.tables.table import Table, members
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
 
 Sites = dict[str, NDArray[Any]]
 FAMILY = "family"
@@ -168,7 +166,7 @@ def number_of(name: str) -> np.uint32:
 
 
 def lay_out_queries(
-    fit: Fit,
+    fit: Posterior,
     asked: Table,
     given: Mapping[str, Floats],
     *,
@@ -217,6 +215,7 @@ def lay_out_queries(
         unnamed[len(queries.known) :] = any_family[queries.new]
     fitted = fitted_members(model, table)
     groups = [group for group in fitted if group not in (RUN, UNKNOWN)]
+    runs[groups] = runs[groups].fillna("").astype(str)
     kept = {group: _kept(fitted[group], runs[group]) for group in groups}
     if unnamed.any() and FAMILY in fitted:
         kept[FAMILY] = np.arange(len(fitted[FAMILY]))
@@ -327,7 +326,7 @@ def _any_family(grid: Grid, unnamed: NDArray[np.bool_], chosen: NDArray[np.int_]
     return found
 
 
-def _sites(fit: Fit, kept: Mapping[str, NDArray[np.int_]]) -> Sites:
+def _sites(fit: Posterior, kept: Mapping[str, NDArray[np.int_]]) -> Sites:
     """Take the members of groups that a layout keeps out of the draws."""
     groups = {name: members.group for name, members in plan(fit.model).members.items()}
     found = {}

@@ -7,7 +7,6 @@ What a query does not name is a new member, drawn from the population once a dra
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
@@ -15,6 +14,7 @@ import pandas as pd
 
 from bayescale.base.errors import ModelError, PredictError
 from bayescale.base.words import quoted, suggest
+from bayescale.inference.posterior import Posterior
 from bayescale.models.lay_out import lay_out
 from bayescale.models.record import group_names
 from bayescale.predict.layout import lay_out_queries
@@ -31,34 +31,31 @@ from bayescale.tables.compute import as_read, contradiction
 from bayescale.tables.table import members
 from bayescale.tables.validation import Source
 
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
-
 LEAST_ROWS = 8  # queries are padded to a power of two from here on: one program for many lengths
 LEFT_OUT = ("params", "params_active", "tokens")  # what a closed model may not tell
 
 
-def ask_law(fit: Fit, rows: pd.DataFrame, *, seed: int) -> Asked:
+def ask_law(
+    fit: Posterior, rows: pd.DataFrame, *, seed: int, source: Source | None = None
+) -> Asked:
     """Check queries to a fit of a law of a quantity, and lay them out.
 
     Raises
     ------
     PredictError
-        See `Fit.predict`.
+        See `predict`.
     """
     names = group_names(fit.model)
     known = {name: members(fit.table, name) for name in names}
     plain, ranges = split_unknown(rows)
-    # Whoever read the rows from a file says so, and errors name its lines.
-    source = rows.attrs.get("bayescale_source", Source())
     try:
-        queries, left_out = _queries(fit, plain)
+        queries, left_out = _queries(fit, plain, source)
         asked = as_table(fit, queries, names)
         lay_out(fit.model, asked, known, ())  # without padding: an error names each query once
         given = {c: queries[c].to_numpy(float) for c in queries if c not in fit.table.groups}
         layout = lay_out_queries(fit, asked, given, least=LEAST_ROWS)
     except (ModelError, PredictError) as error:
-        raise PredictError(source.problem(str(error))) from error
+        raise PredictError((source or Source()).problem(str(error))) from error
     drawn = drawn_inputs(ranges, queries, layout.draws, seed)
     for name, (middle, spread) in left_out.items():
         rng = np.random.default_rng([seed, crc32(name.encode())])
@@ -71,7 +68,9 @@ def ask_law(fit: Fit, rows: pd.DataFrame, *, seed: int) -> Asked:
     return Asked(queries, layout, tuple(doubts), drawn)
 
 
-def _queries(fit: Fit, given: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, tuple[float, float]]]:
+def _queries(
+    fit: Posterior, given: pd.DataFrame, source: Source | None
+) -> tuple[pd.DataFrame, dict[str, tuple[float, float]]]:
     """Check the names of the queries' columns, and fill in what is left out.
 
     The index names each query for errors: by its line, if it is from a file. Beside the queries:
@@ -79,7 +78,6 @@ def _queries(fit: Fit, given: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, tup
     """
     if given.empty:
         raise PredictError("rows is empty: give at least one row to predict")
-    source = given.attrs.get("bayescale_source")
     labels = [
         f"{source.row} {label}" if source else f"query {i}"
         for i, label in enumerate(given.index, start=1)
@@ -125,10 +123,10 @@ def _queries(fit: Fit, given: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, tup
     return given, left_out
 
 
-def _doubts(fit: Fit, queries: pd.DataFrame, known: Mapping[str, Sequence[str]]) -> list[str]:
+def _doubts(fit: Posterior, queries: pd.DataFrame, known: Mapping[str, Sequence[str]]) -> list[str]:
     doubts = []
     if not fit.verdict_ok:
-        doubts.append(f"the sampler's verdict on this fit: {fit.summary().verdict}")
+        doubts.append(f"the sampler's verdict on this fit: {fit.diagnosis.verdict}")
     asked = as_table(fit, queries, list(known)).runs
     for column in fit.model.law.columns:
         name = fit.model.inputs.get(column.name, column.name)

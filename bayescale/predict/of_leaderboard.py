@@ -7,7 +7,6 @@ new family share its draw.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from bayescale.base.counts import LEAST_COUNT, format_count
 from bayescale.base.errors import PredictError
 from bayescale.base.words import quoted, suggest
+from bayescale.inference.posterior import Posterior
 from bayescale.models.lay_out import UNKNOWN_TOKENS
 from bayescale.models.plan import RUN
 from bayescale.models.record import group_names
@@ -30,9 +30,6 @@ from bayescale.predict.queries import (
 )
 from bayescale.tables.validation import Source, where
 
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
-
 COUNTS = ("params", "params_active", "tokens")
 OF_A_RUN = ("family", *COUNTS)
 COLUMNS = ("run", *OF_A_RUN)
@@ -41,16 +38,18 @@ ENOUGH = 3  # runs of a family that tell how large its models are
 UNSIZED = 1  # stream of random numbers of sizes that are not known
 
 
-def ask_leaderboard(fit: Fit, rows: pd.DataFrame, *, seed: int) -> Asked:
+def ask_leaderboard(
+    fit: Posterior, rows: pd.DataFrame, *, seed: int, source: Source | None = None
+) -> Asked:
     """Check queries to a fit of a leaderboard, and lay them out.
 
     Raises
     ------
     PredictError
-        See `Fit.predict`.
+        See `predict`.
     """
     plain, ranges = split_unknown(rows)
-    queries = _queries(fit, plain)
+    queries = _queries(fit, plain, source or Source())
     unsized = queries["params"].isna().to_numpy()
     sizes = _usual_params(fit, queries[unsized])
     queries.loc[unsized, "params"] = np.exp([middle for middle, _ in sizes])
@@ -67,7 +66,7 @@ def ask_leaderboard(fit: Fit, rows: pd.DataFrame, *, seed: int) -> Asked:
     return Asked(queries, layout, doubts, drawn)
 
 
-def lay_out_runs(fit: Fit, queries: pd.DataFrame, *, seed: int) -> Layout:
+def lay_out_runs(fit: Posterior, queries: pd.DataFrame, *, seed: int) -> Layout:
     """Lay out checked queries: `COLUMNS` and what else the model reads, or some of it.
 
     Raises
@@ -93,18 +92,18 @@ def lay_out_runs(fit: Fit, queries: pd.DataFrame, *, seed: int) -> Layout:
     )
 
 
-def own_inputs(fit: Fit) -> list[str]:
+def own_inputs(fit: Posterior) -> list[str]:
     """List the columns that the law reads beside params, tokens and FLOPs."""
     read = [fit.model.inputs.get(name, name) for name in fit.model.law.inputs]
     return [name for name in read if name not in (*COUNTS, "flops", "multiplier")]
 
 
-def own_groups(fit: Fit) -> list[str]:
+def own_groups(fit: Posterior) -> list[str]:
     """List the groups that the model tells apart beside families and runs."""
     return [name for name in group_names(fit.model) if name not in (FAMILY, RUN)]
 
 
-def _usual_params(fit: Fit, queries: pd.DataFrame) -> list[tuple[float, float]]:
+def _usual_params(fit: Posterior, queries: pd.DataFrame) -> list[tuple[float, float]]:
     """Give mean and spread of log params of the family's runs, or of all where these are few."""
     logs = np.log(fit.table.runs["params"])
     found = []
@@ -115,10 +114,8 @@ def _usual_params(fit: Fit, queries: pd.DataFrame) -> list[tuple[float, float]]:
     return found
 
 
-def _queries(fit: Fit, given: pd.DataFrame) -> pd.DataFrame:
+def _queries(fit: Posterior, given: pd.DataFrame, source: Source) -> pd.DataFrame:
     """Check the queries and complete them: COLUMNS and `family_status`."""
-    # Whoever read the rows from a file says so, and errors name its lines.
-    source = given.attrs.get("bayescale_source", Source())
     own, groups = own_inputs(fit), own_groups(fit)
     _check_columns(given, (*COLUMNS, *own, *groups), source)
     queries = given.reindex(columns=[*COLUMNS, *own, *groups])
@@ -203,10 +200,10 @@ def _check_counts(queries: pd.DataFrame, source: Source) -> None:
     _refuse(bad, "params_active is above params, the total; swap them", source)
 
 
-def _doubts(fit: Fit, queries: pd.DataFrame, unsized: NDArray[np.bool_]) -> list[str]:
+def _doubts(fit: Posterior, queries: pd.DataFrame, unsized: NDArray[np.bool_]) -> list[str]:
     doubts = []
     if not fit.verdict_ok:
-        doubts.append(f"the sampler's verdict on this fit: {fit.summary().verdict}")
+        doubts.append(f"the sampler's verdict on this fit: {fit.diagnosis.verdict}")
     for name in ("params", "tokens", *own_inputs(fit)):
         doubts += beyond(name, queries[name], fit.table.runs[name])
     for group in own_groups(fit):

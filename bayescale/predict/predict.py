@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bayescale.base.errors import PredictError
 from bayescale.base.intervals import intervals
+from bayescale.inference.posterior import Posterior
 from bayescale.predict.of_law import ask_law
-from bayescale.predict.of_leaderboard import ask_leaderboard
+from bayescale.predict.of_leaderboard import OF_A_RUN, ask_leaderboard, own_groups, own_inputs
 from bayescale.predict.prediction import Prediction, check_kind, chosen_benchmarks
 from bayescale.predict.queries import Asked
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
+from bayescale.tables.validation import Sourced
 
 
-def ask(fit: Fit, rows: pd.DataFrame | None, *, one: Mapping[str, Any], seed: int) -> Asked:
-    """Check queries and lay them out; `Fit.predict` documents the arguments.
+def ask(
+    fit: Posterior, rows: pd.DataFrame | Sourced | None, *, one: Mapping[str, Any], seed: int
+) -> Asked:
+    """Check queries and lay them out; `predict` documents the arguments.
 
     Raises
     ------
     PredictError
-        See `Fit.predict`.
+        See `predict`.
     """
     given = {name: value for name, value in one.items() if value is not None}
     if (rows is None) == (not given):
@@ -35,21 +36,81 @@ def ask(fit: Fit, rows: pd.DataFrame | None, *, one: Mapping[str, Any], seed: in
         )
     if rows is None:
         rows = every_combination(given)
+    frame, source = (rows.frame, rows.source) if isinstance(rows, Sourced) else (rows, None)
     asked = ask_leaderboard if fit.model.of_leaderboard else ask_law
-    return asked(fit, rows, seed=seed)
+    return asked(fit, frame, seed=seed, source=source)
+
+
+def query_columns(fit: Posterior) -> list[str]:
+    """List the columns that tell a new run to a fit."""
+    if fit.model.of_leaderboard:
+        return [*OF_A_RUN, *own_inputs(fit), *own_groups(fit)]
+    wanted = [fit.model.inputs.get(name, name) for name in fit.model.law.inputs]
+    return [*wanted, *fit.table.inputs, *fit.table.groups]
 
 
 def predict(
-    fit: Fit,
-    rows: pd.DataFrame | None,
+    fit: Posterior,
+    rows: pd.DataFrame | Sourced | None = None,
     *,
-    one: Mapping[str, Any],
-    benchmark: str | Sequence[str] | None,
-    kind: str,
-    interval: float,
-    seed: int,
+    family: str | None = None,
+    params: float | None = None,
+    params_active: float | None = None,
+    tokens: float | None = None,
+    run: str | None = None,
+    benchmark: str | Sequence[str] | None = None,
+    kind: str = "score",
+    interval: float = 0.9,
+    seed: int = 0,
+    **given: Any,
 ) -> Prediction:
-    """Predict scores or quantities; `Fit.predict` documents the arguments."""
+    """Predict scores of models that nobody has tested, with credible intervals.
+
+    Parameters
+    ----------
+    rows
+        A frame with a row per query: `params`, and optionally `family`, `params_active`,
+        `tokens`; or `run` alone.
+    family, params, params_active, tokens
+        One query. A family of the fit, a new one, or None: one of the known, not said which.
+        Active parameters are those of a mixture of experts. Unknown tokens are drawn from
+        their prior.
+    run
+        A run of the fit, on benchmarks that it may lack; its own facts count.
+    benchmark
+        Name or names; all benchmarks of the fit by default.
+    kind
+        "score": interval of a measured score, in [0, 1]; "mean": of the expected score.
+    interval
+        Probability of the central interval.
+    seed
+        Seed.
+    given
+        Other inputs, and members of groups, of a law of a quantity.
+
+    Returns
+    -------
+    Prediction
+        `.frame`, one row per query and benchmark; `.draws`, shape (draw, row); `.doubts`.
+
+    Raises
+    ------
+    PredictError
+        An unknown benchmark, run, column, kind or interval; a count that is missing, no number
+        or too small; `run` together with facts of its own.
+
+    Examples
+    --------
+    >>> fit.predict(family="qwen2", params=72e9, tokens=7e12).frame  # doctest: +SKIP
+    """
+    one = {
+        "family": family,
+        "params": params,
+        "params_active": params_active,
+        "tokens": tokens,
+        "run": run,
+        **given,
+    }
     check_kind(kind, interval)
     marks = chosen_benchmarks(fit, benchmark)
     asked = ask(fit, rows, one=one, seed=seed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,9 +12,7 @@ from bayescale.base.counts import format_count
 from bayescale.base.errors import PredictError
 from bayescale.base.intervals import Floats, check_interval
 from bayescale.base.words import suggest
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
+from bayescale.inference.posterior import Posterior
 
 KINDS = ("score", "mean")
 PREDICTABLE = "predictable"
@@ -94,7 +91,7 @@ def check_kind(kind: str, interval: float) -> None:
     check_interval(interval)
 
 
-def chosen_benchmarks(fit: Fit, benchmark: str | Sequence[str] | None) -> list[str]:
+def chosen_benchmarks(fit: Posterior, benchmark: str | Sequence[str] | None) -> list[str]:
     """Give the benchmarks that were asked for; all of the fit by default."""
     known = list(fit.table.benchmarks.index)
     if benchmark is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,10 @@ import pandas as pd
 from bayescale.base.between import Between, drawn_between
 from bayescale.base.intervals import Floats
 from bayescale.base.words import told
+from bayescale.inference.posterior import Posterior
 from bayescale.models.evaluate import Evaluation
 from bayescale.predict.layout import Layout
 from bayescale.tables.table import Table
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
 
 UNCHECKED = "an extrapolation that no measurement checks"
 COUNTS = ("params", "params_active", "tokens", "flops")
@@ -68,7 +66,6 @@ def split_unknown(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, dict[int,
             ranges[name] = found
             values = [v.middle if isinstance(v, Between) else v for v in rows[name]]
             plain[name] = pd.Series(values, index=rows.index).infer_objects()
-    plain.attrs = dict(rows.attrs)
     return plain, ranges
 
 
@@ -113,7 +110,7 @@ def told_ranges(ranges: Mapping[str, Mapping[int, Between]]) -> list[str]:
     return list(texts)
 
 
-def as_table(fit: Fit, queries: pd.DataFrame, names: Sequence[str]) -> Table:
+def as_table(fit: Posterior, queries: pd.DataFrame, names: Sequence[str]) -> Table:
     """Make a table without measurements of the queries, as far as a law looks at one."""
     runs = queries.reindex(columns=list(dict.fromkeys([*queries.columns, *COUNTS])))
     active = runs["params_active"].fillna(runs["params"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,16 +13,14 @@ from bayescale.base.errors import PredictError
 from bayescale.base.intervals import Floats
 from bayescale.base.words import quoted, suggest
 from bayescale.inference.estimates import law_draws, places
+from bayescale.inference.posterior import Posterior
 from bayescale.models.lay_out import lay_out
-from bayescale.models.rows import Rows, at_reference
+from bayescale.models.model import Model
+from bayescale.models.inputs import at_reference
 from bayescale.parts.inputs import Input
 from bayescale.tables.compute import COMPUTE, DERIVED, FLOPS_PER_TOKEN, completed
 from bayescale.tables.frames import ACCURACY
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
-    from bayescale.models.model import Model
-    from bayescale.tables.table import Table
+from bayescale.tables.table import Table
 
 MOST_DRAWS = 400
 INTERVAL = 0.9
@@ -43,7 +41,7 @@ def check_quantity(model: Model) -> None:
         )
 
 
-def response_of(fit: Fit, of: Of) -> str:
+def response_of(fit: Posterior, of: Of) -> str:
     """Name the response that a picture shows.
 
     Raises
@@ -64,7 +62,7 @@ def response_of(fit: Fit, of: Of) -> str:
     return own[0]
 
 
-def check_member(fit: Fit, of: Of) -> None:
+def check_member(fit: Posterior, of: Of) -> None:
     """Refuse a group that the law does not vary over, and a member that it does not have."""
     if of is None:
         return
@@ -75,7 +73,7 @@ def check_member(fit: Fit, of: Of) -> None:
         )
 
 
-def thinned(fit: Fit, of: Of) -> dict[str, Floats]:
+def thinned(fit: Posterior, of: Of) -> dict[str, Floats]:
     """Give evenly spaced draws of the law's coefficients, 400 at most, shape (draw, ...).
 
     Raises
@@ -156,18 +154,17 @@ def usual(model: Model, table: Table, column: str) -> float:
 
 def inputs_seen(model: Model, table: Table) -> pd.DataFrame:
     """Give what the law read of each run of the table, in the table's units."""
-    design = lay_out(model, table)
-    assert isinstance(design, Rows)  # a law of a quantity
+    grid = lay_out(model, table)
     scale: dict[str | None, float] = {None: 1.0}
     scale.update(model.reference)
     seen = {
-        name: design.inputs[column.name] * scale[column.reference]
+        name: grid.inputs[column.name] * scale[column.reference]
         for name, column in number_columns(model).items()
     }
     return pd.DataFrame(seen, index=table.runs.index)
 
 
-def observed(fit: Fit, of: Of) -> pd.DataFrame:
+def observed(fit: Posterior, of: Of) -> pd.DataFrame:
     """List the measurements of a response: `run`, the law's inputs, groups, `observed`.
 
     Of one member where one is named, else of all. Params, tokens, flops and multiplier are told
@@ -190,7 +187,10 @@ def observed(fit: Fit, of: Of) -> pd.DataFrame:
 
 
 def expected(
-    fit: Fit, draws: Mapping[str, Floats], given: Values, at: Mapping[str, float] | None = None
+    fit: Posterior,
+    draws: Mapping[str, Floats],
+    given: Values,
+    at: Mapping[str, float] | None = None,
 ) -> Floats:
     """Evaluate the law at points, shape (draw, point).
 
@@ -236,7 +236,10 @@ def expected(
 
 
 def best_sizes(
-    fit: Fit, draws: Mapping[str, Floats], budgets: Floats, at: Mapping[str, float] | None = None
+    fit: Posterior,
+    draws: Mapping[str, Floats],
+    budgets: Floats,
+    at: Mapping[str, float] | None = None,
 ) -> tuple[Floats, Floats]:
     """Find the size at which the law is least for a compute budget, with C = 6 N D.
 
@@ -272,7 +275,7 @@ def has_best_size(params: Floats, budget: float) -> bool:
     return bool(abs(np.log(middle)) < 0.99 * REACH)
 
 
-def first_group(fit: Fit) -> str | None:
+def first_group(fit: Posterior) -> str | None:
     """Give the first group that a coefficient of the law is pooled over."""
     rules = [rule for c in fit.model.law.coefficients for rule in fit.model.pooling.get(c.name, ())]
     return rules[0].group if rules else None

@@ -28,6 +28,14 @@ class Source:
         return f"{self.file}: {text}" if self.file else text
 
 
+@dataclass(frozen=True, eq=False)
+class Sourced:
+    """A frame that was read from a file, with where that is."""
+
+    frame: pd.DataFrame
+    source: Source
+
+
 def fail(problems: Sequence[str]) -> None:
     """Raise one `TableError` that lists every problem; return when there is none."""
     unique = list(dict.fromkeys(problems))

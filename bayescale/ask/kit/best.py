@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,14 +18,12 @@ from bayescale.ask.kit.optimum import Task, optimum
 from bayescale.base.errors import AskError
 from bayescale.base.intervals import Floats, number
 from bayescale.base.words import quoted, suggest
+from bayescale.inference.posterior import Posterior
 from bayescale.models.evaluate import law_coefficients
 from bayescale.models.model import Model
 from bayescale.predict.predict import ask
 from bayescale.tables.compute import completed
 from bayescale.tables.frames import ACCURACY
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
 
 # Chosen unless they are given; what else a law reads stays at its usual value.
 CHOSEN = (*SIZES, "depth", "vocabulary_params", "learning_rate", "batch")
@@ -87,7 +85,7 @@ class Best:
             )
 
 
-def one_response(fit: Fit, benchmark: str | None) -> str:
+def one_response(fit: Posterior, benchmark: str | None) -> str:
     """Give the response that a law itself gives.
 
     Raises
@@ -126,7 +124,7 @@ def _try_out(cost: Cost, inputs: Mapping[str, float]) -> None:
 
 
 def best_of(
-    fit: Fit,
+    fit: Posterior,
     given: Mapping[str, Any],
     *,
     free: Sequence[str] = (),
@@ -196,18 +194,17 @@ def best_of(
     row = _consistent({**usual, **fixed, **groups}, [c.name for c in model.law.columns])
     names = {model.inputs.get(k, k): v for k, v in row.items()}
     asked = ask(fit, pd.DataFrame([names]), one={}, seed=seed)
-    assert isinstance(asked.layout.design, Rows)  # a law of a quantity
-    design = asked.layout.design
-    position = [str(fit.table.benchmarks.index[j]) for j in design.own].index(mark)
+    grid = asked.layout.grid
+    position = [str(fit.table.benchmarks.index[j]) for j in grid.own].index(mark)
     coefficients = law_coefficients(
-        model, design, asked.layout.sites, response=position, seed=seed, members=asked.layout.new
+        model, grid, asked.layout.sites, response=position, seed=seed, members=asked.layout.new
     )
     doubts = tuple(d for d in asked.doubts if "beyond" not in d)
     return Best(task, coefficients, usual, kept, doubts)
 
 
 def best_path(
-    fit: Fit, want: str, given: Mapping[str, Any], *, benchmark: str | None, seed: int
+    fit: Posterior, want: str, given: Mapping[str, Any], *, benchmark: str | None, seed: int
 ) -> Move:
     """Give the path of best splits: from values of `want` to the inputs of each draw.
 
@@ -260,7 +257,7 @@ def _law_loss(model: Model) -> Any:
     return loss
 
 
-def _usual(fit: Fit, name: str) -> float:
+def _usual(fit: Posterior, name: str) -> float:
     """Give a value that a run of the fit may have."""
     reference = fit.model.reference.get(name)
     if reference is not None:
@@ -269,7 +266,7 @@ def _usual(fit: Fit, name: str) -> float:
     return float(np.sqrt(low * high)) if low > 0 else 1.0
 
 
-def _range(fit: Fit, name: str) -> tuple[float, float]:
+def _range(fit: Posterior, name: str) -> tuple[float, float]:
     """Give the range that a bounded input is chosen from: what is usual, and what the fit saw."""
     column = next(c for c in fit.model.law.columns if c.name == name)
     low, high = inputs_range(fit, fit.model.inputs.get(name, name))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,14 +21,12 @@ from bayescale.base.between import Between, drawn_between
 from bayescale.base.errors import AskError
 from bayescale.base.intervals import Floats, number
 from bayescale.base.words import quoted, suggest
+from bayescale.inference.posterior import Posterior
 from bayescale.predict.predict import ask
 from bayescale.predict.prediction import chosen_benchmarks
 from bayescale.predict.queries import UNCHECKED, Asked, beyond
 from bayescale.tables.compute import ACTIVE, COMPUTE, FLOPS_PER_TOKEN, as_read, completed
 from bayescale.tables.frames import ACCURACY
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
 
 Move = Callable[[Floats], dict[str, Any]]
 RATIO = "tokens_per_param"
@@ -67,7 +65,7 @@ class Curve:
         How many places are looked at first.
     """
 
-    fit: Fit
+    fit: Posterior
     along: str
     move: Move
     query: Mapping[str, Any]
@@ -165,7 +163,7 @@ def enough_before(curve: Curve, target: float, places: Floats) -> NDArray[np.boo
 
 
 def path_curve(
-    fit: Fit,
+    fit: Posterior,
     along: str,
     given: Mapping[str, Any],
     *,
@@ -254,7 +252,7 @@ def path_curve(
 
 
 def _curve(
-    fit: Fit, along: str, move: Move, query: Mapping[str, Any], mark: str, seed: int
+    fit: Posterior, along: str, move: Move, query: Mapping[str, Any], mark: str, seed: int
 ) -> Curve:
     low, high = inputs_range(fit, along)
     # A count ends at one; what else a law reads has no natural least value.
@@ -263,7 +261,7 @@ def _curve(
     return Curve(fit, along, move, dict(query), mark, _rises(fit, along, mark), ends, seed)
 
 
-def law_columns(fit: Fit) -> list[str]:
+def law_columns(fit: Posterior) -> list[str]:
     """List the numbers that a fit's law reads, by the names of their columns."""
     if fit.model.of_leaderboard:
         return ["params", "tokens"]
@@ -272,13 +270,13 @@ def law_columns(fit: Fit) -> list[str]:
     ]
 
 
-def _reads_compute(fit: Fit) -> bool:
+def _reads_compute(fit: Posterior) -> bool:
     """Whether the law reads params, tokens or compute."""
     active = {"params_active"} & set(law_columns(fit))
     return bool(active or set(COMPUTE) & set(law_columns(fit)))
 
 
-def inputs_range(fit: Fit, name: str) -> tuple[float, float]:
+def inputs_range(fit: Posterior, name: str) -> tuple[float, float]:
     """Give the range of an input over the runs of the fit."""
     runs = fit.table.runs
     known = {n: as_read(runs, n).dropna() for n in COMPUTE}
@@ -294,7 +292,7 @@ def far(name: str, values: Any, curve: Curve) -> list[str]:
     return beyond(name, values, np.array(inputs_range(curve.fit, curve.along)))
 
 
-def one_benchmark(fit: Fit, benchmark: str | None) -> str:
+def one_benchmark(fit: Posterior, benchmark: str | None) -> str:
     """Check the name of a response; it may be left out where the fit has one.
 
     Raises
@@ -315,12 +313,12 @@ def one_benchmark(fit: Fit, benchmark: str | None) -> str:
     return names[0]
 
 
-def _rises(fit: Fit, along: str, benchmark: str) -> bool:
+def _rises(fit: Posterior, along: str, benchmark: str) -> bool:
     columns = {fit.model.inputs.get(name, name) for name in fit.model.law.rises}
     return higher_is_better(fit, benchmark) or along in columns
 
 
-def higher_is_better(fit: Fit, benchmark: str) -> bool:
+def higher_is_better(fit: Posterior, benchmark: str) -> bool:
     """Whether more of a response is better, as of a score."""
     return str(fit.table.benchmarks.loc[benchmark, "unit"]) == ACCURACY
 

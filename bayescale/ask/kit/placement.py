@@ -161,7 +161,7 @@ def regress(draws: Floats, scores: Scores, *, seed: int, progress: bool = False)
     return Placed(joined, middle, diagnosis)
 
 
-def predict(placed: Placed, draws: Floats, scores: Scores, *, seed: int) -> Floats:
+def predicted(placed: Placed, draws: Floats, scores: Scores, *, seed: int) -> Floats:
     """Draw measured scores of runs, each draw of the features with one of the regression.
 
     Parameters

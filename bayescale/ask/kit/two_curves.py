@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,21 +13,19 @@ from bayescale.ask.kit.curve import Curve, path_curve
 from bayescale.base.errors import AskError
 from bayescale.base.intervals import Floats, intervals
 from bayescale.base.words import quoted, told
+from bayescale.inference.posterior import Posterior
 from bayescale.models.record import group_names
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
 
 SHOWN = 60  # points of the picture
 
 
 def pair(
-    fit: Fit,
+    fit: Posterior,
     a: Mapping[str, Any],
     b: Mapping[str, Any],
     *,
     along: str,
-    other: Fit | None,
+    other: Posterior | None,
     benchmark: str | None,
     seed: int,
     given: Mapping[str, Any],
