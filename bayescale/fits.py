@@ -24,8 +24,8 @@ import bayescale.predict.predict
 from bayescale.comparison.stacking import Stack, read_stack
 from bayescale.inference.posterior import Posterior
 from bayescale.inference.run import CHAINS, DRAWS, WINDOWS, run
-from bayescale.inference.transition import WINDOW
 from bayescale.inference.storage import read_fit
+from bayescale.inference.transition import WINDOW
 from bayescale.models.cards import Pool, Rules, customise, for_other_table, load_model, own_table
 from bayescale.models.model import Model
 from bayescale.tables.table import Table

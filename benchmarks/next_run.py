@@ -49,6 +49,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from bayescale.models.rows import Rows
 
 from bayescale.ask.next_run import next_run
 from bayescale.base.files import write_json
@@ -62,7 +63,6 @@ from bayescale.inference.transition import Program, compile_program
 from bayescale.models.cards import customise, model_of_law
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
-from bayescale.models.rows import Rows
 from bayescale.models.simulate import simulate
 from bayescale.tables.table import Table
 from benchmarks.shared.command import parser_of, say

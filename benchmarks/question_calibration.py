@@ -25,18 +25,18 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
+from bayescale.models.rows import Rows
 from numpy.typing import NDArray
 
 import bayescale as bs
 from bayescale.base.files import write_json
-from bayescale.inference.run import versions
 from bayescale.inference.diagnostics import largest_r_hat
 from bayescale.inference.labels import to_datasets
+from bayescale.inference.run import versions
 from bayescale.inference.sampler import sample
 from bayescale.inference.transition import compile_program
 from bayescale.models.cards import customise, model_of_law
 from bayescale.models.lay_out import lay_out, on_table
-from bayescale.models.rows import Rows
 from bayescale.models.simulate import simulate
 from benchmarks.recovery import simulated
 from benchmarks.shared.command import RESULTS, parser_of

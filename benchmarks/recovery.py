@@ -29,6 +29,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from bayescale.models.rows import Rows
 from numpy.typing import NDArray
 from scipy.stats import binom
 
@@ -37,13 +38,11 @@ from bayescale.inference.run import versions
 from bayescale.laws import terms
 from bayescale.models.cards import model_of_law
 from bayescale.models.model import Model
-from bayescale.models.rows import Rows
 from bayescale.models.simulate import simulate
 from bayescale.noises.log_scale import TINY
 from bayescale.parts.find import parts, source_text
 from bayescale.parts.inputs import Schedule
 from bayescale.parts.part import Law, Part
-
 from benchmarks.shared.command import RESULTS, parser_of
 from benchmarks.shared.many_posteriors import (
     CHAINS,

@@ -26,16 +26,16 @@ from typing import Any
 import arviz_stats
 import jax
 import numpy as np
+from bayescale.models.design import Design
 from numpy.typing import NDArray
 
 import bayescale as bs
 from bayescale.base.files import atomic_path
 from bayescale.base.runtime import cpu_count
-from bayescale.inference.run import versions
 from bayescale.inference.labels import site_groups
+from bayescale.inference.run import versions
 from bayescale.inference.sampler import Start, sample
 from bayescale.inference.transition import Program, compile_program
-from bayescale.models.design import Design
 from bayescale.models.evaluate import evaluate
 from bayescale.models.lay_out import lay_out
 from bayescale.models.model import Model

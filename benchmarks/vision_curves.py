@@ -30,6 +30,7 @@ import jax
 import numpy as np
 import pandas as pd
 import tomli_w
+from bayescale.models.rows import make_rows
 from scipy.optimize import least_squares, minimize, minimize_scalar
 from scipy.special import expit, logsumexp
 
@@ -44,7 +45,6 @@ from bayescale.inference.transition import Program, compile_program
 from bayescale.models.cards import model_from_card
 from bayescale.models.evaluate import evaluate
 from bayescale.models.model import Model
-from bayescale.models.rows import make_rows
 from bayescale.tables.table import Table
 from benchmarks.shared.command import parser_of, say
 

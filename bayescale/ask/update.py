@@ -11,7 +11,6 @@ sampling); Vehtari et al. 2016, JMLR 17:103 (integrated importance sampling).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 

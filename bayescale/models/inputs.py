@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bayescale.base.errors import ModelError
 from bayescale.base.intervals import Floats
 from bayescale.base.words import quoted, suggest
-from bayescale.models.record import group_names
+from bayescale.models.record import ModelRecord, group_names
 from bayescale.parts.inputs import Input, Schedule
 from bayescale.tables.compute import as_read
 from bayescale.tables.table import Table, members
@@ -37,7 +37,9 @@ def read_inputs(model: ModelRecord, table: Table) -> tuple[dict[str, Any], list[
     return found, problems
 
 
-def _numbers(model: ModelRecord, table: Table, column: Input, given: str) -> tuple[Floats, list[str]]:
+def _numbers(
+    model: ModelRecord, table: Table, column: Input, given: str
+) -> tuple[Floats, list[str]]:
     runs = table.runs
     series = as_read(runs.drop(columns=list(table.groups)), given)
     if given not in table.inputs and series.isna().all():

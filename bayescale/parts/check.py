@@ -8,8 +8,8 @@ import traceback
 import numpy as np
 
 from bayescale.base.errors import ModelError
-from bayescale.parts.part import Law
 from bayescale.base.words import suggest
+from bayescale.parts.part import Law
 
 
 def check_declared(law: Law) -> None:

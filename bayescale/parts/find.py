@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from bayescale.base.errors import ModelError
+from bayescale.base.words import suggest
 from bayescale.parts.check import try_once
 from bayescale.parts.part import Law, Link, Noise, Part
 from bayescale.parts.userfile import TEXT, import_file
-from bayescale.base.words import suggest
 
 P = TypeVar("P", bound=Part)
 PACKAGES: dict[type[Part], str] = {Law: "laws", Link: "links", Noise: "noises"}

@@ -14,9 +14,9 @@ from bayescale.base.intervals import Floats
 from bayescale.base.words import quoted, suggest
 from bayescale.inference.estimates import law_draws, places
 from bayescale.inference.posterior import Posterior
+from bayescale.models.inputs import at_reference
 from bayescale.models.lay_out import lay_out
 from bayescale.models.model import Model
-from bayescale.models.inputs import at_reference
 from bayescale.parts.inputs import Input
 from bayescale.tables.compute import COMPUTE, DERIVED, FLOPS_PER_TOKEN, completed
 from bayescale.tables.frames import ACCURACY

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import arviz_stats
 import jax
 import numpy as np
+from bayescale.models.rows import Rows
 from numpy.typing import NDArray
 
 from bayescale.inference.recipes import METRIC_RANGE
 from bayescale.inference.sampler import FIRST_STEP, JITTER, PROBES
 from bayescale.inference.transition import CHUNK, WINDOW, Program, pure_program
 from bayescale.models.model import Model
-from bayescale.models.rows import Rows
 from bayescale.noises.log_scale import TINY
 
 CHAINS = 2

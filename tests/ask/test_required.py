@@ -10,9 +10,9 @@ from scipy.special import ndtri
 import bayescale as bs
 from bayescale.base.errors import AskError
 from bayescale.fits import Fit
-from tests.kit.prior_fits import given_fit, law_table, prior_fit
 from bayescale.parts.find import parts
 from bayescale.parts.part import Law
+from tests.kit.prior_fits import given_fit, law_table, prior_fit
 
 MONOTONE = [
     (name, column)

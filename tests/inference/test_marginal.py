@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from bayescale.models.rows import Rows
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
@@ -19,7 +20,6 @@ from bayescale.models.cards import customise, model_of_law
 from bayescale.models.evaluate import evaluate
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
-from bayescale.models.rows import Rows
 from bayescale.tables.table import Table
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from bayescale.models.design import Design
 from numpyro.infer import MCMC, NUTS
 
 import bayescale
@@ -26,7 +27,6 @@ from bayescale.inference.sampler import Draws, sample
 from bayescale.inference.transition import WINDOW, Program, compile_program
 from bayescale.models.cards import model_from_card
 from bayescale.models.density import density
-from bayescale.models.design import Design
 from bayescale.models.lay_out import lay_out
 from bayescale.models.model import Model
 from bayescale.tables.table import Table

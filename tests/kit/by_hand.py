@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit
-
 from bayescale.models.design import Design
+from scipy.special import expit, logit
 
 Sites = dict[str, np.ndarray[Any, Any]]
 

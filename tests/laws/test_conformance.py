@@ -11,10 +11,10 @@ from pathlib import Path
 import jax
 import pytest
 
-from tests.kit import law_checks
-from tests.kit.law_checks import Draws, drawn
 from bayescale.parts.find import load_law, parts
 from bayescale.parts.part import Law, Part
+from tests.kit import law_checks
+from tests.kit.law_checks import Draws, drawn
 
 LAWS = parts(Law)
 

@@ -18,8 +18,8 @@ import scipy.optimize
 
 from bayescale.parts.find import find_part, parts
 from bayescale.parts.inputs import Schedule
-from tests.kit.law_checks import drawn, values
 from bayescale.parts.part import Law
+from tests.kit.law_checks import drawn, values
 
 C = SimpleNamespace
 

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
+from bayescale.models.rows import make_rows
 from numpyro.infer.util import log_density
 from scipy import stats
 
@@ -17,7 +18,6 @@ from bayescale.models.cards import customise, load_model, model_from_card, model
 from bayescale.models.density import density
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
-from bayescale.models.rows import make_rows
 from bayescale.models.simulate import simulate
 from bayescale.tables.table import Table
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from bayescale.models.rows import make_rows, reference_run
 
 from bayescale.base.errors import ModelError
 from bayescale.models.cards import customise, load_model, model_from_card, model_of_law
 from bayescale.models.lay_out import lay_out, on_table
-from bayescale.models.rows import make_rows, reference_run
 from bayescale.tables.table import Table
 
 RUNS = pd.DataFrame(

@@ -9,13 +9,13 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from bayescale.models.design import Design
 from numpyro.handlers import seed, substitute, trace
 from numpyro.infer.util import log_density
 from scipy import stats
 
 from bayescale.models.cards import load_model, model_from_card
 from bayescale.models.density import density, distribution
-from bayescale.models.design import Design
 from bayescale.models.lay_out import lay_out
 from bayescale.models.model import Model
 from bayescale.models.simulate import simulate

@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
-
 from bayescale.models.design import UNKNOWN_TOKENS, make_design
+
 from bayescale.tables.table import Table, grid_positions
 
 

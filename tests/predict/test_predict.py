@@ -16,7 +16,6 @@ from bayescale.base.errors import PredictError
 from bayescale.fits import Fit
 from bayescale.models.lay_out import lay_out
 from bayescale.predict.prediction import Prediction
-from bayescale.tables.validation import LEAST_COUNT
 from tests.kit import by_hand
 
 ROWS = pd.DataFrame(
