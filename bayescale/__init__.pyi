@@ -19,9 +19,9 @@ from .fits import load_fit as load_fit
 from .models.cards import list_models as list_models
 from .models.cards import load_model as load_model
 from .models.model import Model as Model
+from .parts.find import list_laws as list_laws
+from .parts.find import load_law as load_law
 from .parts.part import Part as Part
-from .parts.part import list_laws as list_laws
-from .parts.part import load_law as load_law
 from .plots.answer import plot_answer as plot_answer
 from .plots.comparison import plot_comparison as plot_comparison
 from .plots.contours import plot_contours as plot_contours

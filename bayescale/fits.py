@@ -24,17 +24,17 @@ from bayescale.inference.diagnostics import Diagnosis, Verdict, diagnose
 from bayescale.inference.estimates import coefficient_frame
 from bayescale.inference.evidence import Evidence
 from bayescale.inference.labels import site_groups, to_datasets
-from bayescale.inference.sampler import WINDOW, compile_program, sample
+from bayescale.inference.sampler import sample
 from bayescale.inference.sensitivity import off_scale, prior_driven, sensitivity
+from bayescale.inference.transition import WINDOW, compile_program
 from bayescale.models.cards import Pool, Rules, customise, for_other_table, load_model, own_table
-from bayescale.models.design import grid_positions
 from bayescale.models.evaluate import evaluate
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
 from bayescale.predict.predict import predict
 from bayescale.predict.prediction import Prediction
 from bayescale.questions import Questions
-from bayescale.tables.table import Table
+from bayescale.tables.table import Table, grid_positions
 
 CHAINS, WINDOWS, DRAWS = 4, 5, 800
 LIBRARIES = ("numpyro", "jax", "jaxlib", "numpy", "xarray", "arviz-stats")

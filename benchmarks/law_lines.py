@@ -9,14 +9,15 @@ import ast
 import inspect
 import statistics
 
-from bayescale.parts.part import parts
+from bayescale.parts.find import parts
+from bayescale.parts.part import Law
 from benchmarks.shared.command import parser_of
 
 
 def main() -> None:
     parser_of(__doc__).parse_args()
     whole, formula = [], []
-    for name, law in parts("law").items():
+    for name, law in parts(Law).items():
         source = inspect.getsource(law.function)
         [function] = ast.parse(source).body
         _, *body = function.body  # the docstring comes first

@@ -50,14 +50,15 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from bayescale.ask.answer import quantiles
 from bayescale.ask.next_run import next_run
 from bayescale.base.files import write_json
+from bayescale.base.intervals import intervals
 from bayescale.base.runtime import keep_compiled
 from bayescale.fits import Fit
 from bayescale.inference.diagnostics import largest_r_hat
 from bayescale.inference.labels import to_datasets
-from bayescale.inference.sampler import Program, Start, compile_program, sample
+from bayescale.inference.sampler import Start, sample
+from bayescale.inference.transition import Program, compile_program
 from bayescale.models.cards import customise, model_of_law
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
@@ -158,7 +159,7 @@ class World:
         posterior, stats = to_datasets(self.model, self.table, thinned)
         fit = Refit(self.model, self.table, posterior, stats, seed)
         draws = fit.predict(**QUESTION, kind="mean").draws
-        low, high = list(quantiles(draws[:, 0], INTERVAL).values())[1:]
+        low, high = list(intervals(draws[:, 0], INTERVAL).values())[1:]
         return State(fit, found.end, float(low), float(high), r_hat)
 
     def r_hat(self, found: Any) -> float:

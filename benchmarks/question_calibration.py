@@ -32,7 +32,8 @@ from bayescale.base.files import write_json
 from bayescale.fits import versions
 from bayescale.inference.diagnostics import largest_r_hat
 from bayescale.inference.labels import to_datasets
-from bayescale.inference.sampler import compile_program, sample
+from bayescale.inference.sampler import sample
+from bayescale.inference.transition import compile_program
 from bayescale.models.cards import customise, model_of_law
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.rows import Rows

@@ -40,8 +40,10 @@ from bayescale.models.model import Model
 from bayescale.models.rows import Rows
 from bayescale.models.simulate import simulate
 from bayescale.noises.log_scale import TINY
+from bayescale.parts.find import parts, source_text
 from bayescale.parts.inputs import Schedule
-from bayescale.parts.part import Part, parts, source_text
+from bayescale.parts.part import Law, Part
+
 from benchmarks.shared.command import RESULTS, parser_of
 from benchmarks.shared.many_posteriors import (
     CHAINS,
@@ -67,7 +69,7 @@ SEARCHED = 100  # blocks of prior draws looked through for data sets that can be
 
 def laws_of_a_quantity() -> list[str]:
     """Name every law that a table can be fitted with by itself."""
-    return [name for name, law in parts("law").items() if law.response not in ("skills", "latent")]
+    return [name for name, law in parts(Law).items() if law.response not in ("skills", "latent")]
 
 
 # --- What is simulated

@@ -33,7 +33,8 @@ from bayescale.base.files import atomic_path
 from bayescale.base.runtime import cpu_count
 from bayescale.fits import versions
 from bayescale.inference.labels import site_groups
-from bayescale.inference.sampler import Program, Start, compile_program, sample
+from bayescale.inference.sampler import Start, sample
+from bayescale.inference.transition import Program, compile_program
 from bayescale.models.design import Design
 from bayescale.models.evaluate import evaluate
 from bayescale.models.lay_out import lay_out

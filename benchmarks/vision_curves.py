@@ -39,7 +39,8 @@ from bayescale.base.files import atomic_path, write_json
 from bayescale.base.runtime import keep_compiled
 from bayescale.inference.diagnostics import largest_r_hat
 from bayescale.inference.labels import to_datasets
-from bayescale.inference.sampler import Program, Start, compile_program, sample
+from bayescale.inference.sampler import Start, sample
+from bayescale.inference.transition import Program, compile_program
 from bayescale.models.cards import model_from_card
 from bayescale.models.evaluate import evaluate
 from bayescale.models.model import Model

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.ask.answer import Answer, check_interval, number, percent, quantiles, told
+from bayescale.ask.answer import Answer
 from bayescale.ask.kit.best import Best, best_of, one_response
 from bayescale.ask.kit.costs import Cost, size, tokens, training
-from bayescale.ask.kit.curve import COUNTED, RATIO, Floats
+from bayescale.ask.kit.curve import COUNTED, RATIO
 from bayescale.ask.kit.optimum import at_edge
 from bayescale.ask.kit.rival import against, rival_sentence
 from bayescale.base.errors import AskError
-from bayescale.models.rows import as_read
+from bayescale.base.intervals import Floats, check_interval, intervals, number, quantiles
+from bayescale.base.words import percent, told
 from bayescale.predict.queries import beyond
+from bayescale.tables.compute import as_read
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -57,18 +59,18 @@ def allocate(
     response = one_response(fit, benchmark)
     told_of = _quantities(best, inputs, loss, response)
     draws = np.column_stack(list(told_of.values()))
-    frame = pd.DataFrame({"quantity": list(told_of), **quantiles(draws, interval)})
+    frame = pd.DataFrame({"quantity": list(told_of), **intervals(draws, interval)})
     about: dict[str, Any] = {"budget": float(budget)}
     doubts = [*best.doubts, *_edges(best, inputs)]
     seen = {name: as_read(fit.table.runs, name) for name in ("flops", *COUNTED)}
     doubts += beyond("a budget", budget, seen["flops"])
     for name in COUNTED:
         if name in told_of:
-            doubts += beyond(name, np.median(told_of[name]), seen[name])
+            doubts += beyond(name, quantiles(told_of[name], 0.5), seen[name])
     sentence = _sentence(told_of, budget, interval)
     if served is not None:
         about["served"] = float(served)
-        share = float(np.median(1 - training({**best.kept, **inputs}) / budget))
+        share = float(quantiles(1 - training({**best.kept, **inputs}) / budget, 0.5))
         sentence += f" Of the budget, {percent(share)} serves {told(served)} tokens."
     if rival is not None:
         other = against(best, told_of, rival, budget)
@@ -83,7 +85,7 @@ def allocate(
         about["rival"] = dict(rival)
         about["improbable"] = other.improbable
         for what, values in (("regret", other.regret), ("wasted", other.wasted)):
-            about[what] = {k: float(v) for k, v in quantiles(values, interval).items()}
+            about[what] = {k: float(v) for k, v in intervals(values, interval).items()}
     return Answer(
         question="allocate",
         frame=frame,
@@ -133,7 +135,7 @@ def _edges(best: Best, inputs: Mapping[str, Floats]) -> list[str]:
 def _sentence(told_of: Mapping[str, Floats], budget: float, interval: float) -> str:
     parts = []
     for name, values in told_of.items():
-        middle, low, high = map(float, quantiles(values, interval).values())
+        middle, low, high = map(float, intervals(values, interval).values())
         if name == RATIO:
             parts.append(
                 f"{told(middle)} tokens a parameter ({percent(interval)} interval {told(low)} to "
@@ -151,7 +153,7 @@ def _picture(best: Best, budget: float, response: str, interval: float) -> pd.Da
     budgets = budget * 10.0 ** np.linspace(-DECADES, DECADES, BUDGETS)
     inputs, loss = few.at(np.tile(budgets, (few.draws, 1)))
     parts = [
-        pd.DataFrame({"budget": budgets, "quantity": name, **quantiles(values, interval)})
+        pd.DataFrame({"budget": budgets, "quantity": name, **intervals(values, interval)})
         for name, values in _quantities(few, inputs, loss, response).items()
     ]
     return pd.concat(parts, ignore_index=True)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayescale.ask.answer import Answer, told
+from bayescale.ask.answer import Answer
 from bayescale.ask.kit.curve import law_columns
+from bayescale.base.words import quoted, told
 from bayescale.inference.diagnostics import Verdict
-from bayescale.models.rows import as_read
-from bayescale.tables.validation import quoted
+from bayescale.tables.compute import as_read
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit

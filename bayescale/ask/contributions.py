@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.ask.answer import Answer, check_interval, percent, quantiles
-from bayescale.ask.kit.curve import Floats, law_columns, one_benchmark
+from bayescale.ask.answer import Answer
+from bayescale.ask.kit.curve import law_columns, one_benchmark
 from bayescale.base.errors import AskError
+from bayescale.base.intervals import Floats, check_interval, intervals
+from bayescale.base.words import percent
 from bayescale.models.record import group_names
-from bayescale.models.rows import as_read
 from bayescale.predict.layout import RUN, grouped_sites
 from bayescale.predict.of_leaderboard import ask_leaderboard
 from bayescale.predict.predict import ask
 from bayescale.predict.queries import Asked
-from bayescale.tables.compute import COMPUTE, as_read_by
+from bayescale.tables.compute import COMPUTE, as_read, as_read_by
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -72,7 +73,7 @@ def contributions(
     shares = {n: float(np.cov(v, total, ddof=0)[0, 1] / variance) for n, v in parts.items()}
     draws = np.column_stack([*parts.values(), total])
     frame = pd.DataFrame(
-        {"part": [*parts, "total"], "benchmark": mark, **quantiles(draws, interval)}
+        {"part": [*parts, "total"], "benchmark": mark, **intervals(draws, interval)}
     )
     frame["share_of_variance"] = [*shares.values(), 1.0]
     return Answer(

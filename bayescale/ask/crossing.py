@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.ask.answer import Answer, check_interval, percent, quantiles, told
-from bayescale.ask.kit.curve import Floats, far, higher_is_better, inputs_range
+from bayescale.ask.answer import Answer
+from bayescale.ask.kit.curve import far, higher_is_better, inputs_range
 from bayescale.ask.kit.solve import solve
 from bayescale.ask.kit.two_curves import both_curves, label, pair, some_draws
 from bayescale.base.errors import AskError
+from bayescale.base.intervals import Floats, check_interval, intervals, quantiles
+from bayescale.base.words import percent, told
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -64,14 +66,14 @@ def crossing(
         "b": names[1],
         "along": along,
         "benchmark": first.benchmark,
-        **{k: float(v) for k, v in quantiles(draws, interval).items()},
+        **{k: float(v) for k, v in intervals(draws, interval).items()},
         "never": never,
         "probability_a_ahead_at_the_start": before,
         "from": low,
         "to": high,
     }
     met = draws[np.isfinite(draws)]
-    place = np.median(met) if len(met) else np.nan
+    place = quantiles(met, 0.5) if len(met) else np.nan
     distant = far("a median crossing", place, first)
     return Answer(
         question="crossing",
@@ -87,7 +89,7 @@ def crossing(
 
 def _shown_to(draws: Floats, high: float) -> float:
     finite = draws[np.isfinite(draws)]
-    return 10 * float(np.quantile(finite, 0.95)) if len(finite) else high
+    return 10 * float(quantiles(finite, 0.95)) if len(finite) else high
 
 
 def _sentence(row: Mapping[str, Any], names: tuple[str, str], met: Floats, interval: float) -> str:
@@ -103,7 +105,7 @@ def _sentence(row: Mapping[str, Any], names: tuple[str, str], met: Floats, inter
         f"{span}"
     )
     if len(met):
-        middle, low, high = map(float, quantiles(met, interval).values())
+        middle, low, high = map(float, intervals(met, interval).values())
         where = "; where they do" if row["never"] > 0 else ""
         text += (
             f"{where}, the median of where is {told(middle)} ({percent(interval)} interval "

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.ask.answer import Answer, check_interval, number, percent, quantiles, told
+from bayescale.ask.answer import Answer
 from bayescale.ask.kit.curve import RATIO, higher_is_better, law_columns
 from bayescale.base.errors import AskError
+from bayescale.base.intervals import check_interval, intervals, number, quantiles
+from bayescale.base.words import percent, told
 from bayescale.predict.predict import ask
 from bayescale.predict.prediction import chosen_benchmarks
 from bayescale.tables.compute import ACTIVE, COMPUTE, as_read_by
@@ -62,10 +64,10 @@ def elasticity(
         for k, name in enumerate(changes, start=1):
             change = values[:, k] - values[:, 0]
             row: dict[str, Any] = {"input": name, "benchmark": mark}
-            row |= {f"change_{q}": float(v) for q, v in quantiles(change, interval).items()}
+            row |= {f"change_{q}": float(v) for q, v in intervals(change, interval).items()}
             if (values > 0).all():
                 local = np.log(values[:, k] / values[:, 0]) / np.log(factor)
-                row["elasticity_median"] = float(np.median(local))
+                row["elasticity_median"] = float(quantiles(local, 0.5))
             better = change > 0 if higher_is_better(fit, mark) else change < 0
             row["probability_better"] = float(np.mean(better))
             table.append(row)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.ask.answer import Answer, check_interval, percent, quantiles, told
-from bayescale.ask.kit.curve import Floats, higher_is_better
+from bayescale.ask.answer import Answer
+from bayescale.ask.kit.curve import higher_is_better
 from bayescale.base.errors import AskError
+from bayescale.base.intervals import Floats, check_interval, intervals
+from bayescale.base.words import percent, suggest, told
 from bayescale.predict.prediction import COUNTS, chosen_benchmarks
-from bayescale.tables.validation import suggest
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -122,7 +123,7 @@ def _values(fit: Fit, rivals: Sequence[Rival], predicted: Floats, mark: str, kin
 def _row(
     mark: str, rival: str, probability: float, ahead: Floats, interval: float
 ) -> dict[str, Any]:
-    summary = {f"ahead_{k}": float(v) for k, v in quantiles(ahead, interval).items()}
+    summary = {f"ahead_{k}": float(v) for k, v in intervals(ahead, interval).items()}
     return {"benchmark": mark, "rival": rival, "probability": float(probability), **summary}
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.ask.answer import Answer, check_interval, number, percent, quantiles, told
+from bayescale.ask.answer import Answer
 from bayescale.ask.kit.curve import far, first_reached
 from bayescale.ask.kit.two_curves import both_curves, evenly, label, pair, some_draws
 from bayescale.base.errors import AskError
+from bayescale.base.intervals import check_interval, intervals, number, quantiles
+from bayescale.base.words import percent, told
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -53,13 +55,13 @@ def gain(
         "along": along,
         "benchmark": first.benchmark,
         "at": float(at),
-        **{f"gain_{k}": float(v) for k, v in quantiles(draws, interval).items()},
+        **{f"gain_{k}": float(v) for k, v in intervals(draws, interval).items()},
         "probability_above_1": float(np.mean(draws > 1)),
         "never": float(np.mean(np.isinf(draws))),
     }
     sentence = _sentence(row, names, interval)
     finite = draws[np.isfinite(draws)]
-    end = at * float(np.clip(np.median(finite), 1.0, MOST)) if len(finite) else at
+    end = at * float(np.clip(quantiles(finite, 0.5), 1.0, MOST)) if len(finite) else at
     return Answer(
         question="gain",
         frame=pd.DataFrame([row]),
@@ -71,7 +73,7 @@ def gain(
                     *first.doubts,
                     *second.doubts,
                     *far(along, at, first),
-                    *far(along, at * np.median(draws), second),
+                    *far(along, at * quantiles(draws, 0.5), second),
                 ]
             )
         ),

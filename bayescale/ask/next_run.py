@@ -9,18 +9,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayescale.ask.answer import Answer, check_interval, number, percent, quantiles, told
+from bayescale.ask.answer import Answer
 from bayescale.ask.kit.costs import costs_of
 from bayescale.ask.kit.plan import Plan, believe, noise_worth, plan_runs
 from bayescale.base.errors import AskError
+from bayescale.base.intervals import Floats, check_interval, intervals, number, quantiles
+from bayescale.base.words import percent, quoted, suggest, told
 from bayescale.predict.of_leaderboard import COLUMNS as OF_QUERY
 from bayescale.predict.prediction import COUNTS, Prediction
-from bayescale.tables.validation import quoted, suggest
+from bayescale.tables.frames import ACCURACY
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
 
-Floats = NDArray[np.float64]
 
 SPAN = 3.0  # a positive question whose interval spans such a factor goes by its log
 MOST_NEVER = 0.5  # share of infinite draws above which there is no width to shrink
@@ -287,7 +288,7 @@ def _scale(raw: Floats) -> tuple[Floats, str, Callable[[Floats], Floats], list[s
             f"{percent(share)} of the question's draws say never: its interval has no end to "
             "shrink; ask of a nearer target, such as the score at a given run"
         )
-    low, high = np.quantile(finite, [0.05, 0.95])
+    low, high = quantiles(finite, [0.05, 0.95])
     if high == low:
         raise AskError(f"the question's draws are (nearly) all {low:g}: there is nothing to shrink")
     notes = []
@@ -309,7 +310,7 @@ def _outcomes(
     units = fit.table.benchmarks["unit"]
     units = units if benchmark is None else units.loc[[benchmark]]
     positive = (mean > 0).all(axis=(0, 1)) & (score > 0).all(axis=(0, 1))
-    on_log = positive & (units != "accuracy").to_numpy()
+    on_log = positive & (units != ACCURACY).to_numpy()
     expected, measured = (
         np.where(on_log, np.log(np.where(on_log, values, 1.0)), values) for values in (mean, score)
     )
@@ -327,7 +328,7 @@ def _told_from(fit: Fit, question: Floats, marks: int) -> float:
 
 
 def _ends(draws: Floats, interval: float) -> tuple[float, float]:
-    found = list(quantiles(draws, interval).values())
+    found = list(intervals(draws, interval).values())
     return float(found[1]), float(found[2])
 
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayescale.ask.answer import Answer, Floats, check_interval, number, percent, quantiles
+from bayescale.ask.answer import Answer
 from bayescale.ask.kit.placement import Placed, Scores, features, predict, regress
 from bayescale.base.counts import format_count
 from bayescale.base.errors import AskError
+from bayescale.base.intervals import Floats, check_interval, intervals, number, quantiles
+from bayescale.base.words import percent, quoted, suggest
 from bayescale.inference.diagnostics import Verdict
 from bayescale.predict.prediction import COUNTS
-from bayescale.tables.validation import quoted, suggest
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -56,7 +57,7 @@ def place(
     frame["benchmark"] = name
     measured = known.groupby("run")["score"].mean()
     frame["observed"] = measured.reindex(frame["run"]).to_numpy(float) if "run" in frame else np.nan
-    frame = frame.assign(**quantiles(draws, interval))
+    frame = frame.assign(**intervals(draws, interval))
     order = np.argsort(-frame["median"].to_numpy(), kind="stable")
     frame = frame.iloc[order].reset_index(drop=True)
     weights = dict(zip(anchors, placed.sites["weight"].T, strict=True))
@@ -73,7 +74,7 @@ def place(
         picture=_picture(frame),
         about={
             "benchmark": name,
-            "weights": {mark: float(np.median(values)) for mark, values in weights.items()},
+            "weights": {mark: float(quantiles(values, 0.5)) for mark, values in weights.items()},
         },
     )
 
@@ -143,7 +144,7 @@ def _doubts(
     if placed.diagnosis.verdict is not Verdict.GOOD:
         reasons = " ".join(placed.diagnosis.sentences)
         doubts.append(f"the sampler's verdict on the place: {placed.diagnosis.verdict} {reasons}")
-    weight = np.median(placed.sites["weight"], axis=0)
+    weight = quantiles(placed.sites["weight"], 0.5)
     strongest = (known[0].mean(axis=0) @ weight).max()
     beyond = int(((asked[0].mean(axis=0) @ weight) > strongest).sum())
     if beyond:
@@ -172,8 +173,8 @@ def _picture(frame: pd.DataFrame) -> pd.DataFrame:
 def _sentence(
     frame: pd.DataFrame, name: str, weights: dict[str, Floats], scores: int, interval: float
 ) -> str:
-    ordered = sorted(weights.items(), key=lambda pair: -abs(float(np.median(pair[1]))))
-    each = [f"{mark} {np.median(values):.2g}" for mark, values in ordered]
+    ordered = sorted(weights.items(), key=lambda pair: -abs(float(quantiles(pair[1], 0.5))))
+    each = [f"{mark} {quantiles(values, 0.5):.2g}" for mark, values in ordered]
     text = (
         f"Placed by {scores} scores, {name} leans on {', '.join(each)} (logits for a logit of the "
         "expected score)"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayescale.ask.answer import Answer, check_interval, number, percent, quantiles, told
+from bayescale.ask.answer import Answer
 from bayescale.ask.kit.best import best_path
 from bayescale.ask.kit.curve import (
     OPTIMAL,
@@ -21,6 +21,8 @@ from bayescale.ask.kit.curve import (
     path_curve,
 )
 from bayescale.base.errors import AskError
+from bayescale.base.intervals import check_interval, intervals, number, quantiles
+from bayescale.base.words import percent, told
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -51,7 +53,7 @@ def required(
     curve = path_curve(fit, want, given, benchmark=benchmark, seed=seed, move=move, optimal=splits)
     check_target(curve, target)
     draws = first_reached(curve, float(target))
-    enough = float(np.quantile(draws, probability, method="inverted_cdf"))
+    enough = float(quantiles(draws, probability))
     never = float(np.mean(np.isinf(draws)))
     row = {
         "quantity": want,
@@ -59,7 +61,7 @@ def required(
         "target": float(target),
         "probability": probability,
         "enough": enough,
-        **{name: float(value) for name, value in quantiles(draws, interval).items()},
+        **{name: float(value) for name, value in intervals(draws, interval).items()},
         "never": never,
     }
     doubts = [*curve.doubts]
@@ -67,9 +69,10 @@ def required(
         doubts += far(want, enough, curve)
     start = enough_before(curve, float(target), draws)
     if start.any():
+        middle = told(float(quantiles(draws[start], 0.5)))
         doubts.append(
             f"in {percent(float(start.mean()))} of the draws the target is reached with less than "
-            f"was looked at: {told(float(np.median(draws[start])))} {want} there, in the median"
+            f"was looked at: {middle} {want} there, in the median"
         )
     return Answer(
         question="required",
@@ -131,7 +134,7 @@ def _picture(curve: Curve, draws: Any) -> pd.DataFrame:
     """Give the probability that each value is enough."""
     finite = draws[np.isfinite(draws)]
     low, high = (
-        np.quantile(finite, [0.002, 0.99]) if len(finite) else inputs_range(curve.fit, curve.along)
+        quantiles(finite, [0.002, 0.99]) if len(finite) else inputs_range(curve.fit, curve.along)
     )
     values = np.geomspace(low / 1.5, high * 1.5, SHOWN)
     reached = [float(np.mean(draws <= value)) for value in values]

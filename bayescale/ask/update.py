@@ -20,18 +20,19 @@ import pandas as pd
 from arviz_stats.base.array import array_stats as untyped
 from numpy.typing import NDArray
 
-from bayescale.ask.answer import Answer, Floats, check_interval, quantiles
+from bayescale.ask.answer import Answer
 from bayescale.base.errors import AskError, BayescaleError
+from bayescale.base.intervals import Floats, check_interval, intervals
+from bayescale.base.words import quoted
 from bayescale.inference.evidence import Evidence
 from bayescale.inference.labels import to_datasets
 from bayescale.inference.marginal import TAKEN, condition_new_members, new_members
 from bayescale.inference.sampler import Draws
-from bayescale.models.design import Design, grid_positions, make_design
+from bayescale.models.design import Design, make_design
 from bayescale.models.record import group_names
-from bayescale.models.rows import Rows, make_rows, members
+from bayescale.models.rows import Rows, make_rows
 from bayescale.predict.layout import FAMILY, RUN, Layout, grouped_sites, lay_out_rows, lay_out_runs
-from bayescale.tables.table import Table
-from bayescale.tables.validation import quoted
+from bayescale.tables.table import Table, grid_positions, members
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -358,7 +359,7 @@ def _before(fit: Fit, new: Table, interval: float, seed: int) -> tuple[pd.DataFr
     observed = new.scores["score"].to_numpy(float)
     frame = new.scores[["run", "benchmark"]].reset_index(drop=True)
     frame["observed"] = observed
-    expected = {f"expected_{k}": v for k, v in quantiles(draws, interval).items()}
+    expected = {f"expected_{k}": v for k, v in intervals(draws, interval).items()}
     frame = frame.assign(**expected)
     below = (draws < observed).mean(axis=0) + 0.5 * (draws == observed).mean(axis=0)
     frame["probability_below"] = below
@@ -395,5 +396,5 @@ def _picture(fit: Fit, after: Fit, new: Table, interval: float, seed: int) -> pd
         else:
             draws = one.predict(_rows(fit, new), kind="score", seed=seed).draws
         summary = pd.DataFrame({"benchmark": marks * len(new.runs), "when": when, "run": names})
-        parts.append(summary.assign(**quantiles(draws, interval)))
+        parts.append(summary.assign(**intervals(draws, interval)))
     return pd.concat(parts, ignore_index=True)

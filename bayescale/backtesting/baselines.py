@@ -21,10 +21,9 @@ from bayescale.backtesting.refit import FoldPrediction
 from bayescale.backtesting.rules import Mask, inner, log_compute
 from bayescale.backtesting.splits import Fold, Split
 from bayescale.base.errors import SplitError
+from bayescale.base.intervals import Floats
 from bayescale.tables.frames import ACCURACY
 from bayescale.tables.table import Table
-
-Floats = NDArray[np.float64]
 
 DRAWS = 600
 INNER_FOLDS = 5

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from bayescale.backtesting.rules import log_compute
 from bayescale.backtesting.splits import Split
+from bayescale.base.intervals import Floats
 from bayescale.tables.table import Table
-
-Floats = NDArray[np.float64]
 
 ALIKE = 0.1  # decades by which two runs of one size may differ
 SIZES = ("params", "flops")

@@ -17,45 +17,23 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayescale.backtesting import refit
 from bayescale.backtesting.refit import FoldPrediction
 from bayescale.backtesting.splits import Split
 from bayescale.base.files import atomic_path
 from bayescale.base.runtime import folds_folder
 from bayescale.fits import versions
 from bayescale.models.model import Model
-from bayescale.parts.part import source_text
+from bayescale.parts.find import source_text
 from bayescale.tables.table import Table
 
+PACKAGE = Path(__file__).parents[1]
 ARRAYS = ("draws", "mean_draws", "log_density")
 FACTS = ("seconds", "max_r_hat", "divergences", "length")
 FRAMES = ("scores", "runs", "benchmarks", "series")
 ENCODING = {"zlib": True, "complevel": 1}
-# What a fold's draws do not depend on: edits there leave finished folds valid.
-AFTER_THE_DRAWS = (
-    "cli",
-    "plots",
-    "readers",
-    "backtest.py",
-    "baselines.py",
-    "comparable.py",
-    "compare.py",
-    "decisions.py",
-    "demo.py",
-    "doctor.py",
-    "doubts.py",
-    "future.py",
-    "grouped.py",
-    "holdouts.py",
-    "loo.py",
-    "marginal.py",
-    "scorecard.py",
-    "scores.py",
-    "splits.py",
-    "stacking.py",
-    "verdicts.py",
-    "waic.py",
-    "track_record.py",
-)
+# The rooms that a fold's fit calls; what is above them decides no draw.
+ROOMS = ("base", "tables", "parts", "laws", "links", "noises", "models", "inference")
 
 
 def fold_key(
@@ -96,11 +74,17 @@ def fold_folder(name: str, key: str) -> Path | None:
 
 def made_by() -> dict[str, str]:
     """Give the versions that decide the draws, the package's own files included."""
-    root, code = Path(__file__).parent, hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        if path.relative_to(root).parts[0] not in AFTER_THE_DRAWS:
-            code.update(path.read_bytes())
-    return {**versions(), "code": code.hexdigest()[:20]}
+    return {**versions(), "code": code_of(PACKAGE)}
+
+
+def code_of(package: Path) -> str:
+    """Hash the files that decide a fold's numbers: those of the rooms, and what refits."""
+    refits = package / Path(refit.__file__).relative_to(PACKAGE)
+    inside = (path for room in ROOMS for path in sorted((package / room).rglob("*.py")))
+    code = hashlib.sha256()
+    for path in (*inside, refits):
+        code.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return code.hexdigest()[:20]
 
 
 def read_fold(

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from bayescale.backtesting.splits import Fold, Split
 from bayescale.inference.diagnostics import largest_r_hat
 from bayescale.inference.labels import to_datasets
-from bayescale.inference.sampler import Draws, Start, compile_program, sample
-from bayescale.models.design import grid_positions
+from bayescale.inference.sampler import Draws, Start, sample
+from bayescale.inference.transition import compile_program
 from bayescale.models.evaluate import evaluate
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
-from bayescale.tables.table import Table
+from bayescale.tables.table import Table, grid_positions
 
 CHAINS, WINDOWS, DRAWS = 2, 2, 300
 FIRST_WINDOWS = 6

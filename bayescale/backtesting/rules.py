@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from bayescale.backtesting.splits import Fold, Rule, Split, check_folds
 from bayescale.base.errors import SplitError
+from bayescale.base.words import quoted, suggest
 from bayescale.tables.frames import ACCURACY
 from bayescale.tables.table import Table
-from bayescale.tables.validation import quoted, suggest
 
 RULES = ("size", "family", "date", "benchmark")
 FOLDS = 10

@@ -21,11 +21,11 @@ from bayescale.backtesting.splits import Fold, Split, read_split
 from bayescale.backtesting.verdicts import verdicts
 from bayescale.backtesting.workers import fit_folds
 from bayescale.base.errors import BacktestError, SplitError
+from bayescale.base.words import quoted
 from bayescale.models.cards import for_other_table, load_model, own_table
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
 from bayescale.tables.table import Table
-from bayescale.tables.validation import quoted
 
 __all__ = [
     "Backtest",

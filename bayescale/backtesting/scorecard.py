@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bayescale.backtesting import scores
 from bayescale.base.files import plain, write_json
+from bayescale.base.intervals import Floats, quantiles
 from bayescale.tables.frames import ACCURACY
-
-Floats = NDArray[np.float64]
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 SHOWN = 0.9  # the level of the interval score and of the mean width
@@ -181,7 +179,7 @@ def score_rows(
         if np.isnan(array).any():
             raise ValueError(f"{name} holds NaN")
     y = observed["score"].to_numpy(dtype=np.float64)
-    median = np.median(mean_draws, axis=0)
+    median = quantiles(mean_draws, 0.5)
     rows = observed.assign(
         mean_median=median,
         absolute_error=scores.absolute_error(median, y),
@@ -190,7 +188,7 @@ def score_rows(
         pit=((draws < y).mean(axis=0) + (draws <= y).mean(axis=0)) / 2,
     )
     for level in LEVELS:
-        low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+        low, high = quantiles(draws, [0.5 - level / 2, 0.5 + level / 2])
         rows[f"score_lower_{level}"], rows[f"score_upper_{level}"] = low, high
         rows[f"covered_{level}"] = scores.coverage(low, high, y)
         if level == SHOWN:

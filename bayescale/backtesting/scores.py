@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
-Floats = NDArray[np.float64]
+from bayescale.base.intervals import Floats
 
 
 def crps(draws: ArrayLike, observed: ArrayLike) -> Floats:

@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayescale.base.errors import SplitError
+from bayescale.base.words import suggest
 from bayescale.tables.table import Table
-from bayescale.tables.validation import Source, missing_columns, suggest
+from bayescale.tables.validation import Source, missing_columns
 
 ROLES = ("train", "test", "drop")
 COLUMNS = ("run", "role", "fold", "benchmark")

@@ -33,7 +33,7 @@ from bayescale.base.files import check_writable
 from bayescale.base.runtime import cpu_count, keep_compiled
 from bayescale.models.cards import model_from_card
 from bayescale.models.model import Model
-from bayescale.parts.part import source_text
+from bayescale.parts.find import source_text
 from bayescale.tables.table import Table
 
 TRIES = 3  # how often a fold is given to a worker before its death is taken to be its fault

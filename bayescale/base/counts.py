@@ -7,6 +7,8 @@ import re
 
 from bayescale.base.errors import BayescaleError
 
+# Smaller than any trained network, larger than any count in billions or trillions.
+LEAST_COUNT = 1e5
 _SCALE = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _COUNT = re.compile(r"\s*(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)\s*([KMBTkmbt]?)\s*")
 

@@ -201,7 +201,7 @@ def _names(model: Model) -> set[str]:
 
 def _check_known(models: Iterable[Model], named: Iterable[str]) -> None:
     """Refuse a name that none of the models has: an option for some is for those that have it."""
-    from bayescale.tables.validation import suggest
+    from bayescale.base.words import suggest
 
     known = {name for model in models for name in _names(model)}
     for name in named:

@@ -196,4 +196,6 @@ def _facts(table: Table) -> dict[str, Any]:
 
 def _is_leaderboard(table: Table) -> bool:
     """Whether a table holds accuracies alone, as its families' sizes then tell most."""
-    return bool((table.benchmarks["unit"] == "accuracy").all())
+    from bayescale.tables.frames import ACCURACY
+
+    return bool((table.benchmarks["unit"] == ACCURACY).all())

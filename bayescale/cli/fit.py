@@ -97,7 +97,7 @@ def fit(
     keep_compiled()
     import bayescale as bs
     from bayescale.fits import DRAWS, WINDOWS
-    from bayescale.inference.sampler import WINDOW
+    from bayescale.inference.transition import WINDOW
     from bayescale.models.cards import customise, for_other_table
 
     loaded = bs.load_model(name)
@@ -186,7 +186,7 @@ def question_of(fit: Fit) -> str:
     if fit.model.of_leaderboard:
         return "--family NAME --params 72B --tokens 15T"
     from bayescale.models.record import group_names
-    from bayescale.models.rows import DERIVED
+    from bayescale.tables.compute import DERIVED
 
     run = fit.table.runs.tail(1)
     given: dict[str, str] = {}

@@ -13,7 +13,7 @@ from bayescale.cli.output import show_frame, show_json
 
 if TYPE_CHECKING:
     from bayescale.parts.inputs import Input
-    from bayescale.parts.part import Part
+    from bayescale.parts.part import Law
 
 EXAMPLES = examples(
     "bayescale laws",
@@ -60,7 +60,7 @@ def laws(
     typer.echo("`bayescale laws NAME` shows one.")
 
 
-def _row(law: Part) -> dict[str, str]:
+def _row(law: Law) -> dict[str, str]:
     return {
         "law": law.name,
         "group": law.group,
@@ -72,7 +72,7 @@ def _row(law: Part) -> dict[str, str]:
     }
 
 
-def card(law: Part) -> dict[str, Any]:
+def card(law: Law) -> dict[str, Any]:
     """All that a law declares, as plain values."""
     inputs = [
         {

@@ -48,7 +48,7 @@ def amounts(text: str | float) -> Any:
 
 def values(texts: Mapping[str, str], fit: Fit) -> dict[str, Any]:
     """Read what --at gives: members of groups are text, inputs are numbers."""
-    from bayescale.tables.validation import quoted, suggest
+    from bayescale.base.words import quoted, suggest
 
     groups = fit.table.groups
     found: dict[str, Any] = {}

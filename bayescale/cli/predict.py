@@ -183,7 +183,7 @@ def _verdicts(path: Path, fitted: Model) -> pd.DataFrame:
     """Read what a backtest says of the benchmarks of a model."""
     import pandas as pd
 
-    from bayescale.tables.validation import quoted
+    from bayescale.base.words import quoted
 
     found, model = read_backtest(path), fitted.name
     known = found["verdicts"]

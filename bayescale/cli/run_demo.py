@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 import bayescale as bs
 from bayescale.base.files import atomic_path
+from bayescale.base.intervals import quantiles
 from bayescale.tables.table import Table
 
 SIZES = 3  # fewer sizes in a lineage show no trend to continue
@@ -145,8 +145,8 @@ def predict_held_out(fit: bs.Fit, held_out: Table, seed: int) -> pd.DataFrame:
     key = ["family", "params", "tokens", "benchmark"]
     levels = {"median": 0.5, "lower_0.9": 0.05, "upper_0.9": 0.95}
     levels |= {"lower_0.5": 0.25, "upper_0.5": 0.75}
-    quantiles = np.quantile(prediction.draws, list(levels.values()), axis=0)
-    frame = prediction.frame[key].assign(**dict(zip(levels, quantiles, strict=True)))
+    found = quantiles(prediction.draws, list(levels.values()))
+    frame = prediction.frame[key].assign(**dict(zip(levels, found, strict=True)))
     measured = held_out.to_frame()[["run", "flops", "instruct", "score", *key]]
     return measured.merge(frame, on=key, validate="one_to_one")
 

@@ -48,7 +48,7 @@ def open_table(
 
 def left_out(table: Table) -> list[str]:
     """Say which runs of a table are left out, a sentence for each reason."""
-    from bayescale.tables.validation import quoted
+    from bayescale.base.words import quoted
 
     return [
         f"left out {quoted(runs, most=RUNS_NAMED)}: {reason}"
@@ -58,9 +58,9 @@ def left_out(table: Table) -> list[str]:
 
 def _read_like(path: Path, table: Table) -> Table:
     """Read runs to be joined to a table: they measure what it measures."""
+    from bayescale.base.words import quoted
     from bayescale.tables.frames import ACCURACY
     from bayescale.tables.read import read_frame
-    from bayescale.tables.validation import quoted
 
     known = table.benchmarks
     if (known["unit"] == ACCURACY).all():

@@ -34,14 +34,6 @@ class Comparable(Protocol):
         """Draws of every site, dims (chain, draw, ...)."""
 
     @property
-    def response(self) -> str:
-        """Scale of what is predicted, such as "score"."""
-
-    @property
-    def base_measure(self) -> str:
-        """Unit of the likelihood: "density" or "counts"."""
-
-    @property
     def verdict_ok(self) -> bool:
         """Whether the sampler's verdict lets the draws be used."""
 
@@ -58,14 +50,17 @@ class Comparable(Protocol):
         """Predict what nobody has measured, with credible intervals."""
 
 
-def _check_scales(fits: Mapping[str, Comparable]) -> None:
-    for attribute, what in (("response", "response scale"), ("base_measure", "base measure")):
-        values = {name: str(getattr(fit, attribute)) for name, fit in fits.items()}
-        if len(set(values.values())) > 1:
-            given = ", ".join(f"{name}: {value}" for name, value in values.items())
+def _check_units(fits: Mapping[str, Comparable]) -> None:
+    """Refuse one benchmark in two units, such as nats and bits, where both tables tell theirs."""
+    units = pd.DataFrame({name: fit.table.benchmarks["unit"] for name, fit in fits.items()})
+    for benchmark, row in units.iterrows():
+        told = {name: unit for name, unit in row.dropna().items() if unit}
+        if len(set(told.values())) > 1:
+            given = ", ".join(f"{name}: {benchmark} in {unit}" for name, unit in told.items())
             raise CompareError(
-                f"fits of different {what}s cannot be compared ({given}): their log likelihoods "
-                "have different units. Refit them on one scale, or compare them by a backtest."
+                f"fits of different response scales cannot be compared ({given}): their log "
+                "likelihoods have different units. Refit them on one scale, or compare them by a "
+                "backtest."
             )
 
 
@@ -75,9 +70,9 @@ def common_observations(fits: Mapping[str, Comparable]) -> pd.DataFrame:
     Raises
     ------
     CompareError
-        They saw different scores, or their response scales or base measures differ.
+        They saw different scores, or scores in different units.
     """
-    _check_scales(fits)
+    _check_units(fits)
     first_name, first = "", pd.DataFrame()
     for name, fit in fits.items():
         frame = fit.observations()[["run", "family", "benchmark", "score"]]

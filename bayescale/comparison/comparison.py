@@ -16,12 +16,12 @@ from scipy.special import ndtr
 from bayescale.backtesting.refit import silent
 from bayescale.backtesting.scores import cluster_bootstrap
 from bayescale.base.errors import CompareError
+from bayescale.base.words import quoted, suggest
 from bayescale.comparison.comparable import KEY, Comparable, common_observations
 from bayescale.comparison.doubts import doubts_of, error_of, plural
 from bayescale.comparison.grouped import BENCHMARK, DRAWS, ROW, GroupScores, labels, score_groups
 from bayescale.comparison.loo import Loo, pseudo_bma_weights, stacking_weights
 from bayescale.comparison.waic import P_WAIC_LIMIT, Waic, waic
-from bayescale.tables.validation import quoted, suggest
 
 __all__ = ["Comparison", "compare", "waic"]
 

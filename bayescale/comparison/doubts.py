@@ -10,11 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayescale.backtesting.refit import R_HAT_LIMIT
+from bayescale.base.words import quoted
 from bayescale.comparison.comparable import Comparable
 from bayescale.comparison.grouped import ROW, GroupScores
 from bayescale.comparison.parting import parting
 from bayescale.comparison.waic import Waic
-from bayescale.tables.validation import quoted
 
 FEW_GROUPS = 10
 LEAST_EFFECTIVE = 10.0  # samples within a draw: fewer lower a score by a twentieth of a nat

@@ -20,18 +20,19 @@ from bayescale.backtesting.refit import CHAINS, FoldPrediction, fold_fitter
 from bayescale.backtesting.scores import log_score
 from bayescale.backtesting.splits import Fold, Split
 from bayescale.base.errors import CompareError
+from bayescale.base.intervals import Floats
+from bayescale.base.words import quoted
 from bayescale.comparison.comparable import Comparable
 from bayescale.comparison.loo import Loo, monte_carlo_error, psis_loo
 from bayescale.inference.marginal import log_marginal
-from bayescale.models.design import Design, grid_positions
+from bayescale.models.design import Design
 from bayescale.models.lay_out import lay_out
 from bayescale.models.rows import Rows
-from bayescale.tables.validation import quoted
+from bayescale.tables.table import grid_positions
 
 ROW, BENCHMARK = "row", "benchmark"
 POINTWISE = (ROW, BENCHMARK)  # groups whose effects, if any, are the population's
 DRAWS = 500  # of a fit for which effects are integrated
-Floats = NDArray[np.float64]
 Tell = Callable[[str], None]
 
 

@@ -15,10 +15,9 @@ from scipy.optimize import LinearConstraint, minimize
 from scipy.special import logsumexp
 
 from bayescale.backtesting.scores import log_score
+from bayescale.base.intervals import Floats
 
 stats: Any = arviz_stats  # it says it is typed, but its functions are not
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.base.errors import PredictError
+from bayescale.base.intervals import quantiles
 from bayescale.comparison.comparable import Comparable
 from bayescale.models.record import group_names
 
@@ -63,7 +64,7 @@ def parting(fits: Mapping[str, Comparable]) -> Parting | None:
             draws = fit.predict(pd.DataFrame([query]), kind="mean").draws
         except PredictError:
             return None
-        medians[name], spreads[name] = np.median(draws, axis=0), draws.std(axis=0, ddof=1)
+        medians[name], spreads[name] = quantiles(draws, 0.5), draws.std(axis=0, ddof=1)
     between = np.std(list(medians.values()), axis=0, ddof=1)
     return Parting(
         where=f'ten times beyond the largest run ("{run.name}")',

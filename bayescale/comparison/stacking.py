@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from bayescale.backtesting.run import Backtest, backtest
 from bayescale.base.errors import CompareError, FitFileError
 from bayescale.base.files import write_json
+from bayescale.base.intervals import intervals, quantiles
+from bayescale.base.words import quoted
 from bayescale.comparison.comparable import common_observations
 from bayescale.comparison.loo import stacking_weights
 from bayescale.fits import Fit, load_fit
-from bayescale.predict.prediction import Prediction, intervals
-from bayescale.tables.validation import quoted
+from bayescale.predict.prediction import Prediction
 
 LOWEST = -1e3  # nats: how impossible a fit may find a score that another expects
 APART = 1.0  # disagreement between fits, over their own spread, that is worth a word
@@ -118,7 +119,7 @@ class Stack:
         parts = _parts(each, weights, kind, interval)
         doubts = list(dict.fromkeys(doubt for one in each.values() for doubt in one.doubts))
         return Prediction(
-            known.assign(**intervals(draws, kind, interval)),
+            known.assign(**intervals(draws, interval, kind)),
             draws,
             kind,
             interval,
@@ -251,14 +252,14 @@ def _parts(
     told = []
     for i, (name, one) in enumerate(each.items()):
         known = one.frame.loc[:, :"benchmark"].assign(fit=name, weight=w[i, 0])
-        ends = intervals(one.draws, kind, interval)
+        ends = intervals(one.draws, interval, kind)
         told.append(known.assign(share_of_variance=share[i], **ends))
     return pd.concat(told, ignore_index=True)
 
 
 def _disagreement(each: Mapping[str, Prediction]) -> list[str]:
     """Say where fits disagree by more than each of them doubts itself."""
-    medians = np.stack([np.median(one.draws, axis=0) for one in each.values()])
+    medians = np.stack([quantiles(one.draws, 0.5) for one in each.values()])
     within = np.stack([one.draws.std(axis=0) for one in each.values()]).mean(axis=0)
     ratio = medians.std(axis=0) / within
     if not (ratio > APART).any():

@@ -14,18 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
-from numpy.typing import NDArray
 
-from bayescale.models.density import LEVELS
-from bayescale.models.design import Design
-from bayescale.models.model import Model
-from bayescale.models.rows import Rows
+from bayescale.base.intervals import Floats
+from bayescale.models.grid import Grid
+from bayescale.models.plan import RUN, Site, plan
+from bayescale.models.record import EFFECT, ModelRecord
 
 COORDINATES = "_coordinates"  # ending of the name of what is sampled in place of a site
 ENOUGH = 5.0  # values of a member that pin it down half
 NOISE = 0.012  # score: prior median of the noise beside the finite test set
-
-Floats = NDArray[np.float64]
 
 
 def coordinates(weight: Any, name: str, prior: Any, _obs: None) -> tuple[None, Any]:
@@ -59,70 +56,74 @@ def coordinates(weight: Any, name: str, prior: Any, _obs: None) -> tuple[None, A
     return None, base.loc + rest * (value - mean)
 
 
-def centring(model: Model, design: Design | Rows) -> dict[str, Any]:
+def centring(model: ModelRecord, grid: Grid) -> dict[str, Any]:
     """Give each group's site its members' centring, from 0 (offset) to 1 (value).
+
+    Members that are told at their own place by how much their scores tell of it; those of a law of
+    a quantity by how many values they have: laws are told to a percent.
 
     Parameters
     ----------
     model
-        Its pooling decides which groups there are.
-    design
+        Its plan decides which groups there are.
+    grid
         Scores of weight above zero inform; the others are not looked at.
 
     Returns
     -------
     dict
-        Site to numbers of the site's shape, or to None for 0 everywhere. Correlated groups are left
-        out: their members are sampled as they are.
+        Site to numbers of the site's shape, or to None for 0 everywhere. Members whose skills are
+        correlated are left out: they are sampled as they are.
     """
-    if isinstance(design, Rows):
-        return _by_count(model, design)
-    by_family = np.zeros((design.families, design.benchmarks))
-    np.add.at(by_family, np.asarray(design.family), _information(design))
+    written = plan(model)
     found: dict[str, Any] = {}
-    for name, rules in model.pooling.items():
-        for rule in rules:
-            if rule.correlated:
-                continue
-            centred: Any = None
-            if rule.group == "family" and name in LEVELS:
-                ratio = rule.learned.median**2 * by_family[:, _columns(model, design, name)]
-                centred = ratio / (1 + ratio)
-            found[f"{name}_{rule.group}"] = centred
-    return found
-
-
-def _by_count(model: Model, rows: Rows) -> dict[str, Any]:
-    """Centre a law's groups by how many values their members have: laws are told to a percent."""
-    counts = np.asarray(rows.weights).sum(axis=1)
-    found: dict[str, Any] = {}
-    pooled = [(c, r) for c in model.coefficients for r in model.pooling.get(c.name, ())]
-    for coefficient, rule in pooled:
-        if rule.group == "benchmark":
-            values = np.asarray(rows.weights).sum(axis=0)[list(rows.own)]
-        else:
-            values = np.bincount(rows.groups[rule.group], counts, rows.counts(rule.group)[0])
+    for name, members in written.members.items():
+        if members.rule is None or members.coefficient == EFFECT or f"{name}_corr" in written.sites:
+            continue
         centred: Any = None
-        if rule.spread is not None:
-            shape = (-1,) + (1,) * len(coefficient.dims)
-            centred = (values / (values + ENOUGH)).reshape(shape)
-        found[f"{coefficient.name}_{rule.group}"] = centred
+        if members.rule.spread is not None and (members.told or not model.of_leaderboard):
+            weigh = _by_information if model.of_leaderboard else _by_count
+            centred = weigh(model, members, grid)
+        found[name] = centred
     return found
 
 
-def _information(design: Design) -> Floats:
+def _by_information(model: ModelRecord, members: Site, grid: Grid) -> Any:
+    if members.group == RUN:
+        return None  # one run's scores are few: its departures mix best as offsets
+    assert members.rule is not None
+    known, total = grid.counts(members.group)
+    by_member = np.zeros((total, grid.benchmarks))
+    np.add.at(by_member, np.asarray(grid.groups[members.group]), _information(grid))
+    columns = _columns(model, grid, members.coefficient)
+    ratio = members.rule.learned.median**2 * by_member[:known, columns]
+    return ratio / (1 + ratio)
+
+
+def _by_count(model: ModelRecord, members: Site, grid: Grid) -> Any:
+    del model
+    weights = np.asarray(grid.weights)
+    if members.group == "benchmark":
+        values = weights.sum(axis=0)[list(grid.own)]
+    else:
+        known, total = grid.counts(members.group)
+        values = np.bincount(grid.groups[members.group], weights.sum(axis=1), total)[:known]
+    return (values / (values + ENOUGH)).reshape(-1, *(1 for _ in members.dims[1:]))
+
+
+def _information(grid: Grid) -> Floats:
     """Fisher information of each score about its latent score, roughly; shape (run, benchmark)."""
-    seen = np.asarray(design.weights) > 0
-    score = np.where(seen, design.scores, 0.5)
-    above, below = (np.maximum(x, 0.0) for x in (score - design.chance, design.top - score))
-    slope = above * below / (design.top - design.chance)
-    variance = score * (1 - score) / design.items + design.resolution**2 / 12 + NOISE**2
-    information: Floats = np.asarray(design.weights) * slope**2 / variance
+    seen = np.asarray(grid.weights) > 0
+    score = np.where(seen, grid.scores, 0.5)
+    above, below = (np.maximum(x, 0.0) for x in (score - grid.chance, grid.top - score))
+    slope = above * below / (grid.top - grid.chance)
+    variance = score * (1 - score) / grid.items + grid.resolution**2 / 12 + NOISE**2
+    information: Floats = np.asarray(grid.weights) * slope**2 / variance
     return information
 
 
-def _columns(model: Model, design: Design, name: str) -> list[int]:
+def _columns(model: ModelRecord, grid: Grid, name: str) -> list[int]:
     """Benchmarks that measure the members of a level: a skill's anchor, or the benchmark itself."""
     if model.law.response == "latent":
-        return list(range(design.benchmarks))
-    return list(design.anchors if name == "intercept" else design.others)
+        return list(range(grid.benchmarks))
+    return list(grid.anchors if name == "intercept" else grid.others)

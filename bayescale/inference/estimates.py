@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bayescale.base.errors import PredictError
-from bayescale.models.rows import members
+from bayescale.base.intervals import Floats, intervals
 from bayescale.parts.coefficients import Coefficient
+from bayescale.tables.table import members
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
 
 UNITS = ("reference", "paper")
-Floats = NDArray[np.float64]
 Place = tuple[str, str] | None  # a group and one of its members; None for the population
 
 
@@ -33,15 +32,11 @@ def coefficient_frame(fit: Fit, *, interval: float, units: str, by: str | None) 
         )
     rows = []
     for name, of, draws, unit, meaning in _told(fit, units, by):
-        tail = (1 - interval) / 2
-        low, middle, high = np.quantile(draws, [tail, 0.5, 1 - tail])
         rows.append(
             {
                 "coefficient": name,
                 "of": of,
-                "median": middle,
-                f"lower_{interval:g}": low,
-                f"upper_{interval:g}": high,
+                **intervals(draws, interval),
                 "unit": unit,
                 "meaning": meaning,
             }

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from numpyro.handlers import seed as seeded
 from numpyro.handlers import substitute, trace
 
+from bayescale.base.intervals import Floats
 from bayescale.inference.newton import minimise
 from bayescale.inference.one_group import only_group
 from bayescale.models.density import distribution, family_levels, log_likelihood
-from bayescale.models.design import Design
+from bayescale.models.grid import Design
 from bayescale.models.evaluate import BATCH
 from bayescale.models.model import Model
 from bayescale.models.rows import Rows
@@ -41,7 +42,6 @@ LEAST_DENSITY = 1e-4  # share of the prior in the samples along an axis, about
 CLOSE = 1e-6  # expected gain of a Newton step, in nats, at which the mode is found
 LEAST_CURVATURE = 0.2  # of the proposal: in a direction that the prior has curvature one
 
-Floats = NDArray[np.float64]
 Sites = Mapping[str, NDArray[Any]]
 
 
@@ -63,8 +63,8 @@ class Marginal:
 
 
 def log_marginal(
-    model: Model,
-    design: Design | Rows,
+    model: ModelRecord,
+    grid: Grid,
     observed: NDArray[Any],
     sites: Sites,
     groups: Sequence[NDArray[np.int_]],
@@ -84,7 +84,7 @@ def log_marginal(
     ----------
     model
         Law, links, noises and pooling.
-    design
+    grid
         The data that the draws were fitted to: a run without weight had no influence on them.
     observed
         Weights of the scores, those of the groups included, shape (run, benchmark).
@@ -108,7 +108,7 @@ def log_marginal(
     found = []
     with jax.enable_x64(True):
         for number, runs in enumerate(groups):
-            part = only_group(design, observed, runs)
+            part = only_group(grid, observed, runs)
             keys = jax.random.split(jax.random.fold_in(jax.random.PRNGKey(seed), number), count)
             known = _known_sites(model, part, wide)
             log_density, effective, _ = _integrate(model, part, known, keys, None, SAMPLES, GRID)
@@ -138,9 +138,9 @@ class Conditional:
 
 
 def condition_new_members(
-    model: Model, part: Design | Rows, sites: Sites, *, seed: int
+    model: ModelRecord, part: Grid, sites: Sites, *, seed: int
 ) -> Conditional:
-    """Integrate the new members of a design out given its scores, draw by draw, and sample them.
+    """Integrate the new members of a grid out given its scores, draw by draw, and sample them.
 
     From the samples that integrate their own effects out (see `log_marginal`) some are taken with
     the probability of their weights.
@@ -172,7 +172,7 @@ def condition_new_members(
 
 
 def new_members(
-    model: Model, part: Design | Rows, sites: Sites, places: Floats, middle: Floats | None = None
+    model: ModelRecord, part: Grid, sites: Sites, places: Floats, middle: Any = None
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Give the sites of new members from their standardised values.
 
@@ -185,7 +185,7 @@ def new_members(
     places
         A sample of the new members for each of them, shape (draw, ...).
     middle
-        For a leaderboard: where the families' levels are to be told, see `density.family_levels`.
+        Where members of groups are to be told, see `density.levels_at`.
 
     Returns
     -------
@@ -202,7 +202,7 @@ def new_members(
 
 
 @partial(jax.jit, static_argnames=("model",))
-def _told(model: Model, part: Design | Rows, sites: Any, places: Any, middle: Any) -> Any:
+def _told(model: ModelRecord, part: Grid, sites: Any, places: Any, middle: Any) -> Any:
     """Give the values of the new members' sites, and families' levels elsewhere."""
 
     def one(draw: tuple[Any, Any]) -> Any:
@@ -212,33 +212,28 @@ def _told(model: Model, part: Design | Rows, sites: Any, places: Any, middle: An
         with trace() as found, substitute(data=values), substitute(substitute_fn=new):
             distribution(model, part)
         told = {name: found[name]["value"] for name in shapes}
-        if middle is None or isinstance(part, Rows):
+        if middle is None:
             return told, {}
         with substitute(data=values | told):
-            return told, family_levels(model, part, middle)
+            return told, levels_at(model, part, middle)
 
     return jax.lax.map(one, (sites, places), batch_size=BATCH)
 
 
-def _known_sites(model: Model, part: Design | Rows, sites: Sites) -> dict[str, NDArray[Any]]:
-    """Take the members out of the draws that this part of the design knows nothing of."""
-    if isinstance(part, Rows):
-        known = {name: count for name, count, _ in part.members}
-    else:
-        known = {"run": part.known_runs, "family": part.known_families}
+def _known_sites(model: ModelRecord, part: Grid, sites: Sites) -> dict[str, NDArray[Any]]:
+    """Take the members out of the draws that this part of the grid knows nothing of."""
+    known = {group: count for group, count, _ in part.members}
     found = dict(sites)
-    for name, group in grouped_sites(model).items():
-        if group in known:
-            found[name] = sites[name][:, : known[group]]
-    if "tokens_unknown" in found:
-        found["tokens_unknown"] = found["tokens_unknown"][:, :0]
+    for name, members in plan(model).members.items():
+        if members.group in known and name in sites:
+            found[name] = sites[name][:, : known[members.group]]
     return found
 
 
 @partial(jax.jit, static_argnames=("model", "samples", "points"))
 def _integrate(
-    model: Model,
-    part: Design | Rows,
+    model: ModelRecord,
+    part: Grid,
     sites: Any,
     keys: Any,
     start: Any,
@@ -256,7 +251,7 @@ def _integrate(
 
 
 @partial(jax.jit, static_argnames=("model",))
-def _modes(model: Model, part: Design | Rows, sites: Any) -> Any:
+def _modes(model: ModelRecord, part: Grid, sites: Any) -> Any:
     def one(values: Any) -> Array:
         shapes = _new_sites(model, part, values)
         joint = partial(_log_joint, model, part, values, shapes)
@@ -265,8 +260,8 @@ def _modes(model: Model, part: Design | Rows, sites: Any) -> Any:
     return jax.lax.map(one, sites)
 
 
-def _new_sites(model: Model, part: Design | Rows, values: Any) -> dict[str, tuple[int, ...]]:
-    """Find what a part of a design samples anew: shapes by site, in the order of the model."""
+def _new_sites(model: ModelRecord, part: Grid, values: Any) -> dict[str, tuple[int, ...]]:
+    """Find what a part of a grid samples anew: shapes by site, in the order of the model."""
     with trace() as found, seeded(rng_seed=0), substitute(data=values):
         distribution(model, part)
     return {name: site["value"].shape for name, site in found.items() if name not in values}
@@ -277,7 +272,7 @@ def _size(shapes: Mapping[str, tuple[int, ...]]) -> int:
 
 
 def _log_joint(
-    model: Model, part: Design | Rows, values: Any, shapes: dict[str, tuple[int, ...]], u: Array
+    model: ModelRecord, part: Grid, values: Any, shapes: dict[str, tuple[int, ...]], u: Array
 ) -> Array:
     """Give the log likelihood of the part and the density of the new members' standard values."""
     placed = partial(_placed, shapes, u)

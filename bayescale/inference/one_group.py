@@ -8,24 +8,45 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bayescale.models.design import Design
-from bayescale.models.rows import Rows
+from bayescale.models.grid import Grid
+from bayescale.models.lay_out import padded
+from bayescale.models.plan import RUN, UNKNOWN
 from bayescale.parts.inputs import Schedule
-from bayescale.predict.layout import padded
 
 
-def only_group(
-    design: Design | Rows, observed: NDArray[Any], runs: NDArray[np.int_]
-) -> Design | Rows:
+def only_group(grid: Grid, observed: NDArray[Any], runs: NDArray[np.int_]) -> Grid:
     """Lay out one group's runs alone, its members new; padded, so that few shapes are compiled."""
     at = runs[np.minimum(np.arange(padded(len(runs))), len(runs) - 1)]
     weights = np.array(observed)[at]
     weights[len(runs) :] = 0.0
-    outside = np.array(np.asarray(design.weights).any(axis=1))
+    outside = np.array(np.asarray(grid.weights).any(axis=1))
     outside[runs] = False
-    if isinstance(design, Rows):
-        return _part_of_rows(design, at, weights, outside)
-    return _part_of_design(design, at, weights, outside, len(runs))
+    unknown = np.flatnonzero(np.isin(at[: len(runs)], grid.unknown))
+    groups = {name: np.asarray(index)[at] for name, index in grid.groups.items()}
+    sizes, middle = [], {}
+    for name, known, _ in grid.members:
+        members = _Members(at, 0, len(at))
+        if name == UNKNOWN:
+            members = _Members(unknown, 0, len(unknown))
+        elif name != RUN:
+            members = _members(grid.groups[name], at, outside, known)
+            groups[name] = members.member
+        sizes.append((name, members.known, members.known + members.new))
+        if name in grid.middle:
+            told = grid.middle[name]
+            middle[name] = {k: np.asarray(v)[: members.known] for k, v in told.items()}
+    part = dataclasses.replace(
+        grid,
+        inputs={name: _of_runs(values, at) for name, values in grid.inputs.items()},
+        groups=groups,
+        unknown=unknown,
+        stderr=np.asarray(grid.stderr)[at],
+        scores=np.asarray(grid.scores)[at],
+        order=np.asarray(grid.order)[at],
+        members=tuple(sizes),
+    )
+    # What members of the fit are told at stays as it was when their draws were made.
+    return dataclasses.replace(part.with_weights(weights), middle=middle)
 
 
 class _Members(NamedTuple):
@@ -44,43 +65,6 @@ def _members(index: Any, at: Any, outside: Any, known: int) -> _Members:
     kept = known if len(np.setdiff1d(mine, new)) else 0
     place = np.where(np.isin(mine, new), kept + np.searchsorted(new, mine), mine)
     return _Members(place, kept, padded(len(new)))
-
-
-def _part_of_design(design: Design, at: Any, weights: Any, outside: Any, runs: int) -> Design:
-    of_runs = ("params", "active", "tokens", "flops", "stderr", "scores")
-    family = _members(design.family, at, outside, design.known_families)
-    unknown = np.flatnonzero(np.isin(at[:runs], design.unknown))
-    return dataclasses.replace(
-        design,
-        **{name: np.asarray(getattr(design, name))[at] for name in of_runs},
-        unknown=unknown,
-        family=family.member,
-        middle=np.asarray(design.middle)[: family.known],
-        weights=weights,
-        known_runs=0,
-        known_families=family.known,
-        families=family.known + family.new,
-        known_unknown=0,
-    )
-
-
-def _part_of_rows(rows: Rows, at: Any, weights: Any, outside: Any) -> Rows:
-    groups = {name: np.asarray(index)[at] for name, index in rows.groups.items()}
-    sizes = []
-    for name, known, _ in rows.members:
-        members = _members(rows.groups[name], at, outside, known)
-        groups[name] = members.member
-        sizes.append((name, members.known, members.known + members.new))
-    part = dataclasses.replace(
-        rows,
-        inputs={name: _of_runs(values, at) for name, values in rows.inputs.items()},
-        groups=groups,
-        stderr=np.asarray(rows.stderr)[at],
-        scores=np.asarray(rows.scores)[at],
-        order=np.asarray(rows.order)[at],
-        members=tuple(sizes),
-    )
-    return part.with_weights(weights)
 
 
 def _of_runs(values: Any, at: Any) -> Any:

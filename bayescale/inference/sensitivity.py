@@ -11,8 +11,9 @@ import pandas as pd
 import xarray as xr
 from scipy.stats import norm
 
-from bayescale.models.rows import ANY_UNIT, SCORE_UNIT
-from bayescale.tables.validation import quoted
+from bayescale.base.words import quoted
+from bayescale.models.rows import ANY_UNIT
+from bayescale.tables.frames import ACCURACY
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -137,7 +138,7 @@ def off_scale(fit: Fit) -> tuple[str, ...]:
     law, units = fit.model.law, fit.table.benchmarks["unit"]
     if fit.model.of_leaderboard or law.unit == ANY_UNIT:
         return ()
-    own = units.index[~(bool(fit.model.link) & (units == SCORE_UNIT))]
+    own = units.index[~(bool(fit.model.link) & (units == ACCURACY))]
     other = [name for name in own if units[name] and law.unit and units[name] != law.unit]
     if other and not fit.model.priors_given:
         text = (

@@ -18,7 +18,7 @@ from bayescale.base.files import atomic_path
 from bayescale.inference.evidence import from_json, to_json
 from bayescale.models.cards import model_from_card
 from bayescale.models.model import Model
-from bayescale.parts.part import source_text
+from bayescale.parts.find import source_text
 from bayescale.tables.table import Table
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from jax.nn import sigmoid, softplus
 from bayescale.laws.terms import above_floor, soft_break
 from bayescale.laws.terms import power as term
 from bayescale.parts.coefficients import fraction, positive, real
+from bayescale.parts.declare import amplitudes, law, printed
 from bayescale.parts.inputs import Examples, Scale
-from bayescale.parts.part import Values, amplitudes, law, printed
+from bayescale.parts.part import Values
 
 REVISITING = "Alabdulmohsin, Neyshabur, Zhai 2022, arXiv:2209.06640"
 ERROR = "error or loss"

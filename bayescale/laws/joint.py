@@ -11,6 +11,7 @@ from bayescale.laws.power_sums import NATS, Amplitude, Exponent, Floor
 from bayescale.laws.terms import power as term
 from bayescale.laws.terms import saturated_experts
 from bayescale.parts.coefficients import positive, real
+from bayescale.parts.declare import amplitudes, law, printed
 from bayescale.parts.inputs import (
     ActiveParams,
     Bits,
@@ -21,7 +22,7 @@ from bayescale.parts.inputs import (
     Share,
     Tokens,
 )
-from bayescale.parts.part import Values, amplitudes, law, printed
+from bayescale.parts.part import Values
 
 
 def _joint_moe_paper(c: Values, reference: Values) -> dict[str, Any]:

@@ -12,8 +12,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from bayescale.parts.coefficients import real
+from bayescale.parts.declare import law
 from bayescale.parts.inputs import Flops, Params, Tokens
-from bayescale.parts.part import Values, law
+from bayescale.parts.part import Values
 
 LOGIT = "logits of the anchor's score"
 PER_EFOLD = "logits per e-fold"

@@ -10,8 +10,9 @@ from jax import Array
 from bayescale.laws.power_sums import NATS, Amplitude, Exponent, Floor
 from bayescale.laws.terms import power as term
 from bayescale.parts.coefficients import fraction, positive, real
+from bayescale.parts.declare import amplitudes, law, printed
 from bayescale.parts.inputs import Batch, Flops, LearningRate, Params, Tokens
-from bayescale.parts.part import Values, amplitudes, law, printed
+from bayescale.parts.part import Values
 
 
 @law(

@@ -10,6 +10,7 @@ from jax import Array
 from bayescale.laws.terms import above_floor, log_reducible
 from bayescale.laws.terms import power as term
 from bayescale.parts.coefficients import fraction, positive, real
+from bayescale.parts.declare import amplitudes, law, printed
 from bayescale.parts.inputs import (
     Continued,
     Depth,
@@ -21,7 +22,7 @@ from bayescale.parts.inputs import (
     Tokens,
     Width,
 )
-from bayescale.parts.part import Values, amplitudes, law, printed
+from bayescale.parts.part import Values
 
 NATS = "nats/token"
 AT_REFERENCE = "at the reference run"

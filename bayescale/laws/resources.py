@@ -12,6 +12,7 @@ from bayescale.laws.power_sums import NATS, Amplitude, Exponent, Floor
 from bayescale.laws.terms import power as term
 from bayescale.laws.terms import repeated, saturated_experts
 from bayescale.parts.coefficients import positive, real
+from bayescale.parts.declare import amplitudes, law, printed
 from bayescale.parts.inputs import (
     BodyParams,
     Characters,
@@ -23,7 +24,7 @@ from bayescale.parts.inputs import (
     Vocabulary,
     VocabularyParams,
 )
-from bayescale.parts.part import Values, amplitudes, law, printed
+from bayescale.parts.part import Values
 
 LN10 = math.log(10)
 

@@ -10,8 +10,9 @@ from jax import Array, lax
 from bayescale.laws.power_sums import NATS, Floor
 from bayescale.laws.terms import power as term
 from bayescale.parts.coefficients import fraction, positive
+from bayescale.parts.declare import law, printed
 from bayescale.parts.inputs import Batch, Input, Params, Rates
-from bayescale.parts.part import Values, law, printed
+from bayescale.parts.part import Values
 
 SUM = 5.0  # summed rate at which A is told: ten thousand steps at 5e-4
 RATE = 5e-4  # a rate to be annealed away, at which the worth of annealing is told

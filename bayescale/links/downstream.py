@@ -9,14 +9,13 @@ from jax import Array
 from jax.nn import sigmoid, softplus
 
 from bayescale.parts.coefficients import fraction, positive
-from bayescale.parts.part import link, printed
+from bayescale.parts.declare import link, printed
 
 LEAST = 0.002  # an error below this is bent upwards, so that none is ever negative
 
 
 @link(
     source="Gadre et al. 2024, arXiv:2403.08540, eq. 5",
-    of="loss",
     published={
         "C4, 17 tasks": printed(k=2.08, gamma=0.756, epsilon=0.850),
         "RedPajama, 17 tasks": printed(k=2.21, gamma=0.715, epsilon=0.857),
@@ -71,7 +70,6 @@ def downstream_exp(
 @link(
     source="Bhagia et al. 2024, arXiv:2412.04403 (task ladder); Magnusson et al. 2025, "
     "arXiv:2504.11393 (DataDecide)",
-    of="loss",
     status="unverified",
 )
 def ladder_2step(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from bayescale.parts.coefficients import fraction, positive
-from bayescale.parts.part import link
+from bayescale.parts.declare import link
 
 LARGEST = 500.0  # exp of this is finite in float64
 

@@ -12,14 +12,15 @@ import tomli_w
 
 from bayescale.base.errors import ModelError
 from bayescale.base.records import records_dir
+from bayescale.base.words import suggest
 from bayescale.models.card_checks import problems
 from bayescale.models.model import Model
 from bayescale.models.record import Along
 from bayescale.parts.coefficients import Prior, pooling_from_card, prior_from_card
-from bayescale.parts.part import Part, find_part, load_law, parts
+from bayescale.parts.find import find_part, load_law, parts
+from bayescale.parts.part import Law, Link, Noise, Part
 from bayescale.tables.named import load_table
 from bayescale.tables.table import Table
-from bayescale.tables.validation import suggest
 
 REQUIRED = ("name", "claim", "law", "noise")
 KEYS = {
@@ -83,7 +84,7 @@ def load_model(name: str | Path | Model) -> Model:
         path = records_dir("models") / f"{name}.toml"
         if not path.is_file():
             known = list_models()
-            laws = [law.name for law in parts("law").values() if not _of_leaderboard(law)]
+            laws = [law.name for law in parts(Law).values() if not _of_leaderboard(law)]
             if ".py:" in text or text in laws:
                 return model_of_law(text)
             raise ModelError(
@@ -156,7 +157,7 @@ def for_other_table(model: Model, table: Table) -> tuple[Model, list[str]]:
     return changed, sorted(lacking)
 
 
-def _of_leaderboard(law: Part) -> bool:
+def _of_leaderboard(law: Law) -> bool:
     return law.response in ("skills", "latent")
 
 
@@ -273,9 +274,9 @@ def _model(card: Mapping[str, Any], text: str) -> Model:
         name=card["name"],
         claim=card["claim"],
         law=law,
-        noise=find_part("noise", card["noise"]),
-        link=find_part("link", link) if link else None,
-        score_noise=find_part("noise", scores["noise"]) if scores else None,
+        noise=find_part(Noise, card["noise"]),
+        link=find_part(Link, link) if link else None,
+        score_noise=find_part(Noise, scores["noise"]) if scores else None,
         reference={key: float(value) for key, value in card.get("reference", {}).items()},
         skills=_skills(card.get("skills", {})),
         inputs=dict(card.get("inputs", {})),

@@ -1,268 +1,230 @@
-"""The one NumPyro function of every model: parts and pooling in, sites and likelihood out."""
+"""The density of every model: law, effects, loadings, link and noise in one pipeline.
+
+A law gives skills, latent scores or a quantity such as a loss from inputs over those of the
+reference run; effects shift it; loadings turn skills into latent scores; a link turns these, or a
+loss, into expected scores; a noise says what is measured.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import jax
 import jax.numpy as jnp
-import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax import Array
-from numpy.typing import NDArray
 
-from bayescale.models import quantity
-from bayescale.models.design import UNKNOWN_TOKENS, Design
-from bayescale.models.record import ModelRecord as Model
-from bayescale.models.rows import Rows
-from bayescale.models.sites import LKJ, normal, site, spread, taken
-from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling
+from bayescale.models.grid import Grid
+from bayescale.models.plan import plan
+from bayescale.models.record import OF_SCORES, ModelRecord
+from bayescale.models.sites import taken
+from bayescale.models.values import (
+    Values,
+    at_reference,
+    in_order,
+    loaded,
+    response,
+    sample_effect,
+    sample_values,
+)
 
-LEVELS = {"intercept": 1, "difficulty": 2}  # sampled in this order, after the slopes they rest on
 
-
-def density(model: Model, design: Design | Rows) -> None:
+def density(model: ModelRecord, grid: Grid) -> None:
     """Declare the joint density: every coefficient's site, and the scores weighed in.
 
     Parameters
     ----------
     model
         Law, link, noise and pooling.
-    design
+    grid
         The data; a score of weight zero has no influence, whatever its value.
     """
-    _, measured = distribution(model, design)
-    numpyro.factor("scores", jnp.sum(design.weights * log_likelihood(measured, design)))
+    _, measured = distribution(model, grid)
+    numpyro.factor("scores", jnp.sum(grid.weights * log_likelihood(measured, grid)))
 
 
-def log_likelihood(measured: dist.Distribution, design: Design | Rows) -> Array:
+def log_likelihood(measured: Any, grid: Grid) -> Array:
     """Log density of each score on the grid, shape (run, benchmark); weights are not applied."""
     # A score of weight zero is replaced before it is used, so that not even a NaN can leak.
-    observed = jnp.where(design.weights > 0, design.scores, 0.5)
-    return jnp.broadcast_to(measured.log_prob(observed.T), design.weights.shape[::-1]).T
+    observed = jnp.where(grid.weights > 0, grid.scores, 0.5)
+    return jnp.broadcast_to(measured.log_prob(observed.T), grid.weights.shape[::-1]).T
 
 
-def distribution(model: Model, design: Design | Rows) -> tuple[Array, dist.Distribution]:
-    """Sample every coefficient and evaluate law, link and noise.
-
-    Of a law of a quantity `quantity.py` tells; what follows is of leaderboards. Sites of
-    coefficients hold real-line values. `<name>_<group>_spread` is a group's learned
-    spread (its logarithm), `<name>_<group>` the values of its members, and `<name>_<group>_new`
-    those of members that were not in the fit. Members of `intercept` and `difficulty` are given
-    by the latent score at their own place (a family's mean inputs, a run's inputs), which scores
-    pin down, rather than at the reference run.
+def distribution(model: ModelRecord, grid: Grid) -> tuple[Array, Any]:
+    """Sample every coefficient and evaluate law, link and noises.
 
     Parameters
     ----------
     model
         Law, link, noise and pooling.
-    design
-        The data; runs and families beyond the known ones are drawn anew.
+    grid
+        The data; members beyond the known ones are drawn anew.
 
     Returns
     -------
     expected : Array
-        Expected scores, shape (benchmark, run): processors work along the last axis, and runs are
+        Expected values, shape (benchmark, run): processors work along the last axis, and runs are
         many.
-    measured : Distribution
-        Of the measured scores, same batch shape.
+    measured
+        Distribution of the measured values, same shape: `log_prob` and `sample`.
     """
-    if isinstance(design, Rows):
-        return quantity.distribution(model, design)
-    values = _values(model, design)
-    levels, by_run, inputs = values.levels, values.by_run, values.inputs
-    skills = model.law(*inputs, **taken(model.law.coefficients, by_run))
-    latent, pivot = _latent(model, design, skills, levels, by_run)
-    assert model.link is not None  # cards of leaderboards have one
-    link, noise = (
-        {name: _per_row(value) for name, value in taken(part.coefficients, by_run).items()}
-        for part in (model.link, model.noise)
-    )
-    pivot, chance, top = _per_row(pivot), _per_row(design.chance), _per_row(design.top)
-    items, resolution = _per_row(design.items), _per_row(design.resolution)
-    expected = model.link(latent.T, pivot, chance, top, **link)
-    measured = model.noise(expected, items, resolution, jnp.asarray(design.stderr).T, **noise)
-    return expected, measured
+    values = sample_values(model, grid)
+    given = _law(model, grid, values)
+    blocks: list[tuple[tuple[int, ...], Array, Any]] = []
+    if grid.own:
+        quantity = jnp.broadcast_to(given, (len(grid.own), grid.runs))
+        blocks.append((grid.own, quantity, _measured(model, grid, values, grid.own, quantity)))
+    if grid.scored and model.link is not None:
+        latent, pivot = _latent(model, grid, values, given)
+        chance, top = (_of(grid, column, grid.scored) for column in (grid.chance, grid.top))
+        known = {model.link.of: latent, "pivot": pivot, "chance": chance, "top": top}
+        scores = model.link.given(known, taken(model.link.coefficients, values.of_runs))
+        blocks.append((grid.scored, scores, _measured(model, grid, values, grid.scored, scores)))
+    if len(blocks) == 1:
+        _, expected, measured = blocks[0]
+        return expected, measured
+    both = Stacked(tuple(m for *_, m in blocks), tuple(at for at, *_ in blocks))
+    return both.arranged([expected for _, expected, _ in blocks]), both
 
 
-class _Values(NamedTuple):
-    """Real-line values of every coefficient: of the population, of families, of runs."""
+@dataclass(frozen=True)
+class Stacked:
+    """Distributions of some benchmarks each, as one over all."""
 
-    levels: dict[str, Array]
-    by_family: dict[str, Array]
-    by_run: dict[str, Array]
-    inputs: list[Array]
+    parts: tuple[Any, ...]
+    places: tuple[tuple[int, ...], ...]
 
+    def log_prob(self, values: Array) -> Array:
+        """Log density, shape (benchmark, run)."""
+        pairs = zip(self.parts, self.places, strict=True)
+        return self.arranged([part.log_prob(values[jnp.asarray(at)]) for part, at in pairs])
 
-def _values(model: Model, design: Design) -> _Values:
-    inputs, middle = _inputs(model, design), _family_inputs(model, design)
-    levels = {c.name: _level(c, _rules(model, c), design) for c in model.coefficients}
-    by_family, by_run = dict(levels), dict(levels)
-    for c in sorted(model.coefficients, key=lambda c: LEVELS.get(c.name, 0)):
-        for rule in _rules(model, c):
-            if rule.group in OF_BENCHMARKS:
-                continue
-            family = rule.group == "family"
-            values, place = (by_family, middle) if family else (by_run, inputs)
-            centre = _response(model, c.name, place, values, levels)
-            offset = _members(c, rule, centre, design) - centre
-            if family:
-                by_family[c.name] = by_family[c.name] + offset
-                by_run[c.name] = by_run[c.name] + offset[design.family]
-            else:
-                by_run[c.name] = by_run[c.name] + offset
-    return _Values(levels, by_family, by_run, inputs)
+    def sample(self, key: Any) -> Array:
+        """One draw, shape (benchmark, run)."""
+        keys = jax.random.split(key, len(self.parts))
+        return self.arranged([part.sample(k) for part, k in zip(self.parts, keys, strict=True)])
+
+    def arranged(self, blocks: Sequence[Array]) -> Array:
+        """Put blocks of rows in the order of the benchmarks."""
+        order = jnp.argsort(jnp.asarray([j for at in self.places for j in at]))
+        return jnp.concatenate(blocks)[order]
 
 
-def _response(
-    model: Model,
-    coefficient: str,
-    place: list[Array],
-    values: dict[str, Array],
-    levels: dict[str, Array],
-) -> Array:
-    """Give what members of a coefficient are values of: the latent score at a place, of levels."""
-    if coefficient not in LEVELS:
-        return values[coefficient]
-    skills: Array = model.law(*place, **taken(model.law.coefficients, values))
-    return (
-        skills
-        if coefficient == "intercept"
-        else values["difficulty"] + skills @ levels["loading"].T
-    )
-
-
-def family_levels(model: Model, design: Design, middle: Array) -> dict[str, Array]:
-    """Give the families' values of levels at other places than those of the design.
+def law_values(model: ModelRecord, grid: Grid, measured: int, run: int) -> dict[str, Array]:
+    """Sample the coefficients of the law, in natural units, for one response of one run.
 
     Parameters
     ----------
-    model, design
-        As of `distribution`, which samples the same sites.
-    middle
-        Params, tokens and FLOPs at the new place of each family of the design, shape (family, 3).
+    model
+        Law and pooling.
+    grid
+        The data; members beyond the known ones are drawn anew.
+    measured
+        Position among the law's own responses.
+    run
+        Position of the run.
 
     Returns
     -------
     dict
-        Site of a level by family to its values, shape (family, ...).
+        Coefficient to its value, a number; of one with more dimensions, these.
     """
-    values = _values(model, design)
-    order = ("params", "tokens", "flops")
-    place = [middle[:, order.index(n), None] / model.reference[n] for n in model.law.inputs]
-    return {
-        f"{name}_family": _response(model, name, place, values.by_family, values.levels)
-        for name in LEVELS
-        for rule in model.pooling.get(name, ())
-        if rule.group == "family"
-    }
+    found = {}
+    sites, coefficients = plan(model).sites, model.law.coefficients
+    for name, value in taken(coefficients, sample_values(model, grid).of_runs).items():
+        more = sum(dim == "contrast" for dim in sites[name].dims)
+        tail = jnp.shape(value)[jnp.ndim(value) - more :]
+        wide = jnp.broadcast_to(value, (len(grid.own), grid.runs, *tail))
+        found[name] = wide[measured, run]
+    return found
 
 
-def _inputs(model: Model, design: Design) -> list[Array]:
-    """Divide the law's inputs by those of the reference run, shape (run, 1)."""
-    tokens = jnp.asarray(design.tokens)
-    if len(design.unknown):
-        median, factor = UNKNOWN_TOKENS
-        unknown = _unknown_tokens(design)
-        tokens = tokens.at[design.unknown].set(median * jnp.exp(jnp.log(factor) * unknown))
-    flops = jnp.where(jnp.isnan(design.flops), 6 * design.active * tokens, design.flops)
-    given = {"params": design.params, "tokens": tokens, "flops": flops}
-    return [(given[name] / model.reference[name])[:, None] for name in model.law.inputs]
+def levels_at(
+    model: ModelRecord, grid: Grid, places: dict[str, dict[str, Array]]
+) -> dict[str, Array]:
+    """Give the values of members that are told at their own place, at another place.
 
+    Parameters
+    ----------
+    model, grid
+        As of `distribution`, which samples the same sites.
+    places
+        For each group the law's inputs at the new place of each of its members, shape (member,).
 
-def _unknown_tokens(design: Design) -> Array:
-    """Sample the log of unknown token counts, in prior standard deviations."""
-    new = len(design.unknown) - design.known_unknown
-    fitted = site("tokens_unknown", normal(0.0, 1.0, (design.known_unknown,)))
-    if not new:
-        return fitted
-    return jnp.concatenate([fitted, site("tokens_unknown_new", normal(0.0, 1.0, (new,)))])
-
-
-def _rules(model: Model, coefficient: Coefficient) -> tuple[Pooling, ...]:
-    return model.pooling.get(coefficient.name, ())
-
-
-def _shape(coefficient: Coefficient, design: Design) -> tuple[int, ...]:
-    sizes = design.sizes()
-    return tuple(sizes[name] for name in coefficient.dims)
-
-
-def _family_inputs(model: Model, design: Design) -> list[Array]:
-    """Take the law's inputs at the middle of each family's runs, shape (family, 1).
-
-    A family without scores, and a new one, has its level at the reference run.
+    Returns
+    -------
+    dict
+        Site to its members' values, shape (member, ...).
     """
-    order = ("params", "tokens", "flops")
-    new = jnp.ones((design.families - design.known_families, 1))
-    places = []
-    for name in model.law.inputs:
-        place = jnp.asarray(design.middle)[:, order.index(name), None] / model.reference[name]
-        places.append(jnp.concatenate([jnp.where(jnp.isnan(place), 1.0, place), new]))
-    return places
+    values = sample_values(model, grid)
+    found = {}
+    for site in plan(model).told():
+        if site.group in places:
+            own = values.of_members[site.group]
+            last = response(model, site.coefficient, places[site.group], own)
+            found[site.name] = jnp.moveaxis(last, -1, 0)
+    return found
 
 
-def _level(coefficient: Coefficient, rules: tuple[Pooling, ...], design: Design) -> Array:
-    """Sample the population value of a coefficient, on the real line."""
-    name, prior, shape = coefficient.name, coefficient.prior, _shape(coefficient, design)
-    for rule in rules:
-        if rule.group in OF_BENCHMARKS:
-            mean = site(name, normal(prior.location, prior.scale, ()))
-            members = normal(mean, spread(name, rule, ()), (design.sizes()[rule.group],))
-            values = site(f"{name}_{rule.group}", members)
-            if rule.group == "benchmark":
-                return values
-            anchors = jnp.broadcast_to(mean, (len(design.anchors),))
-            return jnp.concatenate([anchors, values])[_by_benchmark(design)]
-    return site(name, normal(prior.location, prior.scale, shape))
-
-
-def _members(coefficient: Coefficient, rule: Pooling, centre: Array, design: Design) -> Array:
-    """Sample the values of families or runs around their centres: those of the fit, then new ones.
-
-    Shape (family or run,) + shape of the coefficient.
-    """
-    shape, name = _shape(coefficient, design), f"{coefficient.name}_{rule.group}"
-    by_family = rule.group == "family"
-    count = design.families if by_family else design.runs
-    known = design.known_families if by_family else design.known_runs
-    width = spread(coefficient.name, rule, shape)
-    centre = jnp.broadcast_to(centre, (count, *shape))
-    if rule.correlated:
-        corr = site(f"{name}_corr", dist.LKJCholesky(shape[-1], LKJ))
-        factor = width[:, None] * corr
-
-    def around(centre: Array) -> dist.Distribution:
-        if rule.correlated:
-            return dist.MultivariateNormal(centre, scale_tril=factor).to_event(1)
-        return normal(centre, width, centre.shape)
-
-    if not known:  # a multivariate Normal of no member is refused
-        return site(f"{name}_new", around(centre))
-    fitted = site(name, around(centre[:known]))
-    if count == known:
-        return fitted
-    return jnp.concatenate([fitted, site(f"{name}_new", around(centre[known:]))])
+def _law(model: ModelRecord, grid: Grid, values: Values) -> Array:
+    """Evaluate the law for each run, shifted by effects: on logits by a sum, else by a factor."""
+    given: Array = model.law.given(values.inputs, taken(model.law.coefficients, values.of_runs))
+    for group in model.effects:
+        shift = sample_effect(model, group, grid)
+        given = given + shift if model.of_leaderboard else given * jnp.exp(shift)
+    return given
 
 
 def _latent(
-    model: Model, design: Design, skills: Array, levels: dict[str, Array], by_run: dict[str, Array]
+    model: ModelRecord, grid: Grid, values: Values, given: Array
 ) -> tuple[Array, Array]:
-    """Latent scores (run, benchmark) and their values at the reference run (benchmark,)."""
+    """Give what the link takes, (benchmark, run), and its value at the reference run."""
+    if model.law.response == "skills":
+        levels, of_runs, order = values.levels, values.of_runs, in_order(grid)
+        level = of_runs["difficulty"] + loaded(of_runs["loading"], given)
+        pivot = jnp.concatenate([_pivot(model, levels), levels["difficulty"]])
+        return jnp.concatenate([given, level])[order], pivot[order]
     if model.law.response == "latent":
-        return skills, levels["intercept"]
-    level = by_run["difficulty"] + skills @ levels["loading"].T
-    pivot = jnp.concatenate([levels["intercept"], levels["difficulty"]])
-    order = _by_benchmark(design)
-    return jnp.concatenate([skills, level], axis=1)[:, order], pivot[order]
+        return given, _pivot(model, values.levels)
+    # A loss has one value for all scores behind it, and members have their own at the reference.
+    return jnp.broadcast_to(given, (len(grid.own), grid.runs))[:1], _pivot(model, values.of_runs)
 
 
-def _per_row(value: Any) -> Array:
-    """Set a benchmark's values as a column beside its row of runs; a scalar stays."""
-    array = jnp.asarray(value)
-    return array[:, None] if array.ndim else array
+def _pivot(model: ModelRecord, values: dict[str, Array]) -> Array:
+    """Evaluate the law at the reference run, where scores are pinned."""
+    law = taken(model.law.coefficients, values)
+    found = model.law.given({k: jnp.asarray(v) for k, v in at_reference(model).items()}, law)
+    return jnp.atleast_2d(found)
 
 
-def _by_benchmark(design: Design) -> NDArray[np.intp]:
-    """Order that puts anchors and then others in the table's order of benchmarks."""
-    return np.argsort([*design.anchors, *design.others])
+def _measured(
+    model: ModelRecord, grid: Grid, values: Values, at: tuple[int, ...], expected: Array
+) -> Any:
+    """Give a noise what its signature names, of the benchmarks at hand."""
+    noise, prefix = model.noise, ""
+    if model.score_noise is not None and at == grid.scored:
+        noise, prefix = model.score_noise, OF_SCORES
+    of_noise = {c.name: values.of_runs[prefix + c.name] for c in noise.coefficients}
+    coefficients = taken(noise.coefficients, of_noise)
+    if model.scatter and not prefix:
+        change = values.of_runs["scatter"] * jnp.log(values.inputs[model.scatter])
+        coefficients["spread"] = coefficients["spread"] * jnp.exp(change)
+    known = {
+        "expected": expected,
+        "items": _of(grid, grid.items, at),
+        "resolution": _of(grid, grid.resolution, at),
+        "stderr": _of(grid, jnp.asarray(grid.stderr).T, at),
+        "previous": _of(grid, jnp.asarray(grid.previous).T, at),
+        "gap": _of(grid, jnp.asarray(grid.gap).T, at),
+    }
+    return noise.given(known, coefficients)
+
+
+def _of(grid: Grid, values: Any, at: tuple[int, ...]) -> Array:
+    """Take some benchmarks, a column each where they have one value."""
+    array = jnp.asarray(values)
+    chosen = array if len(at) == grid.benchmarks else array[jnp.asarray(at)]
+    return chosen if chosen.ndim > 1 else chosen[:, None]

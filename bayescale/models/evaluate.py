@@ -15,17 +15,16 @@ from numpy.typing import NDArray
 from numpyro.handlers import seed as seeded
 from numpyro.handlers import substitute
 
-from bayescale.models.density import distribution, log_likelihood
-from bayescale.models.design import Design
-from bayescale.models.quantity import law_values
-from bayescale.models.record import ModelRecord as Model
-from bayescale.models.rows import Rows
+from bayescale.base.intervals import Floats
+from bayescale.models.density import distribution, law_values, log_likelihood
+from bayescale.models.grid import Grid
+from bayescale.models.plan import plan
+from bayescale.models.record import ModelRecord
 from bayescale.models.sites import from_standard
 
 # Draws evaluated at once: bounds the memory, and divides the usual numbers of draws, since a
 # remainder would be compiled as a program of its own.
 BATCH = 50
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +32,7 @@ class Evaluation:
     """Values on the grid under every draw, shape (draw, run, benchmark).
 
     `score` is a simulated measurement, of a score in [0, 1]; `log_density` that of the
-    design's scores.
+    grid's scores.
     """
 
     expected: Floats
@@ -43,8 +42,8 @@ class Evaluation:
 
 @partial(jax.jit, static_argnames=("model", "measured"))
 def _evaluate(
-    model: Model,
-    design: Design | Rows,
+    model: ModelRecord,
+    grid: Grid,
     keys: Any,
     sites: Any,
     by_draw: Any,
@@ -55,8 +54,8 @@ def _evaluate(
     def one(draw: tuple[Any, Any, Any]) -> Any:
         key, values, fields = draw
         new_key, noise_key = jax.random.split(key)
-        chosen = dataclasses.replace(design, **fields)
-        new = partial(_new_members, members, new_key)
+        chosen = dataclasses.replace(grid, **fields)
+        new = partial(_new_members, model, members, new_key)
         with seeded(rng_seed=new_key), substitute(data=values), substitute(substitute_fn=new):
             expected, noise = distribution(model, chosen)
         if not measured:
@@ -66,10 +65,10 @@ def _evaluate(
     return jax.lax.map(one, (keys, sites, by_draw), batch_size=BATCH)
 
 
-def _new_members(members: Any, key: Any, site: Any) -> Any:
+def _new_members(model: ModelRecordRecord, members: Any, key: Any, site: Any) -> Any:
     """Draw the values of new members by who they are; None where that is not known."""
-    groups = [group for group in members if site["name"].endswith(f"{group}_new")]
-    if not groups:
+    group = plan(model).group_of_new(site["name"])
+    if group not in members:
         return None
     own = jax.random.fold_in(key, crc32(site["name"].encode()))
     prior: Any = site["fn"]  # untyped in NumPyro
@@ -79,12 +78,12 @@ def _new_members(members: Any, key: Any, site: Any) -> Any:
         return jax.random.normal(jax.random.fold_in(own, member), shape)
 
     each: Any = jax.vmap(standard)
-    return from_standard(prior, each(members[max(groups, key=len)]))
+    return from_standard(prior, each(members[group]))
 
 
 def evaluate(
-    model: Model,
-    design: Design | Rows,
+    model: ModelRecord,
+    grid: Grid,
     sites: Mapping[str, NDArray[Any]],
     *,
     seed: int,
@@ -95,7 +94,7 @@ def evaluate(
 
     Parameters
     ----------
-    model, design
+    model, grid
         The model and its data; runs and families beyond the known ones are drawn from the
         population, once a draw.
     sites
@@ -103,7 +102,7 @@ def evaluate(
     seed
         Seed.
     by_draw
-        Fields of the design that differ by draw, with a leading dimension of draws: the family of
+        Fields of the grid that differ by draw, with a leading dimension of draws: the family of
         each run, say.
     members
         For groups a number of each new member, shape (member,): whoever has the same number has the
@@ -115,16 +114,16 @@ def evaluate(
     """
     with jax.enable_x64(True):
         expected, score, log_density = _evaluate(
-            *_prepared(model, design, sites, seed, by_draw, members), measured=True
+            *_prepared(model, grid, sites, seed, by_draw, members), measured=True
         )
     scores = np.asarray(score)
-    low, high = bounds(design)
+    low, high = bounds(grid)
     return Evaluation(np.asarray(expected), np.clip(scores, low, high), np.asarray(log_density))
 
 
 def expected_values(
-    model: Model,
-    design: Design | Rows,
+    model: ModelRecord,
+    grid: Grid,
     sites: Mapping[str, NDArray[Any]],
     *,
     seed: int,
@@ -133,13 +132,13 @@ def expected_values(
 ) -> Floats:
     """Give the expected values that `evaluate` gives, shape (draw, run, benchmark), and no more."""
     with jax.enable_x64(True):
-        found = _evaluate(*_prepared(model, design, sites, seed, by_draw, members), measured=False)
+        found = _evaluate(*_prepared(model, grid, sites, seed, by_draw, members), measured=False)
         return np.asarray(found)
 
 
 def _prepared(
-    model: Model,
-    design: Design | Rows,
+    model: ModelRecord,
+    grid: Grid,
     sites: Mapping[str, NDArray[Any]],
     seed: int,
     by_draw: Mapping[str, Any] | None,
@@ -147,23 +146,23 @@ def _prepared(
 ) -> tuple[Any, ...]:
     keys = jax.random.split(jax.random.PRNGKey(seed), len(next(iter(sites.values()))))
     wide = {name: np.asarray(values, float) for name, values in sites.items()}
-    return model, design, keys, wide, dict(by_draw or {}), dict(members or {})
+    return model, grid, keys, wide, dict(by_draw or {}), dict(members or {})
 
 
 def law_coefficients(
-    model: Model,
-    design: Rows,
+    model: ModelRecord,
+    grid: Grid,
     sites: Mapping[str, NDArray[Any]],
     *,
     response: int,
     seed: int,
     members: Mapping[str, NDArray[np.uint32]],
 ) -> dict[str, Floats]:
-    """Give the coefficients of a law for the first run of a design, as `evaluate` draws them.
+    """Give the coefficients of a law for the first run of a grid, as `evaluate` draws them.
 
     Parameters
     ----------
-    model, design, sites, seed, members
+    model, grid, sites, seed, members
         As of `evaluate`.
     response
         Position of the response among the law's own.
@@ -177,27 +176,25 @@ def law_coefficients(
     with jax.enable_x64(True):
         keys = jax.random.split(jax.random.PRNGKey(seed), count)
         wide = {name: np.asarray(values, float) for name, values in sites.items()}
-        found = _law_values(model, design, response, keys, wide, dict(members))
+        found = _law_values(model, grid, response, keys, wide, dict(members))
     return {name: np.asarray(value) for name, value in found.items()}
 
 
 @partial(jax.jit, static_argnames=("model", "response"))
 def _law_values(
-    model: Model, design: Rows, response: int, keys: Any, sites: Any, members: Any
+    model: ModelRecord, grid: Grid, response: int, keys: Any, sites: Any, members: Any
 ) -> Any:
     def one(draw: tuple[Any, Any]) -> Any:
         key, values = draw
         new_key, _ = jax.random.split(key)
-        new = partial(_new_members, members, new_key)
+        new = partial(_new_members, model, members, new_key)
         with seeded(rng_seed=new_key), substitute(data=values), substitute(substitute_fn=new):
-            return law_values(model, design, response, 0)
+            return law_values(model, grid, response, 0)
 
     return jax.lax.map(one, (keys, sites), batch_size=BATCH)
 
 
-def bounds(design: Design | Rows) -> tuple[Floats, Floats]:
+def bounds(grid: Grid) -> tuple[Floats, Floats]:
     """Give what measured values may be, shape (benchmark,): scores lie in [0, 1]."""
-    scores = np.ones(design.benchmarks, bool)
-    if isinstance(design, Rows):
-        scores = np.asarray(design.linked)
+    scores = np.asarray(grid.linked)
     return np.where(scores, 0.0, -np.inf), np.where(scores, 1.0, np.inf)

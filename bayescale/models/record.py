@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.parts.coefficients import Coefficient, Pooling, Prior, real
-from bayescale.parts.part import Part
+from bayescale.parts.part import Law, Link, Noise
 from bayescale.tables.table import Table
 
 # How skills are measured: every law of skills shares these two.
@@ -90,10 +90,10 @@ class ModelRecord:
 
     name: str
     claim: str
-    law: Part
-    noise: Part
-    link: Part | None = None
-    score_noise: Part | None = None
+    law: Law
+    noise: Noise
+    link: Link | None = None
+    score_noise: Noise | None = None
     reference: Mapping[str, float] = field(default_factory=dict)
     skills: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     pooling: Mapping[str, tuple[Pooling, ...]] = field(default_factory=dict)

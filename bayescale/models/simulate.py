@@ -12,11 +12,10 @@ from numpyro.handlers import seed as seeded
 from numpyro.handlers import trace
 
 from bayescale.models.density import distribution
-from bayescale.models.design import Design
+from bayescale.models.grid import Grid
 from bayescale.models.evaluate import BATCH, bounds
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.record import ModelRecord
-from bayescale.models.rows import Rows
 from bayescale.tables.table import Table
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -25,13 +24,13 @@ ONCE = {"xla_backend_optimization_level": 0}
 
 
 def simulate(
-    model: ModelRecord, design: Design | Rows, *, draws: int, seed: int
+    model: ModelRecord, grid: Grid, *, draws: int, seed: int
 ) -> tuple[Arrays, Arrays]:
     """Draw coefficients from the prior, and scores from the coefficients.
 
     Parameters
     ----------
-    model, design
+    model, grid
         The model, and the runs and benchmarks to simulate; scores are not looked at.
     draws, seed
         Number of draws, and the seed.
@@ -45,16 +44,16 @@ def simulate(
     """
     with jax.enable_x64(True):
         keys = jax.random.split(jax.random.PRNGKey(seed), draws)
-        sites, grids = _simulate(model, design, keys)
+        sites, grids = _simulate(model, grid, keys)
         return _as_numpy(sites), _as_numpy(grids)
 
 
 @partial(jax.jit, static_argnames=("model",), compiler_options=ONCE)
-def _simulate(model: ModelRecord, design: Design | Rows, keys: Any) -> Any:
+def _simulate(model: ModelRecord, grid: Grid, keys: Any) -> Any:
     def one(key: Any) -> Any:
         site_key, noise_key = jax.random.split(key)
         with trace() as sites, seeded(rng_seed=site_key):
-            expected, measured = distribution(model, design)
+            expected, measured = distribution(model, grid)
         drawn = {name: site["value"] for name, site in sites.items() if site["type"] == "sample"}
         return drawn, {"expected": expected.T, "score": measured.sample(noise_key).T}
 
@@ -87,15 +86,15 @@ def prior_scores(
         Columns `draw`, `run`, `benchmark`, `expected`, `score`.
     """
     model = on_table(model, table)
-    design = lay_out(model, table)
-    _, grids = simulate(model, design, draws=draws, seed=seed)
+    grid = lay_out(model, table)
+    _, grids = simulate(model, grid, draws=draws, seed=seed)
     index = pd.MultiIndex.from_product(
         [range(draws), table.runs.index, table.benchmarks.index], names=["draw", "run", "benchmark"]
     )
     return pd.DataFrame(
         {
             "expected": grids["expected"].reshape(-1),
-            "score": np.clip(grids["score"], *bounds(design)).reshape(-1),
+            "score": np.clip(grids["score"], *bounds(grid)).reshape(-1),
         },
         index=index,
     ).reset_index()

@@ -7,10 +7,12 @@ import numpyro.distributions as dist
 from jax import Array
 
 from bayescale.noises.plain import Spread
-from bayescale.parts.part import noise
+from bayescale.parts.declare import noise
 
 
-@noise(source="Laplace 1774; the limit of Huber's loss for a threshold below the noise")
+@noise(
+    source="Laplace 1774; the limit of Huber's loss for a threshold below the noise", scores=True
+)
 def laplace(expected: Array, stderr: Array, *, spread: Spread) -> dist.Distribution:
     r"""Scatter so that the mode is the fit of least absolute deviations.
 

@@ -9,7 +9,7 @@ import numpyro.distributions as dist
 from jax import Array
 
 from bayescale.parts.coefficients import positive
-from bayescale.parts.part import noise
+from bayescale.parts.declare import noise
 
 EDGE = 1e-6  # a share of exactly 0 or 1 has no density under a beta
 Concentration = Annotated[
@@ -49,7 +49,7 @@ class _Share:
         return drawn
 
 
-@noise(source="beta regression: Ferrari and Cribari-Neto 2004", bounded=True)
+@noise(source="beta regression: Ferrari and Cribari-Neto 2004", scores=True, bounded=True)
 def beta(expected: Array, *, concentration: Concentration) -> _Inside:
     r"""Scatter a share around its expected value, narrower towards 0 and 1.
 
@@ -71,7 +71,7 @@ def beta(expected: Array, *, concentration: Concentration) -> _Inside:
     return _Inside(share * concentration, (1 - share) * concentration)
 
 
-@noise(source="beta-binomial regression: Crowder 1978", bounded=True, counted=True)
+@noise(source="beta-binomial regression: Crowder 1978", scores=True, bounded=True, counted=True)
 def beta_binomial(expected: Array, items: Array, *, concentration: Concentration) -> _Share:
     r"""Count right answers out of n items whose difficulty varies beyond chance.
 

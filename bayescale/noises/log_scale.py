@@ -9,7 +9,7 @@ import numpyro.distributions as dist
 from jax import Array
 
 from bayescale.parts.coefficients import positive
-from bayescale.parts.part import noise
+from bayescale.parts.declare import noise
 
 TINY = 1e-12  # a law that a sampler drives to zero or below has this for its logarithm
 Spread = Annotated[

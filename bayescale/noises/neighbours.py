@@ -10,7 +10,7 @@ from jax import Array
 
 from bayescale.noises.log_scale import log_of, on_log
 from bayescale.parts.coefficients import positive
-from bayescale.parts.part import noise
+from bayescale.parts.declare import noise
 
 
 class Autoregression:

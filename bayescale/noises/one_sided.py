@@ -12,7 +12,7 @@ from jax.scipy.special import log_ndtr
 
 from bayescale.noises.log_scale import TINY, log_of
 from bayescale.parts.coefficients import positive
-from bayescale.parts.part import noise
+from bayescale.parts.declare import noise
 
 
 @noise(source="gamma regression: McCullagh and Nelder 1989, chapter 8", positive=True)

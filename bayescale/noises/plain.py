@@ -9,12 +9,12 @@ import numpyro.distributions as dist
 from jax import Array
 
 from bayescale.parts.coefficients import positive
-from bayescale.parts.part import noise
+from bayescale.parts.declare import noise
 
 Spread = Annotated[Array, positive(0.03, 5.0, "benchmark", unit="response", meaning="noise")]
 
 
-@noise(source="least squares")
+@noise(source="least squares", scores=True)
 def normal(expected: Array, stderr: Array, *, spread: Spread) -> dist.Distribution:
     r"""Scatter by one size whatever the value, without tails.
 
@@ -37,7 +37,7 @@ def normal(expected: Array, stderr: Array, *, spread: Spread) -> dist.Distributi
     return dist.Normal(expected, jnp.sqrt(spread**2 + jnp.nan_to_num(stderr) ** 2))
 
 
-@noise(source="Lange, Little, Taylor 1989 (Student-t errors)")
+@noise(source="Lange, Little, Taylor 1989 (Student-t errors)", scores=True)
 def student_t_plain(
     expected: Array,
     stderr: Array,

@@ -9,10 +9,13 @@ import numpyro.distributions as dist
 from jax import Array
 
 from bayescale.parts.coefficients import positive
-from bayescale.parts.part import noise
+from bayescale.parts.declare import noise
 
 
-@noise(source="Lange, Little, Taylor 1989 (Student-t errors), with the binomial variance of a test")
+@noise(
+    source="Lange, Little, Taylor 1989 (Student-t errors), with the binomial variance of a test",
+    scores=True,
+)
 def student_t(
     expected: Array,
     items: Array,

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayescale.base.errors import ModelError
-from bayescale.tables.validation import suggest
-
-if TYPE_CHECKING:
-    from bayescale.parts.part import Part
+from bayescale.parts.part import Law
+from bayescale.base.words import suggest
 
 
-def check_declared(law: Part) -> None:
+def check_declared(law: Law) -> None:
     """Fail with every argument that is not declared, and every name that is no argument."""
     known = {c.name for c in law.coefficients}
     parameters = inspect.signature(law.function).parameters.values()
     wrong = [
         f"input {name} has no unit: annotate it, as in `tokens: Tokens` with Tokens from "
-        "bayescale.parts.inputs, or with an Input of its own"
+        "bayescale.own, or with an Input of its own"
         for name in law.inputs
         if name not in {column.name for column in law.columns}
     ]
@@ -58,7 +55,7 @@ def check_declared(law: Part) -> None:
         raise ModelError(f"the law {law.name} is not fully declared:\n- " + "\n- ".join(wrong))
 
 
-def try_once(law: Part) -> None:
+def try_once(law: Law) -> None:
     """Evaluate a user's law once, at ones and prior medians, so that a slip is told in a line."""
     if any(column.kind in ("series", "mixture") for column in law.columns):
         return

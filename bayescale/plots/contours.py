@@ -15,9 +15,11 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
+from bayescale.base.intervals import intervals, quantiles
 from bayescale.plots.scales import input_label, input_text, log_input, response_label
 from bayescale.plots.style import COLOURS, INK, legend_below, panels
 from bayescale.predict.surface import (
+    INTERVAL,
     TAILS,
     Of,
     best_sizes,
@@ -27,7 +29,6 @@ from bayescale.predict.surface import (
     first_group,
     has_best_size,
     observed,
-    quantiles,
     response_of,
     thinned,
 )
@@ -87,7 +88,7 @@ def plot_contours_frame(
     across, up = (np.geomspace(*ends[name], POINTS) for name in (x, y))
     grid = {x: np.tile(across, POINTS), y: up.repeat(POINTS)}
     surface = pd.DataFrame({"part": "surface", **grid})
-    surface = surface.assign(**quantiles(expected(fit, draws, grid, at)))
+    surface = surface.assign(**intervals(expected(fit, draws, grid, at), INTERVAL, "expected"))
     parts = [surface, points[["run", x, y, "observed"]].assign(part="observed")]
     if {x, y} <= set(COMPUTE):
         parts += [_isoflops(ends, x, y), _path(fit, draws, ends, x, y, at)]
@@ -216,7 +217,7 @@ def _path(
     sizes, _ = best_sizes(fit, draws, budgets, at)
     kept = np.array([has_best_size(s, c) for s, c in zip(sizes.T, budgets, strict=True)])
     parts = []
-    for quantile, params in zip(TAILS, np.quantile(sizes, TAILS, axis=0), strict=True):
+    for quantile, params in zip(TAILS, quantiles(sizes, TAILS), strict=True):
         along = completed({"params": params[kept], "flops": budgets[kept]})
         of = {"part": "optimum", "quantile": quantile, "flops": budgets[kept]}
         parts.append(pd.DataFrame({x: along[x], y: along[y], **of}))

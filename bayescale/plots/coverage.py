@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from bayescale.base.intervals import quantiles
 from bayescale.plots.scorecards import Source, measured, read_cards
 from bayescale.plots.style import COLOURS, GREY, INK, MARKERS, panels, tidy
 
@@ -66,7 +67,7 @@ def _of_fit(fit: Fit, seed: int) -> pd.DataFrame:
     """Coverage of the fit's own scores, with each run's effects known."""
     from bayescale.backtesting import scores
     from bayescale.backtesting.scorecard import BOOTSTRAP_SEED, LEVELS
-    from bayescale.models.design import grid_positions
+    from bayescale.tables.table import grid_positions
 
     rows = pd.DataFrame({"run": fit.table.runs.index})
     draws = fit.predict(rows=rows, kind="score", seed=seed).draws
@@ -76,7 +77,7 @@ def _of_fit(fit: Fit, seed: int) -> pd.DataFrame:
     y, family = seen["score"].to_numpy(float), seen["family"].to_numpy()
     found = []
     for level in LEVELS:
-        low, high = np.quantile(own, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+        low, high = quantiles(own, [0.5 - level / 2, 0.5 + level / 2])
         inside = scores.coverage(low, high, y)
         value, se = scores.cluster_bootstrap(inside, family, seed=BOOTSTRAP_SEED)
         found.append({"level": level, "coverage": value, "coverage_se": se})

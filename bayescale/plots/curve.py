@@ -13,13 +13,14 @@ from matplotlib.patches import Patch
 from scipy.signal import savgol_filter
 
 from bayescale.base.errors import PredictError
+from bayescale.base.intervals import Floats, intervals, quantiles
+from bayescale.base.words import quoted, suggest
 from bayescale.inference.estimates import places
 from bayescale.plots.scales import input_label, input_text, log_input, log_response, response_label
 from bayescale.plots.style import COLOURS, GREY, MARKERS, legend_below, panels, tidy
 from bayescale.predict.surface import (
     INTERVAL,
     TAILS,
-    Floats,
     Of,
     check_axes,
     check_not_held,
@@ -28,12 +29,10 @@ from bayescale.predict.surface import (
     first_group,
     number_columns,
     observed,
-    quantiles,
     response_of,
     thinned,
     usual,
 )
-from bayescale.tables.validation import quoted, suggest
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -89,7 +88,8 @@ def plot_curve_frame(
         draws = expected(fit, thinned(fit, of), {x: along}, at)
         name = "all" if of is None else of[1]
         curve = pd.DataFrame({"part": "curve", "of": name, x: along, "extrapolated": along > high})
-        curve = curve.assign(**quantiles(draws), **_measured(fit, of, x, along, at, seed))
+        ends = intervals(draws, INTERVAL, "expected")
+        curve = curve.assign(**ends, **_measured(fit, of, x, along, at, seed))
         points = points.assign(part="observed", of=name, near=_near(points, held(fit, x, at)))
         parts += [curve, points[["run", x, "observed", "near", "part", "of"]]]
     return pd.concat(parts, ignore_index=True)
@@ -240,7 +240,7 @@ def _measured(
     if of is not None and of[0] != "benchmark":
         rows[of[0]] = of[1]
     found = fit.predict(rows=rows, benchmark=response_of(fit, of), kind="score", seed=seed)
-    low, _, high = np.quantile(found.draws, TAILS, axis=0)
+    low, _, high = quantiles(found.draws, TAILS)
     positive = bool(low.min() > 0)
     ends = {}
     for name, edge in (("lower", low), ("upper", high)):

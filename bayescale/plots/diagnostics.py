@@ -13,6 +13,7 @@ import xarray as xr
 from matplotlib.lines import Line2D
 
 from bayescale.base.errors import FitError
+from bayescale.base.words import suggest
 from bayescale.inference.diagnostics import POPULATION
 from bayescale.plots.style import (
     COLOURS,
@@ -23,7 +24,6 @@ from bayescale.plots.style import (
     panels,
     tidy,
 )
-from bayescale.tables.validation import suggest
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit

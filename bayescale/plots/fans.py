@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from scipy.signal import savgol_filter
 
 from bayescale.base.errors import PredictError
+from bayescale.base.intervals import quantiles
+from bayescale.base.words import suggest
 from bayescale.plots.style import (
     COLOURS,
     GREY,
@@ -27,7 +29,6 @@ from bayescale.plots.style import (
     panels,
     tidy,
 )
-from bayescale.tables.validation import suggest
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -88,7 +89,7 @@ def plot_fans_frame(
     curves.insert(0, "part", "curve")
     curves.insert(2, "benchmark", names * len(grid))
     for column, level in _quantiles(kind).items():
-        edge = np.quantile(predicted.draws, level, axis=0).reshape(-1, POINTS, len(names))
+        edge = quantiles(predicted.draws, level).reshape(-1, POINTS, len(names))
         smooth = np.clip(savgol_filter(edge, *SMOOTHING, axis=1), 0.0, 1.0)
         curves[column] = smooth.reshape(-1)
 

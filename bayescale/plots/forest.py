@@ -14,11 +14,12 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from bayescale.base.errors import PredictError
+from bayescale.base.intervals import Floats, quantiles
+from bayescale.base.words import quoted, suggest
 from bayescale.inference.estimates import UNITS, Place, law_draws, places
 from bayescale.plots.style import COLOURS, GREY, INK, AxesGrid, given_panels, legend_below, panels
 from bayescale.plots.style import tidy as tidied
-from bayescale.predict.surface import INTERVAL, Floats, check_quantity, first_group
-from bayescale.tables.validation import quoted, suggest
+from bayescale.predict.surface import INTERVAL, check_quantity, first_group
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -174,9 +175,9 @@ def _differs(fit: Fit, name: str, group: str, units: str) -> bool:
 
 
 def _intervals(draws: Floats) -> dict[str, float]:
-    found = {"median": float(np.median(draws))}
+    found = {"median": float(quantiles(draws, 0.5))}
     for level in LEVELS:
-        low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2])
+        low, high = quantiles(draws, [0.5 - level / 2, 0.5 + level / 2])
         found |= {f"lower_{level:g}": float(low), f"upper_{level:g}": float(high)}
     return found
 
@@ -202,7 +203,7 @@ def _priors(fit: Fit, units: str) -> dict[str, dict[str, float]]:
             paper = fit.model.law.paper(drawn, fit.model.reference)
         tail = (1 - INTERVAL) / 2
         for name, values in _scalars({k: np.asarray(v) for k, v in paper.items()}).items():
-            low, high = np.quantile(values, [tail, 1 - tail])
+            low, high = quantiles(values, [tail, 1 - tail])
             ends[name] = (float(low), float(high))
     keys = (f"prior_lower_{INTERVAL:g}", f"prior_upper_{INTERVAL:g}")
     return {name: dict(zip(keys, pair, strict=True)) for name, pair in ends.items()}

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bayescale.base.errors import PredictError
+from bayescale.base.intervals import Floats, intervals, quantiles
 from bayescale.plots.scales import (
     input_label,
     input_text,
@@ -22,15 +23,14 @@ from bayescale.plots.scales import (
 )
 from bayescale.plots.style import GREY, INK, MARKERS, legend_below, panels, tidy
 from bayescale.predict.surface import (
+    INTERVAL,
     TAILS,
-    Floats,
     Of,
     best_sizes,
     check_axes,
     expected,
     has_best_size,
     observed,
-    quantiles,
     response_of,
     thinned,
 )
@@ -91,16 +91,18 @@ def plot_isoflops_frame(
         parts.append(near[["run", "params", "flops", "observed"]].assign(part="observed"))
         ends = list(near["params"])
         if has_best_size(sizes[:, i], budget):
-            low, middle, high = np.quantile(sizes[:, i], TAILS)
+            low, middle, high = quantiles(sizes[:, i], TAILS)
             ends += [middle / AROUND, middle * AROUND]
             minimum = {"part": "minimum", "params": middle, "params_lower_0.9": low}
-            minimum |= {"params_upper_0.9": high, "expected_median": np.median(least[:, i])}
+            minimum |= {"params_upper_0.9": high, "expected_median": quantiles(least[:, i], 0.5)}
             parts.append(pd.DataFrame([minimum]))
         ends = ends or [float(points["params"].min()), float(points["params"].max())]
         across = np.geomspace(min(ends) / MARGIN, max(ends) * MARGIN, POINTS)
         at_budget = {"params": across, "flops": np.full(POINTS, budget)}
         curve = pd.DataFrame({"part": "curve", "params": across})
-        parts.append(curve.assign(**quantiles(expected(fit, draws, at_budget, at))))
+        parts.append(
+            curve.assign(**intervals(expected(fit, draws, at_budget, at), INTERVAL, "expected"))
+        )
         for part in parts:
             if "budget" not in part:
                 part["budget"] = budget

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from bayescale.base.errors import ModelError
+from bayescale.base.intervals import quantiles
 from bayescale.plots.style import INK, panels
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def plot_loadings_frame(fit: Fit) -> pd.DataFrame:
                 low = middle = high = float(benchmark == anchor)
             else:
                 draws = fit.posterior["loading"].sel(other=benchmark, skill=skill)
-                low, middle, high = np.quantile(draws, [tail, 0.5, 1 - tail])
+                low, middle, high = quantiles(draws, [tail, 0.5, 1 - tail])
             rows.append((benchmark, skill, middle, low, high, low > 0 or high < 0, fixed))
     names = [f"loading_{part}" for part in ("median", "lower_0.9", "upper_0.9")]
     return pd.DataFrame(rows, columns=["benchmark", "skill", *names, "excludes_zero", "fixed"])

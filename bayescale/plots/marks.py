@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
-from bayescale.ask.answer import told
+from bayescale.base.intervals import Floats
+from bayescale.base.words import told
 from bayescale.plots.scales import input_words
 from bayescale.plots.style import (
     GREY,
@@ -24,7 +24,6 @@ from bayescale.plots.style import (
     panels,
 )
 
-Floats = NDArray[np.float64]
 BAND = 0.22  # opacity of an interval
 QUARTERS = (0, 0.25, 0.5, 0.75, 1)  # ticks of a probability
 LETTER = 5.6  # points that a letter of a title takes

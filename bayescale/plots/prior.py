@@ -14,9 +14,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from bayescale.base.errors import ModelError
+from bayescale.base.intervals import quantiles
+from bayescale.base.words import quoted
 from bayescale.models.cards import load_model
 from bayescale.models.lay_out import lay_out, on_table
-from bayescale.models.rows import SCORE_UNIT
 from bayescale.plots.scales import input_label, log_input, log_response, response_label
 from bayescale.plots.style import (
     COLOURS,
@@ -28,7 +29,7 @@ from bayescale.plots.style import (
     tidy,
 )
 from bayescale.predict.surface import check_axes, check_quantity, inputs_seen, number_columns, usual
-from bayescale.tables.validation import quoted
+from bayescale.tables.frames import ACCURACY
 
 if TYPE_CHECKING:
     from bayescale.models.model import Model
@@ -179,7 +180,7 @@ def _prepared(model: str | Path | Model, table: Table, x: str | None) -> tuple[M
     lay_out(prepared, table)  # every problem of the table is told here
     prepared = on_table(prepared, table)
     units = table.benchmarks["unit"]
-    own = [str(n) for n in units.index if not (prepared.link and units[n] == SCORE_UNIT)]
+    own = [str(n) for n in units.index if not (prepared.link and units[n] == ACCURACY)]
     if len(own) > 1:
         raise ModelError(
             f"table {table.name} has {len(own)} responses: {quoted(own)}; choose one with "
@@ -201,7 +202,7 @@ def _along(model: Model, table: Table, x: str, along: Any) -> pd.DataFrame:
 def _draw_fan(axes: Axes, frame: pd.DataFrame, x: str) -> None:
     fan = frame[frame["part"] == "draw"].pivot(index="draw", columns=x, values="expected")
     for level, alpha in zip(reversed(LEVELS), (0.2, 0.3), strict=True):
-        ends = np.quantile(fan, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+        ends = quantiles(fan, [0.5 - level / 2, 0.5 + level / 2])
         axes.fill_between(fan.columns, *ends, color=COLOURS[0], alpha=alpha, linewidth=0)
     for _, line in fan.iloc[:LINES].iterrows():
         axes.plot(fan.columns, line, color=COLOURS[0], linewidth=0.6, alpha=0.7)
@@ -212,7 +213,7 @@ def _draw_fan(axes: Axes, frame: pd.DataFrame, x: str) -> None:
 def _draw_histogram(axes: Axes, frame: pd.DataFrame, positive: bool) -> None:
     drawn = frame.loc[frame["part"] == "simulated", "measured"]
     seen = frame.loc[frame["part"] == "observed", "measured"]
-    low, high = np.quantile(drawn, [(1 - SHOWN) / 2, (1 + SHOWN) / 2])
+    low, high = quantiles(drawn, [(1 - SHOWN) / 2, (1 + SHOWN) / 2])
     low, high = min(low, seen.min()), max(high, seen.max())
     edges = (np.geomspace if positive else np.linspace)(low, high, BINS + 1)
     share = np.full(len(drawn), 1 / len(drawn))

@@ -11,6 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bayescale.base.errors import PredictError
+from bayescale.base.intervals import Floats, quantiles
+from bayescale.base.words import quoted, suggest
 from bayescale.models.evaluate import evaluate
 from bayescale.models.lay_out import lay_out
 from bayescale.plots.scales import input_label, log_input
@@ -18,14 +20,12 @@ from bayescale.plots.style import COLOURS, GREY, INK, MARKERS, legend_below, pan
 from bayescale.predict.surface import (
     INTERVAL,
     MOST_DRAWS,
-    Floats,
     Of,
     first_group,
     number_columns,
     observed,
     response_of,
 )
-from bayescale.tables.validation import quoted, suggest
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -205,7 +205,7 @@ def _of_runs(fit: Fit, name: str, runs: pd.Series) -> tuple[Floats, Floats, Floa
     row = fit.table.runs.index.get_indexer(runs)
     mean = found.expected[:, row, column].mean(axis=0)
     tail = (1 - INTERVAL) / 2
-    low, high = np.quantile(found.score[:, row, column], [tail, 1 - tail], axis=0)
+    low, high = quantiles(found.score[:, row, column], [tail, 1 - tail])
     return mean, low, high
 
 

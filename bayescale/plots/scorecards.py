@@ -12,8 +12,8 @@ import pandas as pd
 from bayescale.backtesting.run import Backtest
 from bayescale.backtesting.scorecard import Scorecard
 from bayescale.base.errors import BacktestError
+from bayescale.base.words import quoted, suggest
 from bayescale.tables.frames import ACCURACY
-from bayescale.tables.validation import quoted, suggest
 
 Source = Backtest | Scorecard | Mapping[str, Any]
 

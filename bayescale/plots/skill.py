@@ -11,9 +11,9 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 from bayescale.backtesting.scorecard import BOOTSTRAP_SEED, UNSEEN, distance_parts, scale_of
 from bayescale.backtesting.scores import cluster_bootstrap
 from bayescale.base.errors import BacktestError
+from bayescale.base.words import suggest
 from bayescale.plots.scorecards import Shown, Source, measured, read_cards
 from bayescale.plots.style import COLOURS, GREY, INK, MARKERS, legend_below, panels, tidy
-from bayescale.tables.validation import suggest
 
 # Column of the rows, how people call it, and which way is better.
 SCORES = {

@@ -18,18 +18,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayescale.base.intervals import Floats
 from bayescale.models.design import UNKNOWN_TOKENS, Design, make_design
 from bayescale.models.evaluate import Evaluation, evaluate, expected_values
 from bayescale.models.model import Model
 from bayescale.models.record import EFFECT, group_names
-from bayescale.models.rows import Rows, at_reference, make_rows, members
+from bayescale.models.rows import Rows, at_reference, make_rows
 from bayescale.tables.compute import ACTIVE, COMPUTE, completed
+from bayescale.tables.table import members
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
     from bayescale.tables.table import Table
 
-Floats = NDArray[np.float64]
 Sites = dict[str, NDArray[Any]]
 RUN, FAMILY, UNKNOWN = "run", "family", "unknown"
 

@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 
 from bayescale.base.errors import ModelError, PredictError
+from bayescale.base.words import quoted, suggest
 from bayescale.models.record import group_names
-from bayescale.models.rows import as_read, make_rows, members
+from bayescale.models.rows import make_rows
 from bayescale.predict.layout import lay_out_rows, padded
 from bayescale.predict.queries import Asked, beyond, drawn_inputs, split_unknown, told_ranges
-from bayescale.tables.compute import contradiction
-from bayescale.tables.table import Table
-from bayescale.tables.validation import Source, quoted, suggest
+from bayescale.tables.compute import as_read, contradiction
+from bayescale.tables.table import Table, members
+from bayescale.tables.validation import Source
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit

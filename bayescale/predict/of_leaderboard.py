@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayescale.base.counts import format_count
+from bayescale.base.counts import LEAST_COUNT, format_count
 from bayescale.base.errors import PredictError
+from bayescale.base.words import quoted, suggest
 from bayescale.models.design import UNKNOWN_TOKENS
 from bayescale.predict.layout import lay_out_runs
 from bayescale.predict.queries import Asked, beyond, drawn_inputs, split_unknown, told_ranges
-from bayescale.tables.validation import LEAST_COUNT, Source, quoted, suggest, where
+from bayescale.tables.validation import Source, where
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit

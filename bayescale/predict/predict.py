@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from bayescale.base.errors import PredictError
+from bayescale.base.intervals import intervals
 from bayescale.predict.of_law import ask_law
 from bayescale.predict.of_leaderboard import ask_leaderboard
-from bayescale.predict.prediction import Prediction, check_kind, chosen_benchmarks, intervals
+from bayescale.predict.prediction import Prediction, check_kind, chosen_benchmarks
 from bayescale.predict.queries import Asked
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def predict(
     queries = asked.frame
     frame = queries.loc[queries.index.repeat(len(marks))].reset_index(drop=True)
     frame["benchmark"] = marks * len(queries)
-    frame = frame.assign(**intervals(draws, kind, interval))
+    frame = frame.assign(**intervals(draws, interval, kind))
     return Prediction(frame, draws, kind, interval, asked.doubts)
 
 

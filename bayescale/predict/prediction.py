@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bayescale.base.counts import format_count
 from bayescale.base.errors import PredictError
-from bayescale.tables.validation import suggest
+from bayescale.base.intervals import Floats, check_interval
+from bayescale.base.words import suggest
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -43,7 +43,7 @@ class Prediction:
     """
 
     frame: pd.DataFrame
-    draws: NDArray[np.float64]
+    draws: Floats
     kind: str
     interval: float
     doubts: tuple[str, ...]
@@ -91,8 +91,7 @@ def check_kind(kind: str, interval: float) -> None:
     """Refuse what is neither kind of interval, and a probability that is none."""
     if kind not in KINDS:
         raise PredictError(f"kind must be one of {', '.join(KINDS)}; given: {kind!r}")
-    if not 0 < interval < 1:
-        raise PredictError(f"interval must lie between 0 and 1; given: {interval}")
+    check_interval(interval)
 
 
 def chosen_benchmarks(fit: Fit, benchmark: str | Sequence[str] | None) -> list[str]:
@@ -109,16 +108,3 @@ def chosen_benchmarks(fit: Fit, benchmark: str | Sequence[str] | None) -> list[s
                 "and fit again"
             )
     return asked
-
-
-def intervals(
-    draws: NDArray[np.float64], kind: str, interval: float
-) -> dict[str, NDArray[np.float64]]:
-    """Give median and central interval of draws (draw, row), under the names that say of what."""
-    tail = (1 - interval) / 2
-    low, middle, high = np.quantile(draws, [tail, 0.5, 1 - tail], axis=0)
-    return {
-        f"{kind}_median": middle,
-        f"{kind}_lower_{interval:g}": low,
-        f"{kind}_upper_{interval:g}": high,
-    }

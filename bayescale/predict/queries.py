@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from bayescale.ask.answer import told
 from bayescale.base.between import Between, drawn_between
+from bayescale.base.intervals import Floats
+from bayescale.base.words import told
 from bayescale.models.evaluate import Evaluation
 from bayescale.predict.layout import Layout
 
-Floats = NDArray[np.float64]
 UNCHECKED = "an extrapolation that no measurement checks"
 FAR = 3.0  # times the range of an input, in both directions: worth a word
 

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bayescale.base.errors import PredictError
+from bayescale.base.intervals import Floats
+from bayescale.base.words import quoted, suggest
 from bayescale.inference.estimates import law_draws, places
 from bayescale.models.lay_out import lay_out
-from bayescale.models.rows import DERIVED, SCORE_UNIT, Rows, at_reference
+from bayescale.models.rows import Rows, at_reference
 from bayescale.parts.inputs import Input
-from bayescale.tables.compute import COMPUTE, FLOPS_PER_TOKEN, completed
-from bayescale.tables.validation import quoted, suggest
+from bayescale.tables.compute import COMPUTE, DERIVED, FLOPS_PER_TOKEN, completed
+from bayescale.tables.frames import ACCURACY
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -29,7 +30,6 @@ TAILS = (0.05, 0.5, 0.95)  # of that interval, and the median
 REACH = np.log(1e4)  # how far from params = tokens the best size is looked for, to both sides
 SIZES = 161  # looked at for the best one
 
-Floats = NDArray[np.float64]
 Values = Mapping[str, Any]
 Of = tuple[str, str] | None
 
@@ -53,7 +53,7 @@ def response_of(fit: Fit, of: Of) -> str:
     """
     check_quantity(fit.model)
     units = fit.table.benchmarks["unit"]
-    own = [str(n) for n in units.index if not (fit.model.link and units[n] == SCORE_UNIT)]
+    own = [str(n) for n in units.index if not (fit.model.link and units[n] == ACCURACY)]
     if of is not None and of[0] == "benchmark" and of[1] in own:
         return of[1]
     if len(own) > 1:
@@ -276,16 +276,6 @@ def first_group(fit: Fit) -> str | None:
     """Give the first group that a coefficient of the law is pooled over."""
     rules = [rule for c in fit.model.law.coefficients for rule in fit.model.pooling.get(c.name, ())]
     return rules[0].group if rules else None
-
-
-def quantiles(draws: Floats, what: str = "expected") -> dict[str, Floats]:
-    """Give the median and the 90% interval of draws, under the names that say of what."""
-    low, middle, high = np.quantile(draws, TAILS, axis=0)
-    return {
-        f"{what}_median": middle,
-        f"{what}_lower_{INTERVAL:g}": low,
-        f"{what}_upper_{INTERVAL:g}": high,
-    }
 
 
 def _derived(name: str, frame: pd.DataFrame) -> pd.Series | None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 FLOPS_PER_TOKEN = 6.0  # and parameter: C = 6 N D
 # Logs of compute quantities in those of params and tokens; flops also have log 6 added.
 ACTIVE = "params_active"
 COMPUTE = {"params": (1, 0), "tokens": (0, 1), "flops": (1, 1), "multiplier": (-1, 1)}
 TOLERANCE = 1.2  # factor by which counts that are all given may disagree
+
+# What a table gives for an input that it has no column of.
+DERIVED: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "tokens": lambda runs: runs["flops"] / (6 * runs["params_active"].fillna(runs["params"])),
+    "multiplier": lambda runs: runs["tokens"] / runs["params"],
+    "params_active": lambda runs: runs["params_active"].fillna(runs["params"]),
+    "unique_tokens": lambda runs: runs["tokens"],
+}
 
 
 def completed(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,3 +100,10 @@ def as_read_by(columns: Collection[str], query: Mapping[str, Any]) -> dict[str, 
     both = completed(known)
     rest = {name: value for name, value in query.items() if name not in COMPUTE}
     return {"params": float(both["params"]), "tokens": float(both["tokens"]), **rest}
+
+
+def as_read(runs: pd.DataFrame, name: str) -> pd.Series:
+    """Give an input as a law reads it: where runs lack it, from what they have."""
+    filled = runs.assign(tokens=runs["tokens"].fillna(DERIVED["tokens"](runs)))
+    given = filled[name] if name in filled else pd.Series(np.nan, index=runs.index)
+    return given.fillna(DERIVED[name](filled)) if name in DERIVED else given

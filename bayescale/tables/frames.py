@@ -10,15 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 import pandera.pandas as pa
 
+from bayescale.base.counts import LEAST_COUNT
+from bayescale.base.words import quoted, suggest
 from bayescale.tables.validation import (
-    LEAST_COUNT,
     Source,
     as_text,
     missing_columns,
-    quoted,
     rule,
     schema_problems,
-    suggest,
     to_bools,
     to_numbers,
     where,

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 
 from bayescale.base.errors import TableError
+from bayescale.base.words import quoted
 from bayescale.tables.table import Table
-from bayescale.tables.validation import quoted
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from typing import Any
 
 from bayescale.base.errors import RecordError
 from bayescale.base.records import records_dir
+from bayescale.base.words import suggest
 from bayescale.tables.downloads import table_files
 from bayescale.tables.read import read_table
 from bayescale.tables.table import Table
-from bayescale.tables.validation import suggest
 
 CARD_KEYS = ("name", "claim", "licence", "author", "source", "units", "selection", "counts")
 

@@ -10,10 +10,11 @@ from typing import Any
 import pandas as pd
 
 from bayescale.base.errors import TableError
+from bayescale.base.words import quoted
 from bayescale.tables import frames
 from bayescale.tables.series import SERIES_COLUMNS
 from bayescale.tables.table import Table
-from bayescale.tables.validation import Source, fail, missing_columns, quoted
+from bayescale.tables.validation import Source, fail, missing_columns
 
 TEXT_COLUMNS = (
     "run",

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import pandera.pandas as pa
 
+from bayescale.base.words import quoted, suggest
 from bayescale.tables.validation import (
     Source,
     as_text,
     missing_columns,
-    quoted,
     rule,
     schema_problems,
-    suggest,
     to_numbers,
     where,
 )

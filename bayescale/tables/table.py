@@ -9,13 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bayescale.base.errors import TableError
 from bayescale.base.files import atomic_path
+from bayescale.base.words import quoted, suggest
 from bayescale.tables import frames
 from bayescale.tables.series import clean_series, join_series, no_series
-from bayescale.tables.validation import Source, fail, quoted, suggest, unknown_names, where
+from bayescale.tables.validation import Source, fail, unknown_names, where
 
 MOE_REASON = "mixture of experts without params_active: its training compute is unknown"
 IN_MEMORY = Source()
@@ -466,18 +469,30 @@ class Table:
         _write(Path(path), frame)
 
 
+def members(table: Table, group: str) -> list[str]:
+    """List the members of a group, sorted."""
+    return sorted(table.runs[group].unique())
+
+
+def grid_positions(table: Table) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Give the grid row and column of each score of a table."""
+    row = pd.Index(table.runs.index).get_indexer(table.scores["run"])
+    column = pd.Index(table.benchmarks.index).get_indexer(table.scores["benchmark"])
+    return row, column
+
+
 def _with_column(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     return frame.reset_index() if frame.index.name == column else frame
 
 
 def _known(kind: str, names: Iterable[str], known: Iterable[str]) -> list[str]:
     names, known = list(names), list(known)
-    members = set(known)
+    among = set(known)
     fail(
         [
             f'no {kind} "{name}" in the table{suggest(name, known)}'
             for name in names
-            if name not in members
+            if name not in among
         ]
     )
     return names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,12 +9,10 @@ import pandas as pd
 import pandera.pandas as pa
 
 from bayescale.base.errors import TableError
+from bayescale.base.words import ROWS_NAMED, quoted, suggest
 
-# Smaller than any trained network, larger than any count in billions or trillions.
-LEAST_COUNT = 1e5
 TRUE_WORDS = frozenset({"true", "yes", "1", "1.0"})
 FALSE_WORDS = frozenset({"false", "no", "0", "0.0", ""})
-ROWS_NAMED = 5
 NAMES_MATCHED = 20  # the nearest names are looked for, which takes long among thousands
 
 
@@ -39,20 +36,6 @@ def fail(problems: Sequence[str]) -> None:
     if unique:
         lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(unique, 1))
         raise TableError(f"{len(unique)} problems in the table:\n{lines}")
-
-
-def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return ' (did you mean "x"?)' for the known name nearest to a misspelt one, or ''."""
-    by_lower = {word.lower(): word for word in known}
-    near = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=cutoff)
-    return f' (did you mean "{by_lower[near[0]]}"?)' if near else ""
-
-
-def quoted(names: Iterable[object], most: int = ROWS_NAMED) -> str:
-    """List the first few names in quotes and count the rest."""
-    every = [f'"{name}"' for name in names]
-    more = f" and {len(every) - most} more" if len(every) > most else ""
-    return ", ".join(every[:most]) + more
 
 
 def where(frame: pd.DataFrame, bad: pd.Series, source: Source) -> str:

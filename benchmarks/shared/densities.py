@@ -19,10 +19,9 @@ from numpyro.infer.util import potential_energy
 
 from bayescale.models.cards import load_model, own_table
 from bayescale.models.density import density
-from bayescale.models.design import Design
+from bayescale.models.grid import Grid
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
-from bayescale.models.rows import Rows
 from bayescale.models.sites import from_standard
 from bayescale.tables.named import load_table
 from bayescale.tables.table import Table
@@ -64,7 +63,7 @@ def selection(model: Model) -> Table:
     return table.select(runs=table.runs.index[::every])
 
 
-def laid_out(name: str) -> tuple[Model, Design | Rows]:
+def laid_out(name: str) -> tuple[Model, Grid]:
     """Give a card's model and the design of its selection."""
     model = load_model(name)
     table = selection(model)
@@ -72,7 +71,7 @@ def laid_out(name: str) -> tuple[Model, Design | Rows]:
     return model, lay_out(model, table)
 
 
-def seeded_positions(name: str, model: Model, design: Design | Rows) -> Arrays:
+def seeded_positions(name: str, model: Model, design: Grid) -> Arrays:
     """Draw positions of every site, on the real line, shape (position, ...)."""
     with jax.enable_x64(True):
         keys = jax.random.split(jax.random.PRNGKey(crc32(name.encode())), POSITIONS)
@@ -80,7 +79,7 @@ def seeded_positions(name: str, model: Model, design: Design | Rows) -> Arrays:
     return {site: np.stack([one[site] for one in found]) for site in sorted(found[0])}
 
 
-def _position(model: Model, design: Design | Rows, key: Any) -> Arrays:
+def _position(model: Model, design: Grid, key: Any) -> Arrays:
     def near_mean(site: Any) -> Any:
         if site["type"] != "sample":
             return None
@@ -103,7 +102,7 @@ def _position(model: Model, design: Design | Rows, key: Any) -> Arrays:
     }
 
 
-def evaluated(model: Model, design: Design | Rows, positions: Mapping[str, Any]) -> Stored:
+def evaluated(model: Model, design: Grid, positions: Mapping[str, Any]) -> Stored:
     """Evaluate log density and gradient at positions of every site."""
 
     def log_density(position: Any) -> Any:

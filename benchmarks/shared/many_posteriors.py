@@ -16,16 +16,9 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from bayescale.inference.sampler import (
-    CHUNK,
-    FIRST_STEP,
-    JITTER,
-    METRIC_RANGE,
-    PROBES,
-    WINDOW,
-    Program,
-    pure_program,
-)
+from bayescale.inference.recipes import METRIC_RANGE
+from bayescale.inference.sampler import FIRST_STEP, JITTER, PROBES
+from bayescale.inference.transition import CHUNK, WINDOW, Program, pure_program
 from bayescale.models.model import Model
 from bayescale.models.rows import Rows
 from bayescale.noises.log_scale import TINY
@@ -139,8 +132,12 @@ class _Batch:
                 log_steps = np.asarray(state.average[1])
                 chains = chains._replace(step_size=np.exp(log_steps.mean(axis=1)))
             if window < windows - 1:
-                pairs = zip(positions, gradients, strict=True)
-                metric = [self.program.learn(*map(_joined, pair)) for pair in pairs]
+                recipe = self.program.recipe
+                recorded = {"positions": positions, "gradients": gradients}
+                metric = [
+                    recipe.learn(**{need: _joined(recorded[need][at]) for need in recipe.needs})
+                    for at in range(len(scores))
+                ]
                 chains = chains._replace(metric=np.stack(metric))
         flat = {name: values.reshape(*values.shape[:3], -1) for name, values in sites.items()}
         return chains, flat, stats["diverging"].sum(axis=(1, 2))

@@ -19,7 +19,8 @@ import jax
 import numpy as np
 
 import bayescale as bs
-from bayescale.inference.sampler import compile_program, sample
+from bayescale.inference.sampler import sample
+from bayescale.inference.transition import compile_program
 from bayescale.models.cards import list_models
 from benchmarks.shared.densities import Arrays, evaluated, laid_out, seeded_positions
 

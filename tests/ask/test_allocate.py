@@ -13,8 +13,8 @@ import bayescale as bs
 from bayescale.base.errors import AskError
 from bayescale.fits import Fit
 from bayescale.models.lay_out import on_table
-from bayescale.parts.part import load_law
 from tests.kit.prior_fits import given_fit, law_table, prior_fit
+from bayescale.parts.find import load_law
 
 REPLICATION = load_law("chinchilla").published["Besiroglu et al. 2024"]
 APPROACH_3 = {**load_law("chinchilla").published["Hoffmann et al. 2022, approach 3"]}

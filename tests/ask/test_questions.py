@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
-from bayescale.ask.answer import percent, quantiles, shown_frame, told
+from bayescale.ask.answer import shown_frame
 from bayescale.ask.kit.solve import solve
 from bayescale.base.errors import AskError
+from bayescale.base.intervals import intervals
+from bayescale.base.words import percent, told
 from bayescale.fits import Fit
 from bayescale.tables.compute import completed, contradiction
 from tests.kit.prior_fits import given_fit, law_table
@@ -358,9 +360,9 @@ def test_a_curve_that_turns_up_again_is_followed_from_its_lowest_place() -> None
 
 def test_quantiles_interpolate_nothing_between_a_number_and_never() -> None:
     draws = np.array([1.0, 2.0, 3.0, np.inf, np.inf])
-    assert quantiles(draws, 0.2)["upper_0.2"] == 3.0
-    assert quantiles(draws, 0.9)["upper_0.9"] == np.inf
-    assert quantiles(draws, 0.9)["median"] == 3.0
+    assert intervals(draws, 0.2)["upper_0.2"] == 3.0
+    assert intervals(draws, 0.9)["upper_0.9"] == np.inf
+    assert intervals(draws, 0.9)["median"] == 3.0
 
 
 def test_numbers_are_written_as_people_do() -> None:

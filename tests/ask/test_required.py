@@ -10,12 +10,13 @@ from scipy.special import ndtri
 import bayescale as bs
 from bayescale.base.errors import AskError
 from bayescale.fits import Fit
-from bayescale.parts.part import parts
 from tests.kit.prior_fits import given_fit, law_table, prior_fit
+from bayescale.parts.find import parts
+from bayescale.parts.part import Law
 
 MONOTONE = [
     (name, column)
-    for name, law in parts("law").items()
+    for name, law in parts(Law).items()
     if law.response not in ("skills", "latent")
     for column in (*law.falls, *law.rises)
     if all(c.kind in ("number", "flag") for c in law.columns)

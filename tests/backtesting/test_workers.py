@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import shutil
 import signal
 import threading
 import time
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bayescale.backtesting import workers
+from bayescale.backtesting import disk, refit, workers
 from bayescale.backtesting.disk import fold_folder, fold_key
 from bayescale.backtesting.refit import FoldPrediction, fold_fitter
 from bayescale.backtesting.rules import hold_out
@@ -172,6 +174,40 @@ def test_whatever_decides_the_numbers_is_in_the_key(
     else:
         split = hold_out(table, "family")
     assert fold_key(model, table, split, **options) != key
+
+
+@pytest.mark.parametrize(
+    ("file", "decides"),
+    [
+        ("laws/joint.py", True),
+        ("tables/readers/isoflops.py", True),
+        ("inference/sampler.py", True),
+        ("inference/new.py", True),
+        ("backtesting/refit.py", True),
+        ("backtesting/scores.py", False),
+        ("plots/forest.py", False),
+        ("cli/backtest.py", False),
+    ],
+)
+def test_finished_folds_know_the_code_that_made_them(
+    file: str, decides: bool, tmp_path: Path
+) -> None:
+    package = tmp_path / "bayescale"
+    shutil.copytree(disk.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    before = disk.code_of(package)
+    assert before == workers.made_by()["code"]
+    with (package / file).open("a") as opened:
+        opened.write("\nX = 1\n")
+    assert (disk.code_of(package) != before) == decides
+
+
+def test_what_refits_calls_only_rooms_whose_code_is_known() -> None:
+    tree = ast.parse(Path(refit.__file__).read_text())
+    imports = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    own = [name for name in imports if name.startswith("bayescale.")]
+    # Folds are records, and what is in them is in the key.
+    rooms = {name.split(".")[1] for name in own if name != "bayescale.backtesting.splits"}
+    assert rooms <= set(disk.ROOMS)
 
 
 def test_without_a_scheduler_the_error_says_how_to_start_one(

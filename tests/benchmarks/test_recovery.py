@@ -17,8 +17,9 @@ import pytest
 
 from bayescale.models.cards import customise, model_of_law
 from bayescale.models.simulate import simulate
+from bayescale.parts.find import parts
 from bayescale.parts.inputs import Schedule
-from bayescale.parts.part import parts
+from bayescale.parts.part import Law
 from benchmarks import recovery
 
 CHEAP = ("power", "kaplan-single")  # two unknowns and the noise's
@@ -30,9 +31,7 @@ from typing import Annotated
 
 from jax import Array
 
-from bayescale.parts.coefficients import real
-from bayescale.parts.inputs import Scale
-from bayescale.parts.part import law
+from bayescale.own import Scale, law, real
 
 
 @law(response="loss", unit="1", source="none")
@@ -69,7 +68,7 @@ def drawn_record(share: float, coefficients: int, rng: np.random.Generator) -> d
 
 @pytest.mark.parametrize("name", recovery.laws_of_a_quantity())
 def test_every_law_has_usual_runs(name: str) -> None:
-    law = parts("law")[name]
+    law = parts(Law)[name]
     rows = recovery.usual_rows(law)
     assert rows.runs == recovery.RUNS
     for column in law.columns:
@@ -86,7 +85,7 @@ def test_every_law_has_usual_runs(name: str) -> None:
 
 
 def test_laws_of_a_quantity_are_all_but_those_of_a_leaderboard() -> None:
-    assert set(parts("law")) - set(recovery.laws_of_a_quantity()) == {
+    assert set(parts(Law)) - set(recovery.laws_of_a_quantity()) == {
         "compute",
         "observational",
         "skills",
@@ -218,7 +217,8 @@ def test_a_wrong_truth_fails(refitted: Any) -> None:
 def test_a_data_set_does_not_depend_on_those_beside_it(refitted: Any) -> None:
     """Chains are mapped, not mixed: the posterior of a data set is that of a fit by itself."""
     model, rows, given, found = refitted
-    from bayescale.inference.sampler import compile_program, sample
+    from bayescale.inference.sampler import sample
+    from bayescale.inference.transition import compile_program
 
     own = replace(rows, scores=given.scores[4])
     with jax.enable_x64(True):

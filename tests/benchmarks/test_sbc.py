@@ -274,7 +274,8 @@ def test_simuk_finds_the_same_ranks() -> None:
     import numpyro
     from numpyro.infer import NUTS
 
-    from bayescale.inference.sampler import compile_program, sample
+    from bayescale.inference.sampler import sample
+    from bayescale.inference.transition import compile_program
     from bayescale.models.density import distribution
 
     model = bs.load_model("compute")

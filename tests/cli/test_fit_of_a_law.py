@@ -36,9 +36,7 @@ from typing import Annotated
 
 from jax import Array
 
-from bayescale.parts.coefficients import positive
-from bayescale.parts.inputs import Flops
-from bayescale.parts.part import law
+from bayescale.own import Flops, law, positive
 
 Floor = Annotated[Array, positive(1.5, 1.3, unit="nats/token", meaning="floor")]
 Worth = Annotated[Array, positive(0.5, 3.0, unit="nats/token", meaning="worth of compute")]

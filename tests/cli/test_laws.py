@@ -76,9 +76,7 @@ def test_a_law_of_ones_own_has_a_card(tmp_path: Path) -> None:
     path = tmp_path / "my_law.py"
     path.write_text(
         "from typing import Annotated\n"
-        "from bayescale.parts.coefficients import positive\n"
-        "from bayescale.parts.inputs import Tokens\n"
-        "from bayescale.parts.part import law\n"
+        "from bayescale.own import Tokens, law, positive\n"
         '@law(response="loss", source="me")\n'
         "def mine(tokens: Tokens, *, A: Annotated[float, positive(0.5, 2)]) -> float:\n"
         '    """A line."""\n'

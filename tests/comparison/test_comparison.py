@@ -31,8 +31,7 @@ class FakeFit:
     array: NDArray[np.float64]
     frame: pd.DataFrame
     model: Model = field(default_factory=lambda: model_from_card(COMPUTE))
-    response: str = "score"
-    base_measure: str = "density"
+    unit: str = "accuracy"
     verdict_ok: bool = True
     far: float = 0.5  # what it expects of every run, and how sure it is of that
     unsure: float = 0.1
@@ -44,7 +43,9 @@ class FakeFit:
         size = np.arange(1.0, 1 + len(names))
         columns = {"params": size, "flops": 6e10 * size, "tokens": 1e10}
         runs = pd.DataFrame({"family": families, **columns, "params_active": np.nan}, names)
-        return SimpleNamespace(runs=runs, groups=("family",), inputs=("params", "tokens", "flops"))
+        benchmarks = pd.DataFrame({"unit": self.unit}, self.frame["benchmark"].unique())
+        inputs = ("params", "tokens", "flops")
+        return SimpleNamespace(runs=runs, benchmarks=benchmarks, groups=("family",), inputs=inputs)
 
     def predict(self, rows: pd.DataFrame, kind: str) -> Any:
         assert kind == "mean"
@@ -280,8 +281,7 @@ def impossible(fit: FakeFit) -> FakeFit:
         (drop_one, r'one saw 1 scores that two did not, first run "f00-1b" on "MMLU" \(72 .* 71'),
         (rename_run, 'one saw 3 scores that two did not, first run "f00-1b"'),
         (change_score, 'different values of 1 scores, first run "f00-7b" on "MATH"'),
-        (lambda fit: replace(fit, response="error"), "different response scales.*two: error"),
-        (lambda fit: replace(fit, base_measure="counts"), "different base measures.*two: counts"),
+        (lambda fit: replace(fit, unit="error"), "different response scales.*two: MMLU in error"),
         (lambda fit: replace(fit, array=fit.array[:, :, :-1]), "71 rows of log likelihood for 72"),
         (impossible, 'two: the log likelihood of 1 scores is not finite, first run "f00-7b"'),
     ],
@@ -289,6 +289,10 @@ def impossible(fit: FakeFit) -> FakeFit:
 def test_fits_that_cannot_be_compared_are_refused(spoil: Any, message: str) -> None:
     with pytest.raises(CompareError, match=message):
         compare({"one": fake(), "two": spoil(fake())})
+
+
+def test_a_unit_that_is_not_told_contradicts_none() -> None:
+    compare({"one": fake(), "two": replace(fake(), unit="")})
 
 
 def test_nothing_to_compare_is_refused() -> None:

@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayescale.inference.diagnostics import Diagnosis, Verdict, diagnose
-from bayescale.inference.sampler import STATS
+from bayescale.inference.transition import STATS
 
 CHAINS, DRAWS = 4, 500
 

@@ -11,9 +11,19 @@ import pytest
 from numpyro.infer import MCMC, NUTS
 
 import bayescale
+from bayescale.base.errors import FitError
 from bayescale.fits import Fit
 from bayescale.inference.diagnostics import stats
-from bayescale.inference.sampler import Draws, Program, _dense_metric, compile_program, sample
+from bayescale.inference.recipes import (
+    BETWEEN,
+    COVARIANCE,
+    DENSE,
+    DIAGONAL,
+    Recipe,
+    recipe_for,
+)
+from bayescale.inference.sampler import Draws, sample
+from bayescale.inference.transition import WINDOW, Program, compile_program
 from bayescale.models.cards import model_from_card
 from bayescale.models.density import density
 from bayescale.models.design import Design
@@ -174,15 +184,94 @@ def test_a_user_who_works_in_float64_gets_the_same_numbers(
         jax.config.update("jax_enable_x64", False)
 
 
-def test_a_gaussians_metric_is_its_covariance_from_few_draws() -> None:
+# --- Recipes of the metric
+
+
+def gaussian(covariance: Any, count: int) -> dict[str, Any]:
+    """Give what a window would record of a Gaussian: draws, and gradients of the potential."""
     rng = np.random.default_rng(0)
-    size = 30
-    turned, _ = np.linalg.qr(rng.normal(size=(size, size)))
-    covariance = (turned * np.geomspace(1e-4, 1.0, size)) @ turned.T
-    draws = rng.multivariate_normal(np.zeros(size), covariance, size=4 * size)
-    gradients = np.linalg.solve(covariance, draws.T).T
-    found = np.asarray(_dense_metric(draws, gradients))
+    draws = rng.multivariate_normal(np.zeros(len(covariance)), covariance, size=count)
+    return {"positions": draws, "gradients": np.linalg.solve(covariance, draws.T).T}
+
+
+def narrow(size: int) -> Any:
+    """Give a covariance whose widths span two orders of magnitude, along no axis."""
+    turned, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(size, size)))
+    return (turned * np.geomspace(1e-4, 1.0, size)) @ turned.T
+
+
+def learned(recipe: Recipe, recorded: dict[str, Any]) -> Any:
+    return recipe.learn(**{need: recorded[need] for need in recipe.needs})
+
+
+def widths(covariance: Any, metric: Any) -> Any:
+    """Give the metric's variances over the Gaussian's, one for each direction."""
+    return np.linalg.eigvals(np.linalg.solve(covariance, metric)).real
+
+
+def test_the_diagonal_recipe_is_exact_for_independent_elements_from_two_draws() -> None:
+    variances = np.geomspace(1e-6, 1e3, 7)
+    np.testing.assert_allclose(learned(DIAGONAL, gaussian(np.diag(variances), 2)), variances)
+
+
+def test_the_covariance_recipe_shrinks_correlations_and_leaves_variances() -> None:
+    recorded = gaussian(narrow(4), 12)
+    draws = np.cov(recorded["positions"], rowvar=False)
+    shrunk = np.where(np.eye(4, dtype=bool), draws, 12 / (12 + 4) * draws)
+    np.testing.assert_allclose(learned(COVARIANCE, recorded), shrunk)
+
+
+def test_the_covariance_recipe_tells_a_gaussians_covariance_from_many_draws() -> None:
+    found = learned(COVARIANCE, gaussian(narrow(4), 400_000))
+    np.testing.assert_allclose(widths(narrow(4), found), 1.0, rtol=0.05)
+
+
+@pytest.mark.parametrize("recipe", [BETWEEN, DENSE])
+def test_draws_and_gradients_tell_a_gaussians_covariance_from_few_draws(recipe: Recipe) -> None:
     # As wide as the Gaussian in every direction, the narrowest included.
-    widths = np.linalg.eigvals(np.linalg.solve(covariance, found)).real
-    assert widths.min() > 0.9
-    assert widths.max() < 1.1
+    found = widths(narrow(30), learned(recipe, gaussian(narrow(30), 4 * 30)))
+    assert found.min() > 0.9
+    assert found.max() < 1.1
+
+
+def test_the_dense_recipe_takes_the_draws_alone_from_twelve_for_each_unknown() -> None:
+    few, many = (gaussian(narrow(5), count) for count in (59, 60))
+    np.testing.assert_array_equal(learned(DENSE, few), learned(BETWEEN, few))
+    np.testing.assert_array_equal(learned(DENSE, many), learned(COVARIANCE, many))
+
+
+@pytest.mark.parametrize("recipe", [DIAGONAL, COVARIANCE, BETWEEN, DENSE])
+def test_a_recipe_gives_the_shape_that_it_says(recipe: Recipe) -> None:
+    found = learned(recipe, gaussian(narrow(3), 50))
+    assert found.shape == ((3,) if recipe.provides == "diagonal" else (3, 3))
+    assert found.shape == recipe.from_diagonal(np.ones(3)).shape
+
+
+def test_only_laws_of_few_unknowns_learn_correlations() -> None:
+    assert recipe_for(of_law=True, unknowns=64) is DENSE
+    assert recipe_for(of_law=True, unknowns=65) is DIAGONAL
+    assert recipe_for(of_law=False, unknowns=3) is DIAGONAL
+
+
+def test_a_recipe_that_needs_what_no_window_records_is_refused_in_words(
+    model: Model, design: Design
+) -> None:
+    def from_hessians(positions: Any, hessians: Any) -> Any:
+        return positions.T @ hessians
+
+    said = "needs hessians, which no window of adaptation records; a window records positions and"
+    with jax.enable_x64(True), pytest.raises(FitError, match=said):
+        compile_program(model, design, Recipe(from_hessians, "dense"))
+
+
+def test_another_recipe_is_a_function_handed_to_the_program(model: Model, design: Design) -> None:
+    def variances(positions: Any) -> Any:
+        seen.append(len(positions))
+        return positions.var(axis=0)
+
+    seen: list[int] = []
+    with jax.enable_x64(True):
+        program = compile_program(model, design, Recipe(variances, "diagonal"))
+    found = run(program, design, 1, windows=3, draws=20)
+    assert seen == [CHAINS * WINDOW] * 2
+    assert all(np.isfinite(values).all() for values in found.sites.values())

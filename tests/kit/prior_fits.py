@@ -13,7 +13,7 @@ from bayescale.inference.sampler import Draws
 from bayescale.models.cards import model_of_law
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.simulate import simulate
-from bayescale.parts.part import load_law
+from bayescale.parts.find import load_law
 from bayescale.tables.table import Table
 from tests.kit import law_checks
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import jax
 import pytest
 
-from bayescale.parts.part import Part, load_law, parts
 from tests.kit import law_checks
 from tests.kit.law_checks import Draws, drawn
+from bayescale.parts.find import load_law, parts
+from bayescale.parts.part import Law, Part
 
-LAWS = parts("law")
+LAWS = parts(Law)
 
 
 @pytest.fixture(autouse=True)
@@ -79,9 +80,7 @@ from typing import Annotated
 import jax.numpy as jnp
 from jax import Array
 
-from bayescale.parts.coefficients import positive
-from bayescale.parts.inputs import Tokens
-from bayescale.parts.part import amplitudes, law
+from bayescale.own import Tokens, amplitudes, law, positive
 
 
 @law(

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 import scipy.optimize
 
+from bayescale.parts.find import find_part, parts
 from bayescale.parts.inputs import Schedule
-from bayescale.parts.part import find_part, parts
 from tests.kit.law_checks import drawn, values
+from bayescale.parts.part import Law
 
 C = SimpleNamespace
 
@@ -190,12 +191,12 @@ FORMULAS: dict[str, Callable[..., Any]] = {
 
 
 def test_every_law_has_its_formula_here() -> None:
-    assert set(FORMULAS) == set(parts("law"))
+    assert set(FORMULAS) == set(parts(Law))
 
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_a_law_is_the_papers_formula(name: str) -> None:
-    law = find_part("law", name)
+    law = find_part(Law, name)
     draws = drawn(law, 3 if name == "lr-annealing" else 50, seed=2)
     found = law.paper(draws.coefficients, draws.reference)
     printed = C(**{key: np.asarray(x) for key, x in found.items()})
@@ -211,7 +212,7 @@ def test_a_law_is_the_papers_formula(name: str) -> None:
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_what_is_published_are_coefficients_of_the_paper(name: str) -> None:
-    law = find_part("law", name)
+    law = find_part(Law, name)
     draws = drawn(law, 1).at(0)
     known = set(law.paper(draws.coefficients, draws.reference))
     for source, printed in law.published.items():
@@ -219,7 +220,7 @@ def test_what_is_published_are_coefficients_of_the_paper(name: str) -> None:
 
 
 def test_memory_of_annealing_may_differ_from_series_to_series() -> None:
-    law = find_part("law", "lr-annealing")
+    law = find_part(Law, "lr-annealing")
     rates = np.array([[1e-3, 1e-3, 1e-4], [5e-4, 5e-4, 5e-4]])
     steps, row, node = np.array([0, 900, 1000]), np.array([1, 0, 0]), np.array([2, 2, 1])
     shared = {"L_0": 2.0, "A": 0.5, "alpha": 0.5, "gain": 0.1}
@@ -232,7 +233,7 @@ def test_memory_of_annealing_may_differ_from_series_to_series() -> None:
 
 
 def test_padding_of_a_schedule_changes_nothing() -> None:
-    law = find_part("law", "lr-annealing")
+    law = find_part(Law, "lr-annealing")
     coefficients = {"L_0": 2.0, "A": 0.5, "alpha": 0.5, "gain": 0.1, "forgetting": 0.003}
     rates, steps = np.array([[1e-3, 1e-3, 1e-4]]), np.array([0, 900, 1000])
     short = Schedule(rates, steps, np.array([0]), np.array([2]))

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from bayescale.parts.part import find_part
+from bayescale.parts.find import find_part
+from bayescale.parts.part import Law
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,7 @@ def best(loss: Callable[[Any, Any], Any], flops: float) -> tuple[float, float]:
 
 
 def at_besiroglu() -> dict[str, float]:
-    return dict(find_part("law", "chinchilla").published["Besiroglu et al. 2024"])
+    return dict(find_part(Law, "chinchilla").published["Besiroglu et al. 2024"])
 
 
 # Hoffmann's exponents with the digits of their code, where the paper prints two.
@@ -48,7 +49,7 @@ def test_best_size_and_data_of_chinchilla(
     coefficients: dict[str, float], params: float, tokens: float
 ) -> None:
     flops, c = 5.88e23, coefficients
-    found = best(lambda n, d: find_part("law", "chinchilla")(n, d, **c), flops)
+    found = best(lambda n, d: find_part(Law, "chinchilla")(n, d, **c), flops)
     G = (c["alpha"] * c["A"] / (c["beta"] * c["B"])) ** (1 / (c["alpha"] + c["beta"]))
     closed = G * (flops / 6) ** (c["beta"] / (c["alpha"] + c["beta"]))
     assert found == pytest.approx((closed, flops / 6 / closed), rel=1e-4)
@@ -60,7 +61,7 @@ def test_best_size_and_data_of_chinchilla(
     [(6.34e9, 242e9, 2.2256440889984477), (8.67e9, 178e9, 2.2269634075087867)],
 )
 def test_losses_of_repeated_data(params: float, tokens: float, loss: float) -> None:
-    law = find_part("law", "data-constrained")
+    law = find_part(Law, "data-constrained")
     [coefficients] = law.published.values()
     assert float(law(params, tokens, 25e9, **coefficients)) == pytest.approx(loss, abs=1e-9)
 
@@ -72,7 +73,7 @@ def test_losses_of_repeated_data(params: float, tokens: float, loss: float) -> N
 def test_best_size_and_data_of_a_dense_model_in_the_joint_law_of_experts(
     flops: float, params: float, tokens: float
 ) -> None:
-    law = find_part("law", "joint-moe")
+    law = find_part(Law, "joint-moe")
     [printed] = law.published.values()
     coefficients = at_reference_one(law.paper, printed)
     found = best(lambda n, d: law(n, d, 1.0, **coefficients), flops)
@@ -101,7 +102,7 @@ def at_reference_one(paper: Any, printed: Any) -> dict[str, float]:
 
 
 def test_deepseeks_size_times_data_is_the_budget() -> None:
-    law = find_part("law", "deepseek-alloc")
+    law = find_part(Law, "deepseek-alloc")
     printed = law.published["DeepSeek LLM"]
     for one in law.published.values():
         assert one["a"] + one["b"] == pytest.approx(1)
@@ -116,13 +117,13 @@ def test_deepseeks_size_times_data_is_the_budget() -> None:
 def test_how_the_best_size_grows_with_compute_from_scratch_and_continued(
     continued: float, share: float
 ) -> None:
-    law = find_part("law", "cpt")
+    law = find_part(Law, "cpt")
     [printed] = law.published.values()
     sizes = [best(lambda n, d: law(n, d, continued, **printed), c)[0] for c in (1e22, 1e24)]
     assert np.log(sizes[1] / sizes[0]) / np.log(100) == pytest.approx(share, abs=0.001)
 
 
 def test_cost_of_four_bits_at_ten_billion_params() -> None:
-    law = find_part("law", "qid")
+    law = find_part(Law, "qid")
     [printed] = law.published.values()
     assert float(law(1e10, 1e12, 4.0, **printed)) == pytest.approx(0.0915, rel=1e-3)

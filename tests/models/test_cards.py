@@ -234,9 +234,7 @@ def test_a_coefficient_that_is_called_like_the_noises_is_told(tmp_path: Path) ->
     path = tmp_path / "own.py"
     path.write_text(
         "from typing import Annotated\n"
-        "from bayescale.parts.coefficients import positive\n"
-        "from bayescale.parts.inputs import Flops\n"
-        "from bayescale.parts.part import law\n"
+        "from bayescale.own import Flops, law, positive\n"
         '@law(response="loss", source="mine")\n'
         "def mine(flops: Flops, *, spread: Annotated[float, positive(1, 2)]) -> float:\n"
         '    """Mine."""\n'

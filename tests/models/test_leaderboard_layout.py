@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.models.design import UNKNOWN_TOKENS, grid_positions, make_design
-from bayescale.tables.table import Table
+from bayescale.models.design import UNKNOWN_TOKENS, make_design
+from bayescale.tables.table import Table, grid_positions
 
 
 @pytest.fixture

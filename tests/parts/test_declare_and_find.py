@@ -8,13 +8,16 @@ from typing import Annotated
 
 import pytest
 
+import bayescale
 from bayescale.base.errors import ModelError
 from bayescale.parts.coefficients import Prior, positive, real
+from bayescale.parts.declare import law
+from bayescale.parts.find import find_part, list_laws, load_law, parts, source_text
 from bayescale.parts.inputs import Flops, Input
-from bayescale.parts.part import Kind, find_part, law, list_laws, load_law, parts, source_text
+from bayescale.parts.part import Law, Link, Noise, Part
 
-SHIPPED: dict[Kind, set[str]] = {
-    "law": {
+SHIPPED: dict[type[Part], set[str]] = {
+    Law: {
         *("bimix", "bnsl", "bnsl-2", "cbs-data", "chinchilla", "compute", "cpt"),
         *("critical-batch-curve", "data-constrained", "deepseek-alloc", "gadre-overtrain"),
         *("gemstones", "isoflop-optimum", "joint-moe", "kaplan-nd", "kaplan-single"),
@@ -23,18 +26,19 @@ SHIPPED: dict[Kind, set[str]] = {
         *("parscale", "power", "power-floor", "qat", "qid", "rectified", "routed-clark", "skills"),
         *("step-law", "vit-saturating", "vocabulary"),
     },
-    "link": {"downstream-exp", "ladder-2step", "logistic"},
-    "noise": {"student-t"},
+    Link: {"downstream-exp", "ladder-2step", "logistic"},
+    Noise: {"student-t"},
 }
 
 
 @pytest.mark.parametrize("kind", SHIPPED)
-def test_every_shipped_part_is_found_by_its_name(kind: Kind) -> None:
+def test_every_shipped_part_is_found_by_its_name(kind: type[Part]) -> None:
     found = parts(kind)
     assert set(found) >= SHIPPED[kind]
     for name, part in found.items():
         assert find_part(kind, name) is part
-        assert (part.kind, part.name) == (kind, name)
+        assert isinstance(part, bayescale.Part)
+        assert (type(part), part.name) == (kind, name)
         assert part.claim.endswith(".")
         assert part.source
         assert part.inputs
@@ -45,16 +49,16 @@ def test_every_shipped_part_is_found_by_its_name(kind: Kind) -> None:
 @pytest.mark.parametrize(
     ("kind", "wrong", "right"),
     [
-        ("law", "skils", "skills"),
-        ("link", "logistc", "logistic"),
-        ("noise", "student", "student-t"),
+        (Law, "skils", "skills"),
+        (Link, "logistc", "logistic"),
+        (Noise, "student", "student-t"),
     ],
 )
-def test_a_misspelt_name_gets_a_hint_and_the_list(kind: Kind, wrong: str, right: str) -> None:
+def test_a_misspelt_name_gets_a_hint_and_the_list(kind: type[Part], wrong: str, right: str) -> None:
     with pytest.raises(ModelError) as caught:
         find_part(kind, wrong)
     text = str(caught.value)
-    assert f"no {kind} is called {wrong!r}" in text
+    assert f"no {kind.kind} is called {wrong!r}" in text
     assert "did you mean" in text
     assert right in text
 
@@ -116,9 +120,7 @@ OWN = '''
 
 from typing import Annotated
 
-from bayescale.parts.coefficients import positive
-from bayescale.parts.inputs import Tokens
-from bayescale.parts.part import law
+from bayescale.own import Tokens, law, positive
 
 RATE = 2
 
@@ -142,9 +144,9 @@ def own(tmp_path: Path) -> Path:
 
 
 def test_bundled_laws_are_loaded_by_name() -> None:
-    assert list_laws() == sorted(SHIPPED["law"])
+    assert list_laws() == sorted(SHIPPED[Law])
     chinchilla = load_law("chinchilla")
-    assert chinchilla is find_part("law", "chinchilla")
+    assert chinchilla is find_part(Law, "chinchilla")
     assert chinchilla.origin is None
     assert "def chinchilla(" in source_text(chinchilla)
     assert chinchilla.group == "Sums of power terms"
@@ -192,12 +194,12 @@ def test_what_is_wrong_with_the_name_of_a_law_is_told(own: Path, name: str, told
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("RATE = 2", "RATE = 1 / 0", "ZeroDivisionError in line 10: division by zero"),
+        ("RATE = 2", "RATE = 1 / 0", "ZeroDivisionError in line 8: division by zero"),
         ("RATE = 2", "RATE = (", "SyntaxError"),
-        ("import law", "import lawn", "ImportError in line 8"),
+        ("law, positive", "lawn, positive", "ImportError in line 6"),
         ("RATE = 2", "RATE = '\0'", "cannot be imported"),
-        ("return A * tokens", "return B * tokens", "cannot be evaluated: NameError in line 16"),
-        ("RATE = 2", "raise SystemExit(3)", "SystemExit in line 10: 3"),
+        ("return A * tokens", "return B * tokens", "cannot be evaluated: NameError in line 14"),
+        ("RATE = 2", "raise SystemExit(3)", "SystemExit in line 8: 3"),
         ("positive(0.5, 2)", "positive(0.5, 2, 'skill')", "a value for each 'skill'"),
         ("positive(0.5, 2)", "positive(0.5, 2, 'contrast')", "a value for each 'contrast'"),
         ("tokens: Tokens", "tokens", "input tokens has no unit"),

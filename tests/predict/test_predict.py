@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
+from bayescale.base.counts import LEAST_COUNT
 from bayescale.base.errors import PredictError
 from bayescale.fits import Fit
 from bayescale.models.lay_out import lay_out
@@ -160,8 +161,8 @@ QUESTION: dict[str, Any] = {"family": "qwen2", "params": 7e9, "tokens": 2e12}
         ({"benchmark": "MMLUU"}, r'no benchmark .MMLUU. \(did you mean "MMLU"\?\)'),
         ({"benchmark": ["MMLU", "ARC"]}, "no benchmark 'ARC'"),
         ({"kind": "median"}, "kind must be one of score, mean; given: 'median'"),
-        ({"interval": 90}, "interval must lie between 0 and 1; given: 90"),
-        ({"interval": 0.0}, "interval must lie between 0 and 1"),
+        ({"interval": 90}, "interval must lie strictly between 0 and 1, such as 0.9; given: 90"),
+        ({"interval": 0.0}, "interval must lie strictly between 0 and 1"),
         ({"params": 7}, r"params is .7..*plain number of parameters.*7e9$"),
         ({"params": -7e9}, "params is .-7"),
         ({"params": float("inf")}, "params is .inf"),

@@ -20,9 +20,7 @@ from typing import Annotated
 
 from jax import Array
 
-from bayescale.parts.coefficients import positive
-from bayescale.parts.inputs import Params
-from bayescale.parts.part import amplitudes, law
+from bayescale.own import Params, amplitudes, law, positive
 
 
 @law(response="loss", unit="nats/token", source="mine", paper=amplitudes(A={"params": "alpha"}))

@@ -12,17 +12,18 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from bayescale.ask.answer import number
 from bayescale.ask.kit.costs import DATA, SIZES, Cost, Inputs, serving, usual_cost
-from bayescale.ask.kit.curve import RATIO, Floats, Move, inputs_range, one_benchmark, positive
+from bayescale.ask.kit.curve import RATIO, Move, inputs_range, one_benchmark, positive
 from bayescale.ask.kit.optimum import Task, optimum
 from bayescale.base.errors import AskError
+from bayescale.base.intervals import Floats, number
+from bayescale.base.words import quoted, suggest
 from bayescale.models.evaluate import law_coefficients
 from bayescale.models.model import Model
-from bayescale.models.rows import SCORE_UNIT, Rows
+from bayescale.models.rows import Rows
 from bayescale.predict.predict import ask
 from bayescale.tables.compute import completed
-from bayescale.tables.validation import quoted, suggest
+from bayescale.tables.frames import ACCURACY
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -102,7 +103,7 @@ def one_response(fit: Fit, benchmark: str | None) -> str:
             "chinchilla, to runs of your own, and ask that"
         )
     units = fit.table.benchmarks["unit"].items()
-    own = [str(n) for n, unit in units if not (fit.model.link and unit == SCORE_UNIT)]
+    own = [str(n) for n, unit in units if not (fit.model.link and unit == ACCURACY)]
     if benchmark is None and len(own) == 1:
         return own[0]
     mark = one_benchmark(fit, benchmark)

@@ -9,13 +9,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bayescale.base.errors import AskError
+from bayescale.base.intervals import Floats
+from bayescale.base.words import quoted, suggest
 from bayescale.tables.compute import FLOPS_PER_TOKEN
-from bayescale.tables.validation import quoted, suggest
 
-Floats = NDArray[np.float64]
 Inputs = Mapping[str, Any]
 Cost = Callable[[Inputs], Any]
 SERVING = 2.0  # FLOPs of a served token and parameter

@@ -16,21 +16,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayescale.ask.answer import number
 from bayescale.ask.kit.solve import solve
 from bayescale.base.between import Between, drawn_between
 from bayescale.base.errors import AskError
-from bayescale.models.rows import SCORE_UNIT, as_read
+from bayescale.base.intervals import Floats, number
+from bayescale.base.words import quoted, suggest
 from bayescale.predict.predict import ask
 from bayescale.predict.prediction import chosen_benchmarks
 from bayescale.predict.queries import UNCHECKED, Asked, beyond
-from bayescale.tables.compute import ACTIVE, COMPUTE, FLOPS_PER_TOKEN, completed
-from bayescale.tables.validation import quoted, suggest
+from bayescale.tables.compute import ACTIVE, COMPUTE, FLOPS_PER_TOKEN, as_read, completed
+from bayescale.tables.frames import ACCURACY
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
 
-Floats = NDArray[np.float64]
 Move = Callable[[Floats], dict[str, Any]]
 RATIO = "tokens_per_param"
 OPTIMAL = "optimal"
@@ -323,7 +322,7 @@ def _rises(fit: Fit, along: str, benchmark: str) -> bool:
 
 def higher_is_better(fit: Fit, benchmark: str) -> bool:
     """Whether more of a response is better, as of a score."""
-    return str(fit.table.benchmarks.loc[benchmark, "unit"]) == SCORE_UNIT
+    return str(fit.table.benchmarks.loc[benchmark, "unit"]) == ACCURACY
 
 
 def positive(name: str, value: Any) -> float:

@@ -15,12 +15,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from numpy.typing import NDArray
 
 from bayescale.ask.kit.costs import Cost
+from bayescale.base.intervals import Floats
 from bayescale.inference.newton import minimise
 
-Floats = NDArray[np.float64]
 BATCH = 500  # draws solved at once
 STARTS = 41  # sizes looked at first
 REACH = np.log(1e6)  # how far around the reference, in logs

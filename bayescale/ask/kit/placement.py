@@ -23,12 +23,10 @@ import numpyro
 import numpyro.distributions as dist
 import xarray as xr
 from jax import Array
-from numpy.typing import NDArray
 from numpyro.infer import MCMC, NUTS, init_to_median
 
+from bayescale.base.intervals import Floats
 from bayescale.inference.diagnostics import POPULATION, Diagnosis, diagnose
-
-Floats = NDArray[np.float64]
 
 # Each with what it says. Normals by mean and spread, log-normals by median and spread of the log.
 PRIORS: dict[str, tuple[float, float]] = {

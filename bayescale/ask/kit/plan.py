@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from bayescale.base.intervals import Floats
 
 RIDGE = 1e-12  # of a measurement without noise, beside its variance
 DEGREES = np.geomspace(1, 1000, 200)  # of a Student-t, between a Cauchy and a Normal

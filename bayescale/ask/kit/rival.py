@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from bayescale.ask.answer import percent, quantiles, told
 from bayescale.ask.kit.best import Best
 from bayescale.ask.kit.costs import size, tokens
-from bayescale.ask.kit.curve import RATIO, Floats, positive
+from bayescale.ask.kit.curve import RATIO, positive
 from bayescale.ask.kit.solve import solve
 from bayescale.base.errors import AskError
-from bayescale.tables.validation import quoted
+from bayescale.base.intervals import Floats, intervals, quantiles
+from bayescale.base.words import percent, quoted, told
 
 OVER = 1.001  # the budget, for a rival that is given with few digits
 SPENT = 0.01  # of the budget: what a rival leaves unspent is worth a word
@@ -85,7 +85,10 @@ def against(
     if not plan:
         raise AskError(f"a rival needs one of {quoted((*names, RATIO))}")
     loss = list(told_of.values())[-1]
-    whole = {**best.kept, **{n: plan.get(n, float(np.median(told_of[n]))) for n in best.task.free}}
+    whole = {
+        **best.kept,
+        **{n: plan.get(n, float(quantiles(told_of[n], 0.5))) for n in best.task.free},
+    }
     data = plan.get(best.task.spent)
     whole[best.task.spent] = _spent(best, whole, budget) if data is None else data
     price = float(best.task.cost({**whole, **best.task.tied(whole)}))
@@ -132,7 +135,7 @@ def _enough(best: Best, loss: Floats, budget: float) -> Floats:
 
 def rival_sentence(rival: Rival, interval: float) -> str:
     """Say how probable it is that a rival's ratio is too high, or too low, and what it costs."""
-    middle, low, high = map(float, quantiles(rival.wasted, interval).values())
+    middle, low, high = map(float, intervals(rival.wasted, interval).values())
     left = ""
     if rival.unspent > SPENT:
         left = f", of which it leaves {percent(rival.unspent)} unspent"

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.optimize import elementwise
 
 from bayescale.base.errors import AskError
+from bayescale.base.intervals import Floats
 
-Floats = NDArray[np.float64]
 HUGE = 1e150  # in the place of an infinite value
 
 

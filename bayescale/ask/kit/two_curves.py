@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayescale.ask.answer import quantiles, told
-from bayescale.ask.kit.curve import Curve, Floats, path_curve
+from bayescale.ask.kit.curve import Curve, path_curve
 from bayescale.base.errors import AskError
+from bayescale.base.intervals import Floats, intervals
+from bayescale.base.words import quoted, told
 from bayescale.models.record import group_names
-from bayescale.tables.validation import quoted
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -89,6 +89,6 @@ def both_curves(
     grid = np.geomspace(low, max(high, 10 * low), SHOWN)
     parts = []
     for curve, name in zip((first, second), names, strict=True):
-        summary = quantiles(curve(grid[None, :]), interval)
+        summary = intervals(curve(grid[None, :]), interval)
         parts.append(pd.DataFrame({"of": name, first.along: grid, **summary}))
     return pd.concat(parts, ignore_index=True)

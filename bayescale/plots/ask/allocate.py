@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bayescale.ask.answer import Answer, told
+from bayescale.ask.answer import Answer
 from bayescale.ask.kit.curve import RATIO
+from bayescale.base.words import told
 from bayescale.plots.marks import BAND, band, ends, guide, panels_for, put_legend
 from bayescale.plots.scales import input_text, input_words, log_input
 from bayescale.plots.style import COLOURS, GREY, INK, AxesGrid, tidy

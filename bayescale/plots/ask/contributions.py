@@ -12,7 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from bayescale.ask.answer import Answer
-from bayescale.plots.marks import ROW, Floats, ends, panels_for, rows_of, whiskers
+from bayescale.base.intervals import Floats
+from bayescale.plots.marks import ROW, ends, panels_for, rows_of, whiskers
 from bayescale.plots.style import COLOURS, GREY, INK, AxesGrid, tidy
 
 UP, DOWN, SHARE = COLOURS[0], COLOURS[1], COLOURS[2]

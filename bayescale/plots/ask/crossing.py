@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.ask.answer import Answer, percent, told
+from bayescale.ask.answer import Answer
+from bayescale.base.words import percent, told
 from bayescale.plots.marks import amount, ends, mark_span, title
 from bayescale.plots.style import AxesGrid
 from bayescale.plots.two_curves import draw_pair

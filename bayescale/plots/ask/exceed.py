@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bayescale.ask.answer import Answer, percent
+from bayescale.ask.answer import Answer
 from bayescale.ask.exceed import ALL
+from bayescale.base.words import percent
 from bayescale.plots.marks import ROW, guide, name_rows_once, panels_for, probability_axis, rows_of
 from bayescale.plots.style import COLOURS, INK, AxesGrid, tidy
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.ask.answer import Answer, percent, told
+from bayescale.ask.answer import Answer
 from bayescale.ask.gain import NEGLIGIBLE
+from bayescale.base.words import percent, told
 from bayescale.plots.marks import amount, ends, guide, mark_span, title
 from bayescale.plots.style import INK, AxesGrid
 from bayescale.plots.two_curves import draw_pair

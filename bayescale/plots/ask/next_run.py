@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from bayescale.ask.answer import Answer, told
+from bayescale.ask.answer import Answer
+from bayescale.base.words import told
 from bayescale.plots.marks import panels_for, put_legend
 from bayescale.plots.scales import log_input
 from bayescale.plots.style import COLOURS, GREY, INK, AxesGrid, tidy

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bayescale.ask.answer import Answer, percent, told
+from bayescale.ask.answer import Answer
+from bayescale.base.words import percent, told
 from bayescale.plots.marks import BAND, ends, guide, panels_for, probability_axis, put_legend
 from bayescale.plots.scales import input_words, log_input
 from bayescale.plots.style import COLOURS, GREY, INK, AxesGrid, tidy

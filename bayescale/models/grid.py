@@ -1,0 +1,182 @@
+"""`Grid`: the arrays that a model sees, runs by benchmarks.
+
+A run is one point where something was measured: its inputs, the groups it belongs to, and on each
+benchmark (a score, a loss) what was seen. A value that is missing, or held out, has weight zero,
+and nothing about a fit depends on it. Members of groups beyond those of the fit (a new family, a
+new run) come after the known ones, so that a prediction is the same model on a longer grid.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from bayescale.base.intervals import Floats
+
+WITHIN = "_within"  # the group along which neighbours share noise, beside those that are pooled
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=(
+        "inputs",
+        "groups",
+        "middle",
+        "unknown",
+        "chance",
+        "top",
+        "items",
+        "resolution",
+        "stderr",
+        "scores",
+        "weights",
+        "order",
+        "previous",
+        "gap",
+    ),
+    meta_fields=("members", "linked", "anchors", "absolute"),
+)
+@dataclass(frozen=True)
+class Grid:
+    """Arrays of a table.
+
+    Parameters
+    ----------
+    inputs
+        For each input of the law its values over those of the reference run, shape (run,); a
+        mixture has shape (run, domain), a series is a `Schedule`. Where a leaderboard's run does
+        not tell its tokens, they are their prior median.
+    groups
+        For each group the index of each run's member, shape (run,).
+    middle
+        For each group whose members are told at their own place, by input: its mean over the
+        member's runs that have some weight, shape (member of the fit,); NaN for a member without
+        any.
+    unknown
+        Positions of the runs whose tokens are not known, shape (unknown,).
+    chance, top, items, resolution
+        Of each benchmark, shape (benchmark,); `items` is infinite when not known.
+    stderr
+        Known standard errors, NaN where there is none, shape (run, benchmark).
+    scores, weights
+        Measured values and their weights (1 measured, 0 missing or held out), (run, benchmark).
+    order
+        Log of the input along which neighbours share noise, shape (run,).
+    previous, gap
+        For each value that of its neighbour before it that has some weight, as an index of runs (-1
+        for none), and the distance between them in `order`; shape (run, benchmark).
+    members
+        For each group its name, how many members were in the fit, and how many there are; so for
+        "run" and for the "unknown" token counts.
+    linked
+        For each benchmark whether it is a score behind the link, or the law's own response.
+    anchors
+        Position of each skill's anchor benchmark.
+    absolute
+        The inputs that are used as they are: their means are not geometric.
+    """
+
+    inputs: dict[str, Any]
+    groups: dict[str, Any]
+    middle: dict[str, dict[str, Any]]
+    unknown: Any
+    chance: Any
+    top: Any
+    items: Any
+    resolution: Any
+    stderr: Any
+    scores: Any
+    weights: Any
+    order: Any
+    previous: Any
+    gap: Any
+    members: tuple[tuple[str, int, int], ...]
+    linked: tuple[bool, ...]
+    anchors: tuple[int, ...]
+    absolute: tuple[str, ...]
+
+    @property
+    def runs(self) -> int:
+        """Number of runs, new ones included."""
+        return int(self.weights.shape[0])
+
+    @property
+    def benchmarks(self) -> int:
+        """Number of benchmarks."""
+        return len(self.linked)
+
+    @property
+    def own(self) -> tuple[int, ...]:
+        """Positions of the benchmarks that measure the law's own response."""
+        return tuple(j for j, linked in enumerate(self.linked) if not linked)
+
+    @property
+    def scored(self) -> tuple[int, ...]:
+        """Positions of the benchmarks behind the link."""
+        return tuple(j for j, linked in enumerate(self.linked) if linked)
+
+    @property
+    def others(self) -> tuple[int, ...]:
+        """Positions of the benchmarks that anchor no skill."""
+        return tuple(j for j in range(self.benchmarks) if j not in self.anchors)
+
+    def counts(self, group: str) -> tuple[int, int]:
+        """Give how many members of a group were in the fit, and how many there are."""
+        return next((known, total) for name, known, total in self.members if name == group)
+
+    def size(self, axis: str) -> int:
+        """Give the length of an axis of a coefficient."""
+        sizes = {
+            "skill": len(self.anchors),
+            "benchmark": len(self.scored),
+            "response": len(self.own),
+            "other": len(self.others),
+        }
+        if axis != "contrast":
+            return sizes[axis]
+        return next(int(x.shape[-1]) - 1 for x in self.inputs.values() if np.ndim(x) == 2)
+
+    def with_weights(self, weights: Any) -> Grid:
+        """Return the same grid with other weights, as if the other values were not there."""
+        values = np.asarray(weights)
+        previous, gap = _neighbours(self.order, self.groups.get(WITHIN), values)
+        seen = (values > 0).any(axis=1)
+        middle = {group: self._means(group, inputs, seen) for group, inputs in self.middle.items()}
+        return dataclasses.replace(
+            self, weights=weights, previous=previous, gap=gap, middle=middle
+        )
+
+    def _means(self, group: str, inputs: dict[str, Any], seen: Any) -> dict[str, Floats]:
+        known, total = self.counts(group)
+        member = np.asarray(self.groups[group])[seen]
+        count = np.bincount(member, minlength=total)[:known]
+        found = {}
+        for name in inputs:
+            values = np.asarray(self.inputs[name], float)[seen]
+            geometric = name not in self.absolute
+            sums = np.bincount(member, np.log(values) if geometric else values, minlength=total)
+            mean = sums[:known] / np.where(count, count, np.nan)
+            found[name] = np.exp(mean) if geometric else mean
+        return found
+
+
+def _neighbours(order: Any, within: Any, weights: Floats) -> tuple[Any, Floats]:
+    """Find for each value its neighbour before it, among the values that have some weight."""
+    previous = np.full(weights.shape, -1)
+    gap = np.zeros(weights.shape)
+    if within is None:
+        return previous, gap
+    by = np.asarray(order)
+    for column in range(weights.shape[1]):
+        seen = np.flatnonzero(weights[:, column] > 0)
+        ranked = seen[np.lexsort((by[seen], np.asarray(within)[seen]))]
+        same = np.asarray(within)[ranked[1:]] == np.asarray(within)[ranked[:-1]]
+        later, earlier = ranked[1:][same], ranked[:-1][same]
+        previous[later, column] = earlier
+        gap[later, column] = by[later] - by[earlier]
+    return previous, gap
