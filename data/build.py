@@ -4,7 +4,8 @@
 
 DIR holds the folders of those files. Writes each table's CSV files, the generated end of its
 card.toml (of tables that are downloaded too), sloth-2024/protocol.json and NOTICE. A table is one
-folder with a card here, and one module in builders/ (bundled) or bayescale/readers/ (downloaded).
+folder with a card here, and one module in builders/ (bundled) or bayescale/tables/readers/
+(downloaded).
 """
 
 from __future__ import annotations

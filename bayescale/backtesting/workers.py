@@ -268,7 +268,7 @@ def _cluster(address: str) -> Iterator[int]:
                 f"the Dask scheduler at {address} has no workers: start some with `dask worker "
                 f"{address} --nthreads 1`"
             ) from error
-        _check_versions(client, address)
+        check_versions(client, address)
         try:
             with parallel_config(backend="dask", client=client):
                 yield sum(client.ncores().values())
@@ -284,7 +284,7 @@ def _cluster(address: str) -> Iterator[int]:
             ) from error
 
 
-def _check_versions(client: Any, address: str) -> None:
+def check_versions(client: Any, address: str) -> None:
     """Refuse workers of other versions: their folds would be other draws."""
     own = made_by()
     for worker, theirs in client.run(made_by, on_error="return").items():

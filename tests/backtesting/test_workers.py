@@ -151,11 +151,11 @@ class _Answers:
 )
 def test_a_worker_of_another_installation_is_refused(answer: Any, said: str) -> None:
     with pytest.raises(FitError, match=said):
-        workers._check_versions(_Answers(answer), "tcp://here")
+        workers.check_versions(_Answers(answer), "tcp://here")
 
 
 def test_a_worker_that_dies_while_it_is_asked_is_no_other_installation() -> None:
-    workers._check_versions(_Answers(OSError("Stream is closed")), "tcp://here")
+    workers.check_versions(_Answers(OSError("Stream is closed")), "tcp://here")
 
 
 @pytest.mark.parametrize("change", ["seed", "draws", "card", "score", "split"])
