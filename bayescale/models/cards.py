@@ -16,7 +16,7 @@ from bayescale.models.card_checks import problems
 from bayescale.models.model import Along, Model
 from bayescale.parts.coefficients import Prior, pooling_from_card, prior_from_card
 from bayescale.parts.find import find_part, load_law, parts
-from bayescale.parts.part import Law, Link, Noise, Part
+from bayescale.parts.part import Law, Link, Noise
 from bayescale.tables.named import load_table
 from bayescale.tables.table import Table
 from bayescale.tables.validation import suggest

@@ -20,6 +20,7 @@ from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling
 if TYPE_CHECKING:
     from bayescale.models.model import Model
 
+OF_BENCHMARK = ("chance", "top", "items", "resolution")  # what a link or a noise may ask for
 LEVELS = {"intercept": 1, "difficulty": 2}  # sampled in this order, after the slopes they rest on
 
 
@@ -80,10 +81,11 @@ def distribution(model: Model, design: Design | Rows) -> tuple[Array, dist.Distr
         {name: _per_row(value) for name, value in taken(part.coefficients, by_run).items()}
         for part in (model.link, model.noise)
     )
-    pivot, chance, top = _per_row(pivot), _per_row(design.chance), _per_row(design.top)
-    items, resolution = _per_row(design.items), _per_row(design.resolution)
-    expected = model.link(latent.T, pivot, chance, top, **link)
-    measured = model.noise(expected, items, resolution, jnp.asarray(design.stderr).T, **noise)
+    known = {"latent": latent.T, "pivot": _per_row(pivot)}
+    known |= {name: _per_row(getattr(design, name)) for name in OF_BENCHMARK}
+    expected = model.link.given(known, link)
+    known |= {"expected": expected, "stderr": jnp.asarray(design.stderr).T}
+    measured = model.noise.given(known, noise)
     return expected, measured
 
 

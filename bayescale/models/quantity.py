@@ -20,6 +20,7 @@ from bayescale.models.model import EFFECT, Model
 from bayescale.models.rows import Rows
 from bayescale.models.sites import LKJ, normal, site, spread, taken
 from bayescale.parts.coefficients import Coefficient, Pooling
+from bayescale.parts.part import Noise
 
 
 def distribution(model: Model, rows: Rows) -> tuple[Array, Any]:
@@ -46,9 +47,8 @@ def distribution(model: Model, rows: Rows) -> tuple[Array, Any]:
     """
     values = _values(model, rows)
     law = taken(model.law.coefficients, values)
-    inputs = [rows.inputs[name] for name in model.law.inputs]
     own, scored = rows.own, rows.scored
-    quantity = jnp.broadcast_to(model.law(*inputs, **law), (len(own), rows.runs))
+    quantity = jnp.broadcast_to(model.law.given(rows.inputs, law), (len(own), rows.runs))
     for group, rule in model.effects.items():
         quantity = quantity * jnp.exp(_effect(group, rule, rows))
     noise = taken(model.noise.coefficients, values)
@@ -58,10 +58,10 @@ def distribution(model: Model, rows: Rows) -> tuple[Array, Any]:
     measured = _measured(model.noise, quantity, rows, own, noise)
     if model.link is None or model.score_noise is None or not scored:
         return quantity, measured
-    pivot = _at_reference(model, values)
-    link = taken(model.link.coefficients, values)
     chance, top = (jnp.asarray(of)[jnp.asarray(scored), None] for of in (rows.chance, rows.top))
-    scores = model.link(quantity[:1], pivot, chance, top, **link)
+    known = {"loss": quantity[:1], "pivot": _at_reference(model, values)}
+    known |= {"chance": chance, "top": top}
+    scores = model.link.given(known, taken(model.link.coefficients, values))
     of_scores = {c.name: values[f"score_{c.name}"] for c in model.score_noise.coefficients}
     behind = _measured(
         model.score_noise, scores, rows, scored, taken(model.score_noise.coefficients, of_scores)
@@ -124,7 +124,7 @@ def law_values(model: Model, rows: Rows, response: int, run: int) -> dict[str, A
 
 
 def _measured(
-    noise: Any, expected: Array, rows: Rows, at: tuple[int, ...], coefficients: dict[str, Array]
+    noise: Noise, expected: Array, rows: Rows, at: tuple[int, ...], coefficients: dict[str, Array]
 ) -> dist.Distribution:
     """Give a noise what its signature names, of the benchmarks at hand."""
     chosen = jnp.asarray(at)
@@ -136,7 +136,7 @@ def _measured(
         "previous": jnp.asarray(rows.previous).T[chosen],
         "gap": jnp.asarray(rows.gap).T[chosen],
     }
-    return noise(*(known[name] for name in noise.inputs), **coefficients)
+    return noise.given(known, coefficients)
 
 
 def _values(model: Model, rows: Rows) -> dict[str, Array]:
