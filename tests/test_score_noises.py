@@ -1,4 +1,4 @@
-"""Any noise that is declared for scores works in a leaderboard's card; others are refused in words."""
+"""A noise declared for scores works in a leaderboard's card; others are refused in words."""
 
 from __future__ import annotations
 
