@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from bayescale.models.record import OF_SCORES, ModelRecord
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling
+from bayescale.parts.find import parts
+from bayescale.parts.part import Link, Noise
 
 
 def problems(model: ModelRecord, names: Mapping[str, Coefficient]) -> Iterator[str]:
@@ -71,6 +73,12 @@ def _leaderboard_problems(model: ModelRecord) -> Iterator[str]:
         yield "missing key(s) link"
     if short := set(model.law.inputs) - set(model.reference):
         yield f"[reference] lacks {', '.join(sorted(short))}"
+    if model.link is not None and model.link.of == "loss":
+        fit = ", ".join(name for name, link in parts(Link).items() if link.of == "latent")
+        yield f"link {model.link.name} is of a loss: choose one of skills: {fit}"
+    if not model.noise.scores:
+        fit = ", ".join(name for name, noise in parts(Noise).items() if noise.scores)
+        yield f"noise {model.noise.name} is not for scores of leaderboards: choose one of {fit}"
     if model.effects or model.along or model.score_noise:
         yield f"[effects], [along] and [score] are for laws of a quantity, not {model.law.name}"
 
