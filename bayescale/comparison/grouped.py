@@ -23,6 +23,7 @@ from bayescale.base.errors import CompareError
 from bayescale.comparison.comparable import Comparable
 from bayescale.comparison.loo import Loo, monte_carlo_error, psis_loo
 from bayescale.inference.marginal import log_marginal
+from bayescale.inference.thinned import thinned
 from bayescale.models.design import Design, grid_positions
 from bayescale.models.rows import Rows
 from bayescale.tables.validation import quoted
@@ -186,7 +187,7 @@ def _joint(
     tell(f"{name}: integrating the own effects of each of {count} groups out")
     design = fit.model.design(fit.table)
     chains = fit.posterior.sizes["chain"]
-    sites = thinned(fit.sites(), chains, draws)
+    sites = thinned(fit.sites(), draws, chains=chains)
     runs = [_runs(fit, code == group) for group in range(count)]
     found = log_marginal(fit.model, design, design.weights, sites, runs, seed=seed)
     _check_finite(name, found.log_density, groups)
@@ -220,14 +221,6 @@ def _check_finite(name: str, values: Floats, groups: Sequence[str]) -> None:
             "effects is not finite. Look at its verdict; refit with a noise that gives every score "
             "a positive density."
         )
-
-
-def thinned(sites: dict[str, Any], chains: int, draws: int) -> dict[str, Any]:
-    """Keep evenly spaced draws of each chain, about `draws` in all."""
-    count = len(next(iter(sites.values()))) // chains
-    kept = np.linspace(0, count - 1, min(count, max(draws // chains, 1))).astype(int)
-    at = (count * np.arange(chains)[:, None] + kept).ravel()
-    return {name: values[at] for name, values in sites.items()}
 
 
 def _runs(fit: Comparable, chosen: NDArray[np.bool_]) -> NDArray[np.int_]:
@@ -315,7 +308,7 @@ def _integrated(
     row, column = grid_positions(fit.table)
     weights = np.array(design.weights)
     weights[row[fold.test], column[fold.test]] = 0.0
-    sites = thinned(found.sites, CHAINS, draws)
+    sites = thinned(found.sites, draws, chains=CHAINS)
     runs = [_runs(fit, code == group) for group in members]
     marginal = log_marginal(
         fit.model, design.with_weights(weights), design.weights, sites, runs, seed=seed

@@ -25,12 +25,12 @@ from bayescale.predict.surface import (
     check_not_held,
     check_quantity,
     expected,
+    few_draws,
     first_group,
     number_columns,
     observed,
     quantiles,
     response_of,
-    thinned,
     usual,
 )
 from bayescale.tables.validation import quoted, suggest
@@ -86,7 +86,7 @@ def plot_curve_frame(
         points = observed(fit, of)
         low, high = points[x].min(), points[x].max()
         along = np.geomspace(low, high * REACH, POINTS)
-        draws = expected(fit, thinned(fit, of), {x: along}, at)
+        draws = expected(fit, few_draws(fit, of), {x: along}, at)
         name = "all" if of is None else of[1]
         curve = pd.DataFrame({"part": "curve", "of": name, x: along, "extrapolated": along > high})
         curve = curve.assign(**quantiles(draws), **_measured(fit, of, x, along, at, seed))

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from bayescale.base.errors import PredictError
+from bayescale.inference.thinned import thinned
 from bayescale.models.evaluate import evaluate
 from bayescale.plots.scales import input_label, log_input
 from bayescale.plots.style import COLOURS, GREY, INK, MARKERS, legend_below, panels, tidy
@@ -195,11 +196,9 @@ def _points(
 
 def _of_runs(fit: Fit, name: str, runs: pd.Series) -> tuple[Floats, Floats, Floats]:
     """Give the posterior mean of a response of runs, and the ends of 90% of its noise."""
-    sites = fit.sites()
-    count = len(next(iter(sites.values())))
-    chosen = np.linspace(0, count - 1, min(count, MOST_DRAWS)).round().astype(int)
-    thin = {site: values[chosen] for site, values in sites.items()}
-    found = evaluate(fit.model, fit.model.design(fit.table), thin, seed=fit.seed)
+    found = evaluate(
+        fit.model, fit.model.design(fit.table), thinned(fit.sites(), MOST_DRAWS), seed=fit.seed
+    )
     column = list(fit.table.benchmarks.index).index(name)
     row = fit.table.runs.index.get_indexer(runs)
     mean = found.expected[:, row, column].mean(axis=0)
