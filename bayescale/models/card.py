@@ -14,8 +14,8 @@ from cattrs.errors import AttributeValidationNote, IterableValidationNote
 from cattrs.gen import make_dict_structure_fn
 
 from bayescale.base.errors import ModelError
-from bayescale.models.model import Along
-from bayescale.tables.validation import suggest
+from bayescale.base.words import suggest
+from bayescale.models.record import Along
 
 Rule = str | Mapping[str, Any]  # of one group: a word, or a spread with its prior
 Rules = NewType("Rules", Mapping[str, Rule])  # by group

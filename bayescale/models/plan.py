@@ -139,7 +139,5 @@ def _axis(model: ModelRecord, coefficient: Coefficient, dim: str) -> str:
     if dim != "benchmark" or model.of_leaderboard:
         return dim
     link = model.link.coefficients if model.link else ()
-    of_scores = coefficient.name.startswith(OF_SCORES) or coefficient.name in {
-        c.name for c in link
-    }
+    of_scores = coefficient.name.startswith(OF_SCORES) or coefficient.name in {c.name for c in link}
     return dim if of_scores else "response"
