@@ -58,14 +58,16 @@ def lay_out(
         at once.
     """
     model = on_table(model, table)
-    table, unknown = with_usual_tokens(table) if model.of_leaderboard else (table, [])
+    of_scores = model.of_leaderboard  # which closed models have too, whose tokens nobody knows
+    table, unknown = with_usual_tokens(table) if of_scores else (table, [])
     marks, names = table.benchmarks, group_names(model)
     inputs, problems = read_inputs(model, table)
     scores = (marks["unit"] == ACCURACY).to_numpy()
     linked = scores if model.link is not None else np.zeros(len(marks), bool)
-    if not model.of_leaderboard:
+    if not of_scores:
         problems += response_problems(model, table, marks.index[~linked])
-    fail(problems + _group_problems(model, table))
+    own = {*table.groups, *({RUN} if of_scores else ())}
+    fail(problems + _group_problems(model, table, own))
     row, column = grid_positions(table)
     shape = (len(table.runs), len(marks))
     values, weights, stderr = np.zeros(shape), np.zeros(shape), np.full(shape, np.nan)
@@ -174,10 +176,10 @@ def _members(table: Table, group: str) -> list[str]:
     return list(table.runs.index) if group == RUN else members(table, group)
 
 
-def _group_problems(model: ModelRecord, table: Table) -> list[str]:
+def _group_problems(model: ModelRecord, table: Table, known: set[str]) -> list[str]:
     problems = []
     for name in group_names(model):
-        if name not in table.groups and not (name == RUN and model.of_leaderboard):
+        if name not in known:
             several = [g for g in table.groups if table.runs[g].nunique() > 1]
             problems.append(
                 f'pooling needs a column "{name}" of groups{suggest(name, table.groups)}; add it, '
