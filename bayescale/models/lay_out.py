@@ -18,9 +18,9 @@ from bayescale.models.grid import WITHIN, Grid
 from bayescale.models.inputs import at_reference, fail, read_inputs, reference_run
 from bayescale.models.plan import RUN, UNKNOWN, plan
 from bayescale.models.record import ModelRecord, group_names
-from bayescale.models.responses import response_problems
+from bayescale.models.responses import item_problems, response_problems
 from bayescale.models.values import UNKNOWN_TOKENS
-from bayescale.tables.frames import ACCURACY
+from bayescale.tables.frames import ACCURACY, WORDS
 from bayescale.tables.table import Table, grid_positions, members
 
 M = TypeVar("M", bound=ModelRecord)
@@ -66,7 +66,10 @@ def lay_out(
     linked = scores if model.link is not None else np.zeros(len(marks), bool)
     if not of_scores:
         problems += response_problems(model, table, marks.index[~linked])
-    own = {*table.groups, *({RUN} if of_scores else ())}
+    if linked.any():
+        noise = model.score_noise or model.noise
+        problems += item_problems(noise, table, marks.index[linked])
+    own = {*table.groups, *WORDS, *({RUN} if of_scores else ())}
     fail(problems + _group_problems(model, table, own))
     row, column = grid_positions(table)
     shape = (len(table.runs), len(marks))
@@ -168,7 +171,7 @@ def filled(index: Sequence[int] | NDArray[np.int_]) -> NDArray[np.int_]:
 
 
 def _column(table: Table, group: str) -> Any:
-    return table.runs.index if group == RUN else table.runs[group]
+    return table.runs.index if group == RUN else table.runs[group].astype(str)
 
 
 def _members(table: Table, group: str) -> list[str]:
