@@ -29,7 +29,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from bayescale.models.rows import Rows
 from numpy.typing import NDArray
 from scipy.stats import binom
 
@@ -37,6 +36,7 @@ from bayescale.base.files import atomic_path
 from bayescale.inference.run import versions
 from bayescale.laws import terms
 from bayescale.models.cards import model_of_law
+from bayescale.models.grid import Grid
 from bayescale.models.model import Model
 from bayescale.models.simulate import simulate
 from bayescale.noises.log_scale import TINY
@@ -74,16 +74,18 @@ def laws_of_a_quantity() -> list[str]:
 # --- What is simulated
 
 
-def usual_rows(law: Part, runs: int = RUNS, seed: int = 0) -> Rows:
+def usual_rows(law: Part, runs: int = RUNS, seed: int = 0) -> Grid:
     """Lay out runs with inputs over the usual range, their reference the middle of it."""
     with jax.enable_x64(True):
         found = law_checks.drawn(law, runs, seed)
         inputs = {name: _of_runs(values) for name, values in found.inputs.items()}
         relative = law_checks.relative(law, inputs, found.reference)
     shape = (runs, 1)
-    return Rows(
+    return Grid(
         inputs=dict(zip(law.inputs, relative, strict=True)),
         groups={},
+        middle={},
+        unknown=np.zeros(0, int),
         chance=np.zeros(1),
         top=np.ones(1),
         items=np.full(1, np.inf),
@@ -96,6 +98,8 @@ def usual_rows(law: Part, runs: int = RUNS, seed: int = 0) -> Rows:
         gap=np.zeros(shape),
         members=(),
         linked=(False,),
+        anchors=(),
+        absolute=tuple(c.name for c in law.columns if c.reference is None),
     )
 
 
@@ -122,7 +126,7 @@ class Simulated:
     redrawn: int
 
 
-def simulated(model: Model, rows: Rows, count: int, seed: int) -> Simulated:
+def simulated(model: Model, rows: Grid, count: int, seed: int) -> Simulated:
     """Draw data sets from the prior, in order, until there are enough that can be fitted."""
     sites: Arrays = {}
     scores, looked = np.zeros((0, *np.shape(rows.scores))), 0
