@@ -41,7 +41,9 @@ def summary(fit: Posterior) -> Diagnosis:
 
 
 def sensitivity(fit: Posterior) -> pd.DataFrame:
-    """Tell how the posterior moves when prior or likelihood are given a little more weight.
+    """Tell how much the posterior owes to the prior, by power-scaling.
+
+    How it moves, that is, when prior or likelihood are given a little more weight.
 
     Parameters
     ----------
