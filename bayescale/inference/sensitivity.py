@@ -24,18 +24,8 @@ DRIVEN = 0.5  # posterior over prior standard deviation from which a direction i
 NAMED = 0.35  # weight in such a direction from which a coefficient is named
 
 
-def summary(fit: Posterior) -> Diagnosis:
-    """Say whether the draws can be trusted, in words and by site.
-
-    Returns
-    -------
-    Diagnosis
-        With notes of what the posterior owes to its prior.
-
-    Examples
-    --------
-    >>> print(fit.summary())  # doctest: +SKIP
-    """
+def judged(fit: Posterior) -> Diagnosis:
+    """Give the diagnosis of the draws, with notes of what they owe to the prior."""
     found = fit.diagnosis
     return replace(found, notes=(*found.notes, *off_scale(fit), *prior_driven(fit)))
 
