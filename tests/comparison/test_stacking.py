@@ -13,8 +13,8 @@ from bayescale.backtesting.refit import FoldPrediction
 from bayescale.backtesting.run import Backtest, score_folds
 from bayescale.backtesting.splits import Fold, Split
 from bayescale.base.errors import CompareError, FitFileError
-from bayescale.comparison.stacking import Stack, load_stack, mix, stack, weights_from
-from bayescale.fits import Fit
+from bayescale.comparison.stacking import Stack, mix, stack, weights_from
+from bayescale.fits import Fit, load_stack
 from bayescale.tables.table import Table
 
 QUERY = {"family": "llama", "params": 130e9, "tokens": 2e12}
