@@ -21,9 +21,9 @@ from bayescale.base.errors import AskError
 from bayescale.base.intervals import Floats, check_interval, intervals
 from bayescale.base.words import percent
 from bayescale.inference.posterior import Posterior
+from bayescale.models.plan import RUN
 from bayescale.models.record import group_names
 from bayescale.models.sites import grouped_sites
-from bayescale.predict.layout import RUN
 from bayescale.predict.of_leaderboard import ask_leaderboard
 from bayescale.predict.predict import ask
 from bayescale.predict.queries import Asked

@@ -16,9 +16,9 @@ from bayescale.base.counts import LEAST_COUNT, format_count
 from bayescale.base.errors import PredictError
 from bayescale.base.words import quoted, suggest
 from bayescale.inference.posterior import Posterior
-from bayescale.models.lay_out import UNKNOWN_TOKENS
 from bayescale.models.plan import RUN
 from bayescale.models.record import group_names
+from bayescale.models.values import UNKNOWN_TOKENS
 from bayescale.predict.layout import FAMILY, Layout, lay_out_queries
 from bayescale.predict.queries import (
     Asked,
