@@ -21,9 +21,8 @@ from bayescale.base.errors import AskError
 from bayescale.base.intervals import Floats, check_interval, intervals
 from bayescale.base.words import percent
 from bayescale.inference.posterior import Posterior
-from bayescale.models.plan import RUN
+from bayescale.models.plan import RUN, plan
 from bayescale.models.record import group_names
-from bayescale.models.sites import grouped_sites
 from bayescale.predict.of_leaderboard import ask_leaderboard
 from bayescale.predict.predict import ask
 from bayescale.predict.queries import Asked
@@ -118,8 +117,8 @@ def contributions(
 
 def _without(fit: Posterior, asked: Asked, groups: set[str]) -> Asked:
     """Take the spread out of groups, so that a new member is as the population."""
-    owners = grouped_sites(fit.model)
-    narrow = {f"{name}_spread" for name, group in owners.items() if group in groups}
+    owners = plan(fit.model).members
+    narrow = {f"{name}_spread" for name, site in owners.items() if site.group in groups}
     sites = {
         name: np.full_like(values, NARROW) if name in narrow else values
         for name, values in asked.layout.sites.items()

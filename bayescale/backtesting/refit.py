@@ -21,8 +21,9 @@ from bayescale.backtesting.splits import Fold, Split
 from bayescale.inference.diagnostics import largest_r_hat
 from bayescale.inference.labels import to_datasets
 from bayescale.inference.sampler import Draws, Start, sample
-from bayescale.inference.transition import compile_program
-from bayescale.models.evaluate import evaluate
+from bayescale.inference.transition import Program, compile_program
+from bayescale.models.evaluate import Evaluation, evaluate
+from bayescale.models.grid import Grid
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
 from bayescale.tables.table import Table, grid_positions
@@ -103,36 +104,22 @@ def fold_fitter(
         at most to sixteen times the draws; its seconds count all.
     """
     model = on_table(model, table)
-    design = lay_out(model, table)
-    row, column = grid_positions(table)
-
-    def weights(rows: NDArray[np.bool_]) -> NDArray[np.float64]:
-        grid = np.zeros((design.runs, design.benchmarks))
-        grid[row[rows], column[rows]] = 1.0
-        return grid
-
+    grid = lay_out(model, table)
     tell(f"compiling {model.name}")
     began = time.perf_counter()
+    with jax.enable_x64(True):
+        program = compile_program(model, grid)
     common = np.logical_and.reduce([fold.train for fold in split.folds])
     start: Start | None = None
-    with jax.enable_x64(True):
-        program = compile_program(model, design)
-        if common.any():
-            tell("learning a start from the rows that every fold trains on")
-            start = sample(
-                program,
-                design.with_weights(weights(common)),
-                seed=seed,
-                chains=chains,
-                windows=FIRST_WINDOWS,
-                draws=50,
-            ).end
-    before = {"seconds": time.perf_counter() - began}
+    if common.any():
+        tell("learning a start from the rows that every fold trains on")
+        start = _learned(program, grid.with_weights(_grid(table, common)), seed, chains)
+    before = {"seconds": time.perf_counter() - began}  # counts to the first fold
 
     def fit_fold(fold: Fold) -> FoldPrediction:
         started = time.perf_counter() - before.pop("seconds", 0.0)
         number = split.folds.index(fold)
-        held = design.with_weights(weights(fold.train))
+        held = grid.with_weights(_grid(table, fold.train))
 
         def more(length: int, windows: int, start: Start | None) -> Draws:
             with jax.enable_x64(True):
@@ -156,16 +143,11 @@ def fold_fitter(
             name: values[:, ::length].reshape(-1, *values.shape[2:])
             for name, values in found.sites.items()
         }
-        # The density of held-out scores needs them on the grid, after sampling has ended; their
-        # standard errors are as unknown as they are.
-        stderr = np.where(weights(fold.test) > 0, np.nan, held.stderr)
-        scored = dataclasses.replace(held, weights=weights(fold.train | fold.test), stderr=stderr)
-        out = evaluate(model, scored, sites, seed=seed + number)
-        at = (slice(None), row[fold.test], column[fold.test])
+        out = _held_out(model, held, table, fold, sites, seed=seed + number)
         return FoldPrediction(
-            draws=out.score[at],
-            mean_draws=out.expected[at],
-            log_density=out.log_density[at],
+            draws=out.score,
+            mean_draws=out.expected,
+            log_density=out.log_density,
             seconds=time.perf_counter() - started,
             max_r_hat=r_hat,
             divergences=int(found.stats["diverging"].sum()),
@@ -174,6 +156,43 @@ def fold_fitter(
         )
 
     return fit_fold
+
+
+def _grid(table: Table, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Give these scores weight, and no others, shape (run, benchmark)."""
+    row, column = grid_positions(table)
+    weights = np.zeros((len(table.runs), len(table.benchmarks)))
+    weights[row[rows], column[rows]] = 1.0
+    return weights
+
+
+def _learned(program: Program, grid: Grid, seed: int, chains: int) -> Start:
+    """Learn where to start, a step size and a metric."""
+    with jax.enable_x64(True):
+        return sample(program, grid, seed=seed, chains=chains, windows=FIRST_WINDOWS, draws=50).end
+
+
+def _held_out(
+    model: Model,
+    held: Grid,
+    table: Table,
+    fold: Fold,
+    sites: dict[str, NDArray[Any]],
+    *,
+    seed: int,
+) -> Evaluation:
+    """Predict a fold's test rows, shape (draw, row).
+
+    The density of held-out scores needs them on the grid, after sampling has ended; their standard
+    errors are as unknown as they are.
+    """
+    stderr = np.where(_grid(table, fold.test) > 0, np.nan, held.stderr)
+    weights = _grid(table, fold.train | fold.test)
+    scored = dataclasses.replace(held, weights=weights, stderr=stderr)
+    out = evaluate(model, scored, sites, seed=seed)
+    row, column = grid_positions(table)
+    at = (slice(None), row[fold.test], column[fold.test])
+    return Evaluation(*(values[at] for values in (out.expected, out.score, out.log_density)))
 
 
 def _r_hat(model: Model, table: Table, found: Draws) -> float:

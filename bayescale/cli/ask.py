@@ -1,13 +1,13 @@
 """`bayescale ask`: questions to a fit, before compute is spent.
 
-Longer than 400 lines for the options of eight commands; what they share is in `asking.py`.
+A command's signature is its options; `question` asks, and `asking.py` has what they share.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -41,6 +41,10 @@ from bayescale.cli.options import (
     number,
     pairs,
 )
+from bayescale.cli.question import Given, question
+
+if TYPE_CHECKING:
+    from bayescale.fits import Fit
 
 app = typer.Typer(
     help="Ask a fit what it takes, what is best, what comes next.", no_args_is_help=True
@@ -60,6 +64,38 @@ Other = Annotated[
 ]
 
 
+def _read_rule(_: Fit, given: Given) -> Given:
+    rule = "optimal" if given.pop("optimal") else None
+    return {**given, "rule": rule}
+
+
+def _read_choice(_: Fit, given: Given) -> Given:
+    rival = pairs(given["rival"], "--rival", "params=70B")
+    return {
+        **given,
+        "cost": _function(given["cost"]),
+        "free": tuple(given["free"] or ()),
+        "rival": {name: _plain(text) for name, text in rival.items()} or None,
+    }
+
+
+def _read_sides(fit: Fit, given: Given) -> Given:
+    """Read what tells two apart, where they are compared, and a second fit."""
+    other = given["other"]
+    second = None if other is None else opened(other)
+    found = {
+        **given,
+        "a": one_side(fit, given["a"], "--a"),
+        "b": one_side(second or fit, given["b"], "--b"),
+        "other": second,
+    }
+    if "within" in found:
+        found["within"] = _span(found["within"])
+    if "where" in found:
+        found["at"] = found.pop("where")
+    return found
+
+
 @app.command(
     epilog=examples(
         "bayescale ask required skills.nc 0.8 --want params --benchmark MMLU --family qwen2 "
@@ -68,6 +104,7 @@ Other = Annotated[
         "bayescale ask required chinchilla.nc 2.0 --optimal --probability 0.5 --plot needed.png",
     )
 )
+@question(_read_rule)
 def required(
     fit: FitFile,
     target: Annotated[float, typer.Argument(help="The score (0.8) or loss (2.0) to reach.")],
@@ -89,21 +126,6 @@ def required(
     plot: Plot = None,
 ) -> None:
     """Find how many params, tokens or FLOPs it takes to reach a score or a loss."""
-    asked = opened(fit, csv, plot)
-    given = query(
-        asked, at, family=family, params=params, tokens=tokens, tokens_per_param=tokens_per_param
-    )
-    answer = asked.required(
-        target,
-        want,
-        probability=probability,
-        benchmark=benchmark,
-        rule="optimal" if optimal else None,
-        interval=interval,
-        seed=seed,
-        **given,
-    )
-    show(answer, as_json=as_json, csv=csv, plot=plot)
 
 
 @app.command(
@@ -176,6 +198,7 @@ def _rival(fit: Any, text: str) -> Any:
         "bayescale ask allocate mine.nc 1e22 --cost costs.py:gpu_flops --free experts",
     )
 )
+@question(_read_choice)
 def allocate(
     fit: FitFile,
     budget: Annotated[float, typer.Argument(metavar="FLOPS", help="The budget: 1e25.")],
@@ -205,20 +228,6 @@ def allocate(
     plot: Plot = None,
 ) -> None:
     """Find the best params and tokens for a budget, and what a rival choice would cost."""
-    asked = opened(fit, csv, plot)
-    against = {name: _plain(text) for name, text in pairs(rival, "--rival", "params=70B").items()}
-    answer = asked.allocate(
-        budget,
-        served=served,
-        cost=_function(cost),
-        free=tuple(free or ()),
-        rival=against or None,
-        benchmark=benchmark,
-        interval=interval,
-        seed=seed,
-        **query(asked, at),
-    )
-    show(answer, as_json=as_json, csv=csv, plot=plot)
 
 
 def _plain(text: str) -> float:
@@ -251,6 +260,7 @@ def _function(text: str | None) -> Any:
         "bayescale ask crossing chinchilla.nc --other kaplan.nc --tokens-per-param 20",
     )
 )
+@question(_read_sides)
 def crossing(
     fit: FitFile,
     a: Sides = None,
@@ -272,21 +282,6 @@ def crossing(
     plot: Plot = None,
 ) -> None:
     """Find where two families, corpora or laws cross, and whether they ever do."""
-    asked = opened(fit, csv, plot)
-    second = None if other is None else opened(other)
-    given = query(asked, at, params=params, tokens=tokens, tokens_per_param=tokens_per_param)
-    answer = asked.crossing(
-        one_side(asked, a, "--a"),
-        one_side(second or asked, b, "--b"),
-        along,
-        other=second,
-        within=_span(within),
-        benchmark=benchmark,
-        interval=interval,
-        seed=seed,
-        **given,
-    )
-    show(answer, as_json=as_json, csv=csv, plot=plot)
 
 
 def _span(text: str | None) -> tuple[float, float] | None:
@@ -305,6 +300,7 @@ def _span(text: str | None) -> tuple[float, float] | None:
         "bayescale ask gain over.nc 1e21 --a corpus=c4 --b corpus=rpj --tokens-per-param 20 --json",
     )
 )
+@question(_read_sides)
 def gain(
     fit: FitFile,
     where: Annotated[
@@ -326,21 +322,6 @@ def gain(
     plot: Plot = None,
 ) -> None:
     """Find how many times the compute one needs to be as good as another."""
-    asked = opened(fit, csv, plot)
-    second = None if other is None else opened(other)
-    given = query(asked, at, params=params, tokens=tokens, tokens_per_param=tokens_per_param)
-    answer = asked.gain(
-        one_side(asked, a, "--a"),
-        one_side(second or asked, b, "--b"),
-        where,
-        along,
-        other=second,
-        benchmark=benchmark,
-        interval=interval,
-        seed=seed,
-        **given,
-    )
-    show(answer, as_json=as_json, csv=csv, plot=plot)
 
 
 @app.command(
@@ -349,6 +330,7 @@ def gain(
         "bayescale ask elasticity skills.nc --family qwen2 --params 7B --tokens 7T --factor 10",
     )
 )
+@question()
 def elasticity(
     fit: FitFile,
     factor: Annotated[float, typer.Option(help="By what to multiply.")] = 2.0,
@@ -366,20 +348,6 @@ def elasticity(
     plot: Plot = None,
 ) -> None:
     """Find what doubling each input brings."""
-    asked = opened(fit, csv, plot)
-    given = query(
-        asked,
-        at,
-        family=family,
-        params=params,
-        params_active=params_active,
-        tokens=tokens,
-        flops=flops,
-    )
-    answer = asked.elasticity(
-        factor=factor, benchmark=benchmark, interval=interval, seed=seed, **given
-    )
-    show(answer, as_json=as_json, csv=csv, plot=plot)
 
 
 @app.command(
@@ -388,6 +356,7 @@ def elasticity(
         "bayescale ask contributions chinchilla.nc --params 70B --tokens 1.4T --plot parts.png",
     )
 )
+@question()
 def contributions(
     fit: FitFile,
     family: Family = None,
@@ -404,18 +373,6 @@ def contributions(
     plot: Plot = None,
 ) -> None:
     """Take a prediction and the width of its interval apart."""
-    asked = opened(fit, csv, plot)
-    given = query(
-        asked,
-        at,
-        family=family,
-        params=params,
-        params_active=params_active,
-        tokens=tokens,
-        flops=flops,
-    )
-    answer = asked.contributions(benchmark=benchmark, interval=interval, seed=seed, **given)
-    show(answer, as_json=as_json, csv=csv, plot=plot)
 
 
 @app.command(
@@ -424,6 +381,6 @@ def contributions(
         "bayescale ask checklist chinchilla.nc --json",
     )
 )
+@question()
 def checklist(fit: FitFile, as_json: Json = False, csv: CsvOut = None) -> None:
     """List what a reader needs to reproduce a fit."""
-    show(opened(fit, csv).checklist(), as_json=as_json, csv=csv)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,6 +40,7 @@ from bayescale.cli.output import note, save_csv, save_json, show_json
 
 if TYPE_CHECKING:
     from bayescale.models.model import Model
+    from bayescale.tables.table import Table
 
 EXAMPLES = examples(
     "bayescale backtest skills compute --by family --keep 1",
@@ -131,8 +133,9 @@ def backtest(
     """Hold rows out, fit, predict, and keep score beside baselines; finished folds are kept."""
     if (by is None) == (split is None):
         raise typer.BadParameter("give --by size|family|date|benchmark, or --split FILE, not both")
-    rules, given_priors = pool_rules(pool), priors(prior)
-    references, given_columns = counts(reference), columns(inputs)
+    changes = _Changes(
+        pool_rules(pool), priors(prior), counts(reference), columns(inputs), effect or None, noise
+    )
     to_stdout = json is not None and str(json) == "-"
     for path in (json, csv):
         if path is not None and str(path) != "-":
@@ -140,33 +143,11 @@ def backtest(
     keep_compiled()
 
     import bayescale as bs
-    from bayescale.models.cards import customise, for_other_table
 
     loaded = [bs.load_model(model) for model in models]  # all before the first is paid for
     data = table_for(loaded[0], table, added=add, response=response, benchmark=benchmark)
-    changed = []
-    for model in loaded:
-        fitting, left_out = for_other_table(model, data)
-        for name in left_out:
-            note(
-                f"note: {name}, a group of the card of {model.name}, is left out: {data.name} "
-                "has none"
-            )
-        own = _names(fitting)
-        changed.append(
-            customise(
-                fitting,
-                pool=pooling(fitting, [r for r in rules if not r[0] or r[0] in own]),
-                effects=effect or None,
-                noise=noise,
-                priors={k: v for k, v in given_priors.items() if k in own},
-                reference={k: v for k, v in references.items() if k in own},
-                inputs={k: v for k, v in given_columns.items() if k in own},
-            )
-        )
-    _check_known(
-        changed, [*(r[0] for r in rules if r[0]), *given_priors, *references, *given_columns]
-    )
+    changed = [changes.made_to(model, data) for model in loaded]
+    _check_known(changed, changes.named)
     found = bs.backtest(
         changed,
         data,
@@ -192,6 +173,45 @@ def backtest(
     typer.echo(str(found))
     if json is not None:
         save_json(found.to_dict(), json)
+
+
+@dataclass(frozen=True)
+class _Changes:
+    """What options change in the models; each model takes what it has."""
+
+    rules: Sequence[tuple[str, str, str]]
+    priors: Mapping[str, tuple[float, float]]
+    reference: Mapping[str, float]
+    inputs: Mapping[str, str]
+    effects: Sequence[str] | None
+    noise: str | None
+
+    @property
+    def named(self) -> list[str]:
+        """List the coefficients and inputs that options name."""
+        pooled = [coefficient for coefficient, _, _ in self.rules if coefficient]
+        return [*pooled, *self.priors, *self.reference, *self.inputs]
+
+    def made_to(self, model: Model, data: Table) -> Model:
+        """Give a model for a table, with the changes that are about it."""
+        from bayescale.models.cards import customise, for_other_table
+
+        fitting, left_out = for_other_table(model, data)
+        for name in left_out:
+            note(
+                f"note: {name}, a group of the card of {model.name}, is left out: {data.name} "
+                "has none"
+            )
+        own = _names(fitting)
+        return customise(
+            fitting,
+            pool=pooling(fitting, [r for r in self.rules if not r[0] or r[0] in own]),
+            effects=self.effects,
+            noise=self.noise,
+            priors={k: v for k, v in self.priors.items() if k in own},
+            reference={k: v for k, v in self.reference.items() if k in own},
+            inputs={k: v for k, v in self.inputs.items() if k in own},
+        )
 
 
 def _names(model: Model) -> set[str]:

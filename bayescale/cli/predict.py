@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from bayescale.fits import Fit
     from bayescale.inference.posterior import Posterior
     from bayescale.models.model import Model
+    from bayescale.predict.prediction import Prediction
     from bayescale.tables.validation import Sourced
 
 EXAMPLES = examples(
@@ -124,29 +126,19 @@ def predict(
         "flops": flops,
     }
     query: dict[str, Any] = {name: value for name, value in asked.items() if value}
-    ways = [name for name, given in (("--rows", rows), ("--run", run)) if given is not None]
-    if twice := sorted(query.keys() & others.keys()):
-        raise typer.BadParameter(f"{', '.join(twice)} is given twice", param_hint="--at")
-    if facts := [f"--{name.replace('_', '-')}" for name in query] + ["--at"] * bool(others):
-        ways.append("/".join(facts))
-    if len(ways) != 1:
-        told = " and ".join(ways) if ways else "none of them"
-        raise typer.BadParameter(
-            "give one of --params (with --family, --tokens; of a law --flops, --at), --run or "
-            f"--rows; given: {told}"
-        )
+    _check_one_way(query, others, rows, run)
     if csv is not None:
         check_writable(csv)
     keep_compiled()
 
     import bayescale as bs
 
-    forecaster: Fit | Stack
     if stacked := fit.suffix == ".json":
         if backtest is not None:
             raise typer.BadParameter("a backtest is of one model: leave --backtest out for a stack")
         stack = bs.load_stack(fit)
-        forecaster, posterior = stack, next(iter(stack.fits.values()))
+        forecaster: Fit | Stack = stack
+        posterior = next(iter(stack.fits.values()))
     else:
         forecaster = posterior = bs.load_fit(fit)
     verdicts = None if backtest is None else _verdicts(backtest, posterior.model)
@@ -167,6 +159,30 @@ def predict(
     )
     if verdicts is not None:
         prediction = prediction.beside(verdicts)
+    _show(prediction, csv, as_json=as_json, stacked=stacked, law=law)
+
+
+def _check_one_way(
+    query: Mapping[str, Any], others: Mapping[str, str], rows: Path | None, run: str | None
+) -> None:
+    """Refuse a query that is given twice, or not at all."""
+    ways = [name for name, given in (("--rows", rows), ("--run", run)) if given is not None]
+    if twice := sorted(query.keys() & others.keys()):
+        raise typer.BadParameter(f"{', '.join(twice)} is given twice", param_hint="--at")
+    if facts := [f"--{name.replace('_', '-')}" for name in query] + ["--at"] * bool(others):
+        ways.append("/".join(facts))
+    if len(ways) != 1:
+        told = " and ".join(ways) if ways else "none of them"
+        raise typer.BadParameter(
+            "give one of --params (with --family, --tokens; of a law --flops, --at), --run or "
+            f"--rows; given: {told}"
+        )
+
+
+def _show(
+    prediction: Prediction, csv: Path | None, *, as_json: bool, stacked: bool, law: bool
+) -> None:
+    """Print a prediction, of a stack with those of its parts; doubts on standard error."""
     for doubt in prediction.doubts:
         note(f"note: {doubt}")
     if csv is not None:

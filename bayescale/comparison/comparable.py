@@ -18,16 +18,23 @@ from bayescale.tables.table import Table
 KEY = ["run", "benchmark"]
 
 
-class Comparable(Protocol):
+class Observed(Protocol):
+    """What was measured."""
+
+    @property
+    def table(self) -> Table:
+        """The table it saw."""
+
+    def observations(self) -> pd.DataFrame:
+        """Columns run, family, benchmark, score; in the order of the dimension row."""
+
+
+class Comparable(Observed, Protocol):
     """A fit, or what stands in for one."""
 
     @property
     def model(self) -> Model:
         """The model; scorecards bear its name."""
-
-    @property
-    def table(self) -> Table:
-        """The table it saw."""
 
     @property
     def posterior(self) -> xr.Dataset:
@@ -40,9 +47,6 @@ class Comparable(Protocol):
     def log_likelihood(self) -> xr.DataArray:
         """Pointwise log likelihood in nats, dims (chain, draw, row)."""
 
-    def observations(self) -> pd.DataFrame:
-        """Columns run, family, benchmark, score; in the order of the dimension row."""
-
     def sites(self) -> dict[str, NDArray[np.generic]]:
         """Draws of every site with chains joined, shape (chain * draw, ...)."""
 
@@ -50,7 +54,7 @@ class Comparable(Protocol):
         """Predict what nobody has measured, with credible intervals."""
 
 
-def _check_units(fits: Mapping[str, Comparable]) -> None:
+def _check_units(fits: Mapping[str, Observed]) -> None:
     """Refuse one benchmark in two units, such as nats and bits, where both tables tell theirs."""
     units = pd.DataFrame({name: fit.table.benchmarks["unit"] for name, fit in fits.items()})
     for benchmark, row in units.iterrows():
@@ -64,7 +68,7 @@ def _check_units(fits: Mapping[str, Comparable]) -> None:
             )
 
 
-def common_observations(fits: Mapping[str, Comparable]) -> pd.DataFrame:
+def common_observations(fits: Mapping[str, Observed]) -> pd.DataFrame:
     """Check that fits can be compared, and return what all saw, by run and benchmark.
 
     Raises

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bayescale.backtesting.refit import R_HAT_LIMIT
 from bayescale.base.words import quoted
+from bayescale.comparison.advice import advice
 from bayescale.comparison.comparable import Comparable
 from bayescale.comparison.grouped import ROW, GroupScores
 from bayescale.comparison.parting import parting
@@ -21,20 +22,6 @@ LEAST_EFFECTIVE = 10.0  # samples within a draw: fewer lower a score by a twenti
 NEAR_ONE = 0.9
 LEAST_SHOWN = 0.005  # a weight that rounds to 0.00 predicts nothing that the others miss
 REMEDY = 'refit them with refit="bad" (command line: --refit bad)'
-ADVICE = (
-    "Every column here is about one more score of a run that was seen, given the run's other "
-    "scores. For a larger model, or one of an unseen family, only a backtest that holds out whole "
-    "runs measures what you want"
-)
-LAW_ADVICE = (
-    "Every column here is about one more measurement like those seen, so about how well a law runs "
-    "between them. For a larger run, or one of an unseen group, only a backtest that holds out "
-    "whole runs measures what you want"
-)
-GROUP_ADVICE = (
-    "Every column here is about {task}, no larger than those seen. For a larger one, only a "
-    "backtest that holds out the larger runs measures what you want"
-)
 
 
 def plural(by: str) -> str:
@@ -78,7 +65,7 @@ def doubts_of(
     list of str
     """
     of_leaderboards = all(fit.model.of_leaderboard for fit in fits.values())
-    doubts = [_advice(fits, by, task, of_leaderboards, backtests)]
+    doubts = [advice(fits, by, task, of_leaderboards, backtests)]
     doubts += [
         f"The sampler's verdict on {name} is not good, so none of its numbers can be trusted yet."
         for name in scores
@@ -221,34 +208,6 @@ def _doubts_of_few(
         )
         return [text]
     return []
-
-
-def _advice(
-    fits: Mapping[str, Comparable],
-    by: str,
-    task: str,
-    of_leaderboards: bool,
-    backtests: Sequence[Mapping[str, Any]],
-) -> str:
-    known = {fit.model.name for fit in fits.values()}
-    advice = ADVICE if of_leaderboards else LAW_ADVICE
-    if by != ROW:
-        advice = GROUP_ADVICE.format(task=task)
-    factor, digits, unit = (100, 2, " points") if of_leaderboards else (1, 4, "")
-    cited = [card for card in backtests if card["model"] in known]
-    if not cited:
-        of_others = ""
-        if backtests:
-            given = ", ".join(sorted({card["model"] for card in backtests}))
-            of_others = f" (none of the backtests given, of {given}, is of a model compared here)"
-        return f"{advice}: run `bayescale backtest`{of_others}."
-    found = "; ".join(
-        f"the model {card['model']} has CRPS {factor * card['crps']:.{digits}f}{unit}, "
-        f"MAE {factor * card['mae']:.{digits}f}{unit} and {card['coverage']['0.9']:.0%} coverage "
-        f"of 90% intervals on {card['n']} scores"
-        for card in sorted(cited, key=lambda card: float(card["crps"]))
-    )
-    return f"{advice}: there, {found}."
 
 
 def _most_frequent(values: pd.Series, most: int = 3) -> str:

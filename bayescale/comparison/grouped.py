@@ -25,6 +25,7 @@ from bayescale.base.words import quoted
 from bayescale.comparison.comparable import Comparable
 from bayescale.comparison.loo import Loo, monte_carlo_error, psis_loo
 from bayescale.inference.marginal import log_marginal
+from bayescale.inference.thinned import thinned
 from bayescale.models.grid import Grid
 from bayescale.models.lay_out import lay_out
 from bayescale.tables.table import grid_positions
@@ -187,7 +188,7 @@ def _joint(
     tell(f"{name}: integrating the own effects of each of {count} groups out")
     grid = lay_out(fit.model, fit.table)
     chains = fit.posterior.sizes["chain"]
-    sites = thinned(fit.sites(), chains, draws)
+    sites = thinned(fit.sites(), draws, chains=chains)
     runs = [_runs(fit, code == group) for group in range(count)]
     found = log_marginal(fit.model, grid, grid.weights, sites, runs, seed=seed)
     _check_finite(name, found.log_density, groups)
@@ -221,14 +222,6 @@ def _check_finite(name: str, values: Floats, groups: Sequence[str]) -> None:
             "effects is not finite. Look at its verdict; refit with a noise that gives every score "
             "a positive density."
         )
-
-
-def thinned(sites: dict[str, Any], chains: int, draws: int) -> dict[str, Any]:
-    """Keep evenly spaced draws of each chain, about `draws` in all."""
-    count = len(next(iter(sites.values()))) // chains
-    kept = np.linspace(0, count - 1, min(count, max(draws // chains, 1))).astype(int)
-    at = (count * np.arange(chains)[:, None] + kept).ravel()
-    return {name: values[at] for name, values in sites.items()}
 
 
 def _runs(fit: Comparable, chosen: NDArray[np.bool_]) -> NDArray[np.int_]:
@@ -316,7 +309,7 @@ def _integrated(
     row, column = grid_positions(fit.table)
     weights = np.array(grid.weights)
     weights[row[fold.test], column[fold.test]] = 0.0
-    sites = thinned(found.sites, CHAINS, draws)
+    sites = thinned(found.sites, draws, chains=CHAINS)
     runs = [_runs(fit, code == group) for group in members]
     marginal = log_marginal(
         fit.model, grid.with_weights(weights), grid.weights, sites, runs, seed=seed

@@ -13,37 +13,20 @@ import tomli_w
 from bayescale.base.errors import ModelError
 from bayescale.base.records import records_dir
 from bayescale.base.words import suggest
+from bayescale.models.card import Card, Rule, read_card, rules_of
 from bayescale.models.card_checks import problems
 from bayescale.models.model import Model
-from bayescale.models.record import Along
-from bayescale.parts.coefficients import Prior, pooling_from_card, prior_from_card
+from bayescale.models.plan import RUN
+from bayescale.parts.coefficients import OF_BENCHMARKS, Prior, pooling_from_card, prior_from_card
 from bayescale.parts.find import find_part, load_law, parts
 from bayescale.parts.part import Law, Link, Noise
 from bayescale.tables.named import load_table
 from bayescale.tables.table import Table
 
-REQUIRED = ("name", "claim", "law", "noise")
-KEYS = {
-    *REQUIRED,
-    "link",
-    "score",
-    "reference",
-    "inputs",
-    "skills",
-    "priors",
-    "pooling",
-    "effects",
-    "along",
-    "scatter",
-    "notes",
-    "table",
-    "measured",
-    "where",
-    "result",
-}
 EFFECT = Prior("real", 0.0, 0.03)  # scale of shifts of a log response
+EFFECT_ON_LOGITS = Prior("real", 0.0, 1.0)
 
-Rules = str | Mapping[str, Any]
+Rules = str | Mapping[str, Rule]
 Pool = str | Mapping[str, Rules] | None
 
 
@@ -84,7 +67,7 @@ def load_model(name: str | Path | Model) -> Model:
         path = records_dir("models") / f"{name}.toml"
         if not path.is_file():
             known = list_models()
-            laws = [law.name for law in parts(Law).values() if not _of_leaderboard(law)]
+            laws = [law.name for law in parts(Law).values() if not law.latent]
             if ".py:" in text or text in laws:
                 return model_of_law(text)
             raise ModelError(
@@ -134,11 +117,11 @@ def for_other_table(model: Model, table: Table) -> tuple[Model, list[str]]:
         The groups left out.
     """
     pooled = {rule.group for rules in model.pooling.values() for rule in rules}
-    lacking = {*pooled, *model.effects} - {"benchmark", *table.groups}
+    lacking = {*pooled, *model.effects} - {RUN, *OF_BENCHMARKS, *table.groups}
     along = model.along
     alone = along and (along.within not in table.groups or along.by not in table.inputs)
     renamed = {k: v for k, v in model.inputs.items() if k in table.inputs and v not in table.inputs}
-    if model.of_leaderboard or not (lacking or alone or renamed):
+    if not (lacking or alone or renamed):
         return model, []
     card = tomllib.loads(model.card)
     card["inputs"] = {k: v for k, v in model.inputs.items() if k not in renamed}
@@ -150,15 +133,11 @@ def for_other_table(model: Model, table: Table) -> tuple[Model, list[str]]:
     def there(rules: Mapping[str, Any]) -> dict[str, Any]:
         return {group: rule for group, rule in rules.items() if group not in lacking}
 
-    kept = {name: there(_rules(rules)) for name, rules in card.get("pooling", {}).items()}
+    kept = {name: there(rules_of(rules)) for name, rules in card.get("pooling", {}).items()}
     card["pooling"] = {name: rules for name, rules in kept.items() if rules}
     card["effects"] = there(card.get("effects", {}))
     changed = model_from_card(tomli_w.dumps(card), source=f"model {model.name}, changed")
     return changed, sorted(lacking)
-
-
-def _of_leaderboard(law: Law) -> bool:
-    return law.response in ("skills", "latent")
 
 
 def model_of_law(name: str) -> Model:
@@ -216,7 +195,7 @@ def customise(
     if isinstance(pool, str):
         pool = {c.name: pool for c in model.law.coefficients}
     for name, rules in (pool or {}).items():
-        card.setdefault("pooling", {})[name] = _rules(rules)
+        card.setdefault("pooling", {})[name] = rules_of(rules)
     if effects is not None:
         given = effects if isinstance(effects, Mapping) else dict.fromkeys(effects, "partial")
         card["effects"] = {**card.get("effects", {}), **given}
@@ -229,13 +208,6 @@ def customise(
     return model_from_card(tomli_w.dumps(card), source=f"model {model.name}, changed")
 
 
-def _rules(rules: Rules) -> dict[str, Any]:
-    if isinstance(rules, str):
-        group, _, how = rules.partition(":")
-        return {group: how or "partial"}
-    return dict(rules)
-
-
 def model_from_card(text: str, *, source: str = "the card") -> Model:
     """Make a model from the text of its card.
 
@@ -245,86 +217,63 @@ def model_from_card(text: str, *, source: str = "the card") -> Model:
         The text is no TOML, or a key is missing, unknown or wrong.
     """
     try:
-        card = tomllib.loads(text)
+        mapping = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"{source} is not TOML: {error}") from error
-    if unknown := set(card) - KEYS:
-        name = min(unknown)
-        raise ModelError(f"{source}: unknown key {name!r}{suggest(name, KEYS)}")
-    if missing := set(REQUIRED) - set(card):
-        raise ModelError(f"{source}: missing key(s) {', '.join(sorted(missing))}")
     try:
-        return _model(card, text)
-    except (ModelError, ValueError, TypeError, AttributeError, KeyError) as error:
+        return _model(read_card(mapping), text)
+    except ModelError as error:
         raise ModelError(f"{source}: {error}") from error
 
 
-def _model(card: Mapping[str, Any], text: str) -> Model:
-    law = load_law(card["law"])
-    scores = card.get("score", {})
-    if scores and set(scores) != {"link", "noise"}:
-        raise ModelError(f"[score] has a link and a noise; given: {', '.join(scores)}")
-    if not _of_leaderboard(law) and (extra := {"link", "skills"} & set(card)):
+def _model(card: Card, text: str) -> Model:
+    law = load_law(card.law)
+    of_scores = [key for key in ("link", "skills") if getattr(card, key)]
+    if of_scores and not law.latent:
         raise ModelError(
-            f"{' and '.join(sorted(extra))} of a card is for leaderboards, and {law.name} is a law "
+            f"{' and '.join(of_scores)} of a card is for leaderboards, and {law.name} is a law "
             f"of {law.response}: scores behind it take [score] link and noise"
         )
-    link = card.get("link") if _of_leaderboard(law) else scores.get("link")
+    of_quantity = card.score.link if card.score else ""
+    link = card.link if law.latent else of_quantity
     bare = Model(
-        name=card["name"],
-        claim=card["claim"],
+        name=card.name,
+        claim=card.claim,
         law=law,
-        noise=find_part(Noise, card["noise"]),
+        noise=find_part(Noise, card.noise),
         link=find_part(Link, link) if link else None,
-        score_noise=find_part(Noise, scores["noise"]) if scores else None,
-        reference={key: float(value) for key, value in card.get("reference", {}).items()},
-        skills=_skills(card.get("skills", {})),
-        inputs=dict(card.get("inputs", {})),
+        score_noise=find_part(Noise, card.score.noise) if card.score else None,
+        reference=card.reference,
+        skills=card.skills,
+        inputs=card.inputs,
         effects={
-            group: pooling_from_card(group, rule, EFFECT)
-            for group, rule in card.get("effects", {}).items()
+            group: pooling_from_card(group, rule, EFFECT_ON_LOGITS if law.latent else EFFECT)
+            for group, rule in card.effects.items()
         },
-        along=_along(card["along"]) if "along" in card else None,
-        scatter=card.get("scatter", ""),
-        table=card.get("table", ""),
-        measured=tuple(card.get("measured", ())),
-        where=card.get("where", {}),
-        result=card.get("result", {}),
+        along=card.along,
+        scatter=card.scatter,
+        table=card.table,
+        measured=card.measured,
+        where=card.where,
+        result=card.result,
         card=text,
     )
     names = {c.name: c for c in bare.coefficients}
-    pooled = card.get("pooling", {})
-    given = card.get("priors", {})
-    for used in (*given, *pooled):
+    for used in (*card.priors, *card.pooling):
         if used not in names:
             raise ModelError(f"no coefficient {used!r}{suggest(used, names)}")
     priors = {
         name: prior_from_card(f"prior of {name}", names[name].prior.support, pair)
-        for name, pair in given.items()
+        for name, pair in card.priors.items()
     }
     rules = {
         name: tuple(
             pooling_from_card(group, rule, priors.get(name, names[name].prior))
-            for group, rule in _rules(of_groups).items()
+            for group, rule in of_groups.items()
         )
-        for name, of_groups in pooled.items()
+        for name, of_groups in card.pooling.items()
     }
     model = replace(bare, pooling=rules, priors_given=priors)
     for problem in problems(model, names):
         raise ModelError(problem)
     return model
-
-
-def _along(card: Mapping[str, str]) -> Along:
-    if set(card) != {"within", "by"}:
-        raise ModelError(f"[along] has within = GROUP and by = INPUT; given: {', '.join(card)}")
-    return Along(**card)
-
-
-def _skills(skills: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    for skill, names in skills.items():
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise ModelError(
-                f'skill "{skill}": give a list of benchmarks, such as ["MMLU"]; given: {names!r}'
-            )
-    return {skill: tuple(names) for skill, names in skills.items()}

@@ -177,9 +177,7 @@ def _law(model: ModelRecord, grid: Grid, values: Values) -> Array:
     return given
 
 
-def _latent(
-    model: ModelRecord, grid: Grid, values: Values, given: Array
-) -> tuple[Array, Array]:
+def _latent(model: ModelRecord, grid: Grid, values: Values, given: Array) -> tuple[Array, Array]:
     """Give what the link takes, (benchmark, run), and its value at the reference run."""
     if model.law.response == "skills":
         levels, of_runs, order = values.levels, values.of_runs, in_order(grid)

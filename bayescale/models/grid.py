@@ -147,9 +147,7 @@ class Grid:
         previous, gap = _neighbours(self.order, self.groups.get(WITHIN), values)
         seen = (values > 0).any(axis=1)
         middle = {group: self._means(group, inputs, seen) for group, inputs in self.middle.items()}
-        return dataclasses.replace(
-            self, weights=weights, previous=previous, gap=gap, middle=middle
-        )
+        return dataclasses.replace(self, weights=weights, previous=previous, gap=gap, middle=middle)
 
     def _means(self, group: str, inputs: dict[str, Any], seen: Any) -> dict[str, Floats]:
         known, total = self.counts(group)

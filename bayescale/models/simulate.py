@@ -23,9 +23,7 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 ONCE = {"xla_backend_optimization_level": 0}
 
 
-def simulate(
-    model: ModelRecord, grid: Grid, *, draws: int, seed: int
-) -> tuple[Arrays, Arrays]:
+def simulate(model: ModelRecord, grid: Grid, *, draws: int, seed: int) -> tuple[Arrays, Arrays]:
     """Draw coefficients from the prior, and scores from the coefficients.
 
     Parameters

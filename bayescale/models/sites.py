@@ -9,7 +9,6 @@ import numpyro
 import numpyro.distributions as dist
 from jax import Array
 
-from bayescale.models.record import EFFECT, ModelRecord
 from bayescale.parts.coefficients import Coefficient, Pooling
 
 LKJ = 2.0  # concentration: weakly against correlations near one
@@ -47,13 +46,3 @@ def from_standard(prior: dist.Distribution, standard: Array) -> Any:
     if isinstance(base, dist.MultivariateNormal):
         return base.loc + (base.scale_tril @ standard[..., None])[..., 0]
     return base.loc + base.scale * standard
-
-
-def grouped_sites(model: ModelRecord) -> dict[str, str]:
-    """Name the group whose members a site holds, along its first axis."""
-    found = {
-        f"{name}_{rule.group}": rule.group
-        for name, rules in model.pooling.items()
-        for rule in rules
-    }
-    return found | {f"{EFFECT}_{group}": group for group in model.effects}

@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
+from bayescale.ask.kit.best import best_sizes, has_best_size
 from bayescale.base.intervals import intervals, quantiles
 from bayescale.plots.scales import input_label, input_text, log_input, response_label
 from bayescale.plots.style import COLOURS, INK, legend_below, panels
@@ -22,15 +23,13 @@ from bayescale.predict.surface import (
     INTERVAL,
     TAILS,
     Of,
-    best_sizes,
     check_axes,
     check_not_held,
     expected,
+    few_draws,
     first_group,
-    has_best_size,
     observed,
     response_of,
-    thinned,
 )
 from bayescale.tables.compute import COMPUTE, completed
 
@@ -82,7 +81,7 @@ def plot_contours_frame(
     response_of(fit, of)
     check_not_held(at, x, y)
     check_axes(fit.model, x, y)
-    draws = thinned(fit, of)
+    draws = few_draws(fit, of)
     points = observed(fit, of)
     ends = {name: (points[name].min() / MARGIN, points[name].max() * MARGIN) for name in (x, y)}
     across, up = (np.geomspace(*ends[name], POINTS) for name in (x, y))

@@ -26,11 +26,11 @@ from bayescale.predict.surface import (
     check_not_held,
     check_quantity,
     expected,
+    few_draws,
     first_group,
     number_columns,
     observed,
     response_of,
-    thinned,
     usual,
 )
 
@@ -85,7 +85,7 @@ def plot_curve_frame(
         points = observed(fit, of)
         low, high = points[x].min(), points[x].max()
         along = np.geomspace(low, high * REACH, POINTS)
-        draws = expected(fit, thinned(fit, of), {x: along}, at)
+        draws = expected(fit, few_draws(fit, of), {x: along}, at)
         name = "all" if of is None else of[1]
         curve = pd.DataFrame({"part": "curve", "of": name, x: along, "extrapolated": along > high})
         ends = intervals(draws, INTERVAL, "expected")

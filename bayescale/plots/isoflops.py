@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from bayescale.ask.kit.best import best_sizes, has_best_size
 from bayescale.base.errors import PredictError
 from bayescale.base.intervals import Floats, intervals, quantiles
 from bayescale.plots.scales import (
@@ -26,13 +27,12 @@ from bayescale.predict.surface import (
     INTERVAL,
     TAILS,
     Of,
-    best_sizes,
     check_axes,
+    check_held,
     expected,
-    has_best_size,
+    few_draws,
     observed,
     response_of,
-    thinned,
 )
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ def plot_isoflops_frame(
     """
     response_of(fit, of)
     check_axes(fit.model, "params", "flops")
-    draws = thinned(fit, of)
+    check_held(fit.model, at)
+    draws = few_draws(fit, of)
     points = observed(fit, of)
     chosen = _budgets(points, budgets)
     sizes, least = best_sizes(fit, draws, chosen, at)

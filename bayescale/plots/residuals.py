@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from bayescale.base.errors import PredictError
 from bayescale.base.intervals import Floats, quantiles
 from bayescale.base.words import quoted, suggest
+from bayescale.inference.thinned import thinned
 from bayescale.models.evaluate import evaluate
 from bayescale.models.lay_out import lay_out
 from bayescale.plots.scales import input_label, log_input
@@ -196,10 +197,7 @@ def _points(
 
 def _of_runs(fit: Fit, name: str, runs: pd.Series) -> tuple[Floats, Floats, Floats]:
     """Give the posterior mean of a response of runs, and the ends of 90% of its noise."""
-    sites = fit.sites()
-    count = len(next(iter(sites.values())))
-    chosen = np.linspace(0, count - 1, min(count, MOST_DRAWS)).round().astype(int)
-    thin = {site: values[chosen] for site, values in sites.items()}
+    thin = thinned(fit.sites(), MOST_DRAWS)
     found = evaluate(fit.model, lay_out(fit.model, fit.table), thin, seed=fit.seed)
     column = list(fit.table.benchmarks.index).index(name)
     row = fit.table.runs.index.get_indexer(runs)

@@ -14,19 +14,18 @@ from bayescale.base.intervals import Floats
 from bayescale.base.words import quoted, suggest
 from bayescale.inference.estimates import law_draws, places
 from bayescale.inference.posterior import Posterior
+from bayescale.inference.thinned import thinned
 from bayescale.models.inputs import at_reference
 from bayescale.models.lay_out import lay_out
 from bayescale.models.model import Model
 from bayescale.parts.inputs import Input
-from bayescale.tables.compute import COMPUTE, DERIVED, FLOPS_PER_TOKEN, completed
+from bayescale.tables.compute import COMPUTE, DERIVED, completed
 from bayescale.tables.frames import ACCURACY
 from bayescale.tables.table import Table
 
 MOST_DRAWS = 400
 INTERVAL = 0.9
 TAILS = (0.05, 0.5, 0.95)  # of that interval, and the median
-REACH = np.log(1e4)  # how far from params = tokens the best size is looked for, to both sides
-SIZES = 161  # looked at for the best one
 
 Values = Mapping[str, Any]
 Of = tuple[str, str] | None
@@ -73,7 +72,7 @@ def check_member(fit: Posterior, of: Of) -> None:
         )
 
 
-def thinned(fit: Posterior, of: Of) -> dict[str, Floats]:
+def few_draws(fit: Posterior, of: Of) -> dict[str, Floats]:
     """Give evenly spaced draws of the law's coefficients, 400 at most, shape (draw, ...).
 
     Raises
@@ -89,9 +88,7 @@ def thinned(fit: Posterior, of: Of) -> dict[str, Floats]:
             f"members of {group} are separate, so that there is no population: say which with "
             f"of=({group!r}, {member!r}) (command line: --of {group}={member})"
         )
-    count = len(next(iter(draws.values())))
-    chosen = np.linspace(0, count - 1, min(count, MOST_DRAWS)).round().astype(int)
-    return {name: values[chosen] for name, values in draws.items()}
+    return thinned(draws, MOST_DRAWS)
 
 
 def number_columns(model: Model) -> dict[str, Input]:
@@ -139,6 +136,17 @@ def check_not_held(at: Values | None, *axes: str) -> None:
             f"{quoted(fixed)} is an axis of this picture, and cannot be held at a value: take it "
             "out of at (command line: --at), or choose other axes"
         )
+
+
+def check_held(model: Model, at: Values | None) -> None:
+    """Refuse to hold what is no input of the law."""
+    columns = number_columns(model)
+    for name in at or {}:
+        if name not in columns:
+            raise PredictError(
+                f"{model.law.name} has no input {name!r}{suggest(name, columns)}; it has: "
+                f"{quoted(columns)}"
+            )
 
 
 def usual(model: Model, table: Table, column: str) -> float:
@@ -199,7 +207,7 @@ def expected(
     fit
         A fit of a law of a quantity.
     draws
-        Draws of its coefficients, as `thinned` gives them.
+        Draws of its coefficients, as `few_draws` gives them.
     given
         Inputs in the table's units, shape (point,) each.
     at
@@ -210,13 +218,8 @@ def expected(
     PredictError
         `at` names no input of the law.
     """
+    check_held(fit.model, at)
     columns = number_columns(fit.model)
-    for name in at or {}:
-        if name not in columns:
-            raise PredictError(
-                f"{fit.model.law.name} has no input {name!r}{suggest(name, columns)}; it has: "
-                f"{quoted(columns)}"
-            )
     known = completed(given) | dict(at or {})
     points = len(next(iter(given.values())))
     frame = pd.DataFrame(known, index=range(points))
@@ -233,46 +236,6 @@ def expected(
     with jax.enable_x64(True):
         law = jax.jit(jax.vmap(lambda c: fit.model.law(*values, **c)))
         return np.broadcast_to(np.asarray(law(dict(draws))), (_count(draws), points))
-
-
-def best_sizes(
-    fit: Posterior,
-    draws: Mapping[str, Floats],
-    budgets: Floats,
-    at: Mapping[str, float] | None = None,
-) -> tuple[Floats, Floats]:
-    """Find the size at which the law is least for a compute budget, with C = 6 N D.
-
-    The least of a grid of sizes, and then of the parabola through it and its two neighbours. A law
-    without a best size gives an end of the grid.
-
-    Returns
-    -------
-    params, response : array
-        Shape (draw, budget).
-    """
-    offsets = np.linspace(-REACH, REACH, SIZES)
-    sizes = np.sqrt(budgets / FLOPS_PER_TOKEN)[:, None] * np.exp(offsets)
-    wide = np.broadcast_to(budgets[:, None], sizes.shape)
-    found = expected(fit, draws, {"params": sizes.ravel(), "flops": wide.ravel()}, at)
-    values = found.reshape(-1, *sizes.shape)
-    least = values.argmin(axis=-1)
-    inside = np.clip(least, 1, SIZES - 2)
-    left, middle, right = (
-        np.take_along_axis(values, (inside + step)[..., None], axis=-1)[..., 0]
-        for step in (-1, 0, 1)
-    )
-    bend = left - 2 * middle + right
-    step = np.where(bend > 0, 0.5 * (left - right) / np.where(bend > 0, bend, 1.0), 0.0)
-    place = np.where(least == inside, inside + np.clip(step, -1, 1), least)
-    logs = -REACH + place * (offsets[1] - offsets[0])
-    return np.sqrt(budgets / FLOPS_PER_TOKEN) * np.exp(logs), values.min(axis=-1)
-
-
-def has_best_size(params: Floats, budget: float) -> bool:
-    """Whether draws of a best size have their median inside what was looked at."""
-    middle = np.median(params) / np.sqrt(budget / FLOPS_PER_TOKEN)
-    return bool(abs(np.log(middle)) < 0.99 * REACH)
 
 
 def first_group(fit: Posterior) -> str | None:

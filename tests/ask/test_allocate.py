@@ -14,6 +14,7 @@ from bayescale.base.errors import AskError
 from bayescale.fits import Fit
 from bayescale.models.lay_out import on_table
 from bayescale.parts.find import load_law
+from bayescale.plots.isoflops import plot_isoflops_frame
 from tests.kit.prior_fits import given_fit, law_table, prior_fit
 
 REPLICATION = load_law("chinchilla").published["Besiroglu et al. 2024"]
@@ -272,3 +273,13 @@ def test_frames_and_pictures_name_what_they_hold() -> None:
     assert isinstance(answer.picture, pd.DataFrame)
     assert {"budget", "quantity", "median", "lower_0.9", "upper_0.9"} <= set(answer.picture)
     assert "tokens a parameter" in answer.sentence
+
+
+def test_tokens_are_unique_where_the_table_tells_none_as_in_the_fit_and_in_pictures() -> None:
+    runs = law_table("data-constrained", 8).runs[["params", "tokens"]].reset_index(drop=True)
+    table = bs.Table.from_runs(runs.assign(loss=1.0), units={"loss": "nats/token"})
+    fit = prior_fit("data-constrained", 32, table=table)
+    answer = fit.allocate(1e22)
+    [drawn] = plot_isoflops_frame(fit, [1e22]).query("part == 'minimum'").to_dict("records")
+    assert np.median(answer.draws[:, 0]) == pytest.approx(drawn["params"], rel=1e-6)
+    assert np.median(answer.draws[:, -1]) == pytest.approx(drawn["expected_median"], rel=1e-9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 import bayescale as bs
+from bayescale.cli import ask as commands
 from bayescale.cli.app import app
+from bayescale.cli.question import QUERY
 from bayescale.fits import Fit
 from tests.kit.prior_fits import given_fit, law_table
 
@@ -165,3 +168,19 @@ def test_bad_questions_are_told_in_words(arguments: list[str], said: str, ask: A
 )
 def test_wrong_usage_exits_with_2(arguments: list[str], ask: Any) -> None:
     assert ask(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["required", "allocate", "crossing", "gain", "elasticity", "contributions", "checklist"],
+)
+def test_options_are_parameters_of_the_question_with_its_defaults(name: str) -> None:
+    asked = inspect.signature(getattr(Fit, name)).parameters
+    shared = {"fit", "at", "as_json", "csv", "plot", *QUERY}
+    renamed = {"optimal": "rule", "where": "at"}
+    for option, own in inspect.signature(getattr(commands, name)).parameters.items():
+        if option in shared:
+            continue
+        parameter = asked[renamed.get(option, option)]
+        if option not in renamed and parameter.default not in (parameter.empty, ()):
+            assert own.default == parameter.default

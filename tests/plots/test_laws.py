@@ -84,6 +84,20 @@ def pooled() -> Fit:
     return bs.fit("power", table, pool={"A": "corpus"}, inputs={"x": "size"}, **SHORT)
 
 
+@pytest.fixture(scope="module")
+def corpora() -> Fit:
+    """Size and data; two corpora with their own amplitude."""
+    rng = np.random.default_rng(3)
+    params, tokens = (
+        np.ravel(x) for x in np.meshgrid(np.geomspace(1e8, 1e10, 4), [2e9, 2e10, 2e11])
+    )
+    runs = pd.DataFrame({"params": np.tile(params, 2), "tokens": np.tile(tokens, 2)})
+    runs["corpus"] = np.repeat(["books", "web"], len(params))
+    loss = true_loss(runs["params"] * np.where(runs["corpus"] == "web", 2, 1), runs["tokens"])
+    table = Table.from_runs(runs.assign(loss=loss * np.exp(NOISE * rng.normal(size=len(runs)))))
+    return bs.fit("chinchilla", table, pool={"A": "corpus"}, **SHORT)
+
+
 def at_posterior(fit: Fit, params: float, tokens: float) -> Any:
     """The paper's formula under the paper's coefficients, which the pictures do not use."""
     c = law_draws(fit, None, "paper")
@@ -143,8 +157,26 @@ def test_the_best_path_is_the_closed_form(chinchilla: Fit) -> None:
         rows = path[path["quantile"] == quantile]
         assert len(rows) == 40
         best = g[:, None] * (rows["flops"].to_numpy() / 6) ** a[:, None]
-        np.testing.assert_allclose(rows["params"], np.quantile(best, quantile, axis=0), rtol=0.02)
+        np.testing.assert_allclose(rows["params"], np.quantile(best, quantile, axis=0), rtol=1e-5)
         np.testing.assert_allclose(6 * rows["params"] * rows["tokens"], rows["flops"])
+
+
+@pytest.mark.parametrize("of", [None, ("corpus", "web")])
+def test_the_best_path_is_what_allocate_answers(
+    of: tuple[str, str] | None, request: pytest.FixtureRequest
+) -> None:
+    fit: Fit = request.getfixturevalue("chinchilla" if of is None else "corpora")
+    given = {} if of is None else dict([of])
+    path = plot_contours_frame(fit, of=of).query("part == 'optimum'")
+    slices = plot_isoflops_frame(fit, [float(path["flops"].iloc[20])], of=of)
+    [minimum] = slices[slices["part"] == "minimum"].to_dict("records")
+    answer = fit.allocate(float(path["flops"].iloc[20]), **given)
+    draws = dict(zip(answer.frame["quantity"], answer.draws.T, strict=True))
+    for quantile, rows in path.groupby("quantile"):
+        expected = np.quantile(draws["params"], quantile)
+        assert rows["params"].iloc[20] == pytest.approx(expected, rel=1e-6)
+    assert minimum["params"] == pytest.approx(np.median(draws["params"]), rel=1e-6)
+    assert minimum["expected_median"] == pytest.approx(np.median(draws["loss"]), rel=1e-9)
 
 
 def test_lines_of_equal_compute_keep_it(chinchilla: Fit) -> None:
@@ -500,7 +532,7 @@ def test_separate_members_have_to_be_named(pooled: Fit) -> None:
     rules = {"A": "corpus:separate"}
     fit = bs.fit("power", pooled.table, pool=rules, inputs={"x": "size"}, **SHORT)
     with pytest.raises(PredictError, match=r"say which with of=\('corpus', 'books'\)"):
-        surface.thinned(fit, None)
+        surface.few_draws(fit, None)
     assert set(plot_curve_frame(fit)["of"]) == {"books", "web"}
     for units in ("reference", "paper"):
         assert list(plot_forest_frame(fit, "A", units=units)["of"]) == ["books", "web"]

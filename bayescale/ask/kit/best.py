@@ -1,34 +1,32 @@
-"""The best split of a budget under a law: what is chosen, what stays, and the draws of both."""
+"""The best split of a budget under a law, in each draw: for `allocate`, and for pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from bayescale.ask.kit.costs import DATA, SIZES, Cost, Inputs, serving, usual_cost
-from bayescale.ask.kit.curve import RATIO, Move, inputs_range, one_benchmark, positive
+from bayescale.ask.kit.choice import choice_of, law_loss
+from bayescale.ask.kit.costs import Cost, Inputs
+from bayescale.ask.kit.curve import RATIO, Move, one_benchmark
 from bayescale.ask.kit.optimum import Task, optimum
 from bayescale.base.errors import AskError
-from bayescale.base.intervals import Floats, number
-from bayescale.base.words import quoted, suggest
+from bayescale.base.intervals import Floats
+from bayescale.base.words import quoted
 from bayescale.inference.posterior import Posterior
+from bayescale.inference.thinned import thinned
 from bayescale.models.evaluate import law_coefficients
-from bayescale.models.model import Model
 from bayescale.predict.predict import ask
-from bayescale.tables.compute import completed
+from bayescale.predict.surface import number_columns, usual
+from bayescale.tables.compute import COMPUTE, DERIVED, FLOPS_PER_TOKEN
 from bayescale.tables.frames import ACCURACY
 
-# Chosen unless they are given; what else a law reads stays at its usual value.
-CHOSEN = (*SIZES, "depth", "vocabulary_params", "learning_rate", "batch")
-VOCABULARY, VOCABULARY_PARAMS = "vocabulary", "vocabulary_params"
-Tied = Callable[[Mapping[str, Any]], dict[str, Any]]
+# How far from params = tokens, in logs, pictures show a best size; a law without one has it beyond.
+REACH = np.log(1e4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +68,8 @@ class Best:
         return {name: values.reshape(shape) for name, values in found.items()}, loss.reshape(shape)
 
     def thinned(self, most: int) -> Best:
-        """Keep every so many draws, `most` of them at most."""
-        step = -(-self.draws // most)
-        few = {name: values[::step] for name, values in self.coefficients.items()}
-        return replace(self, coefficients=few)
+        """Keep evenly spaced draws, `most` of them at most."""
+        return replace(self, coefficients=thinned(self.coefficients, most))
 
     def loss(self, inputs: Mapping[str, Any]) -> Floats:
         """Give the law's response at inputs of a user's choice, shape (draw,)."""
@@ -111,18 +107,6 @@ def one_response(fit: Posterior, benchmark: str | None) -> str:
     return mark
 
 
-def _try_out(cost: Cost, inputs: Mapping[str, float]) -> None:
-    """Refuse a cost of the user's that cannot be called."""
-    try:
-        cost(inputs)
-    except (TypeError, KeyError) as error:
-        raise AskError(
-            f"cost is called with one mapping, from {quoted(inputs)} to numbers, as in: "
-            'def cost(inputs): return 6 * inputs["params"] * inputs["tokens"]. '
-            f"It gave {type(error).__name__}: {error}"
-        ) from error
-
-
 def best_of(
     fit: Posterior,
     given: Mapping[str, Any],
@@ -141,66 +125,16 @@ def best_of(
         The law has no inputs to choose among, its costs are not known, or an input is none of its.
     """
     mark = one_response(fit, benchmark)
-    model = fit.model
-    odd = [c.kind for c in model.law.columns if c.kind in ("series", "mixture")]
-    if odd:
-        raise AskError(f"{model.law.name} reads a {odd[0]}, which a budget does not choose")
-    if model.law.response == "optimum":
-        raise AskError(
-            f"{model.law.name} gives a best choice itself: ask `predict` for it at a budget"
-        )
-    raw = _chosen_by([c.name for c in model.law.columns])
-    if cost is not None and served is not None:
-        raise AskError("give cost= or served=, not both: a cost of your own counts what it likes")
-    if served is not None and not 0 < number("served", served) < np.inf:
-        raise AskError(f"served must be a positive number of tokens; given: {served:g}")
-    used = cost or usual_cost(raw, model.law.name)
-    if cost is not None:
-        _try_out(cost, {n: _usual(fit, n) for n in raw})
-    if served is not None:
-        used = serving(float(served))
-    usual = {n: _usual(fit, n) for n in raw}
-    groups = {k: v for k, v in given.items() if k in fit.table.groups}
-    flags = {c.name for c in model.law.columns if c.kind == "flag"}
-    fixed = {
-        k: float(v) if k in flags else positive(k, v)
-        for k, v in given.items()
-        if v is not None and k not in groups
-    }
-    tied: Tied = dict
-    if VOCABULARY in raw:
-        width = fixed.pop("width", usual[VOCABULARY_PARAMS] / usual[VOCABULARY])
-        tied = _vocabulary(width)
-        if VOCABULARY in fixed:
-            fixed[VOCABULARY_PARAMS] = fixed.pop(VOCABULARY) * width
-        raw.remove(VOCABULARY)
-    if unknown := [n for n in (*fixed, *free) if n not in raw]:
-        hint = suggest(unknown[0], raw)
-        raise AskError(
-            f"{model.law.name} has no input {quoted(unknown)}{hint}; it has {quoted(raw)}"
-        )
-    spent = next((n for n in DATA if n in raw and n not in fixed), None)
-    chosen = [n for n in raw if n != spent and n not in fixed and (n in CHOSEN or n in free)]
-    chosen.sort(key=lambda n: [*CHOSEN, *free].index(n))
-    if spent is None or not chosen:
-        raise AskError(
-            f"a budget is split between size and data: of {quoted(raw)} two must be free, one of "
-            f"them the data; held are {quoted(fixed) or 'none'}"
-        )
-    kept = {n: fixed.get(n, usual[n]) for n in raw if n not in chosen and n != spent}
-    loss = _law_loss(model)
-    bounds = tuple((n, *_range(fit, n)) for n in chosen if n not in CHOSEN)
-    task = Task(loss, used, tuple(chosen), spent, bounds, tied)
-    row = _consistent({**usual, **fixed, **groups}, [c.name for c in model.law.columns])
-    names = {model.inputs.get(k, k): v for k, v in row.items()}
-    asked = ask(fit, pd.DataFrame([names]), one={}, seed=seed)
+    choice = choice_of(fit, given, free=free, cost=cost, served=served)
+    asked = ask(fit, pd.DataFrame([choice.run]), one={}, seed=seed)
     grid = asked.layout.grid
     position = [str(fit.table.benchmarks.index[j]) for j in grid.own].index(mark)
+    sites, new = asked.layout.sites, asked.layout.new
     coefficients = law_coefficients(
-        model, grid, asked.layout.sites, response=position, seed=seed, members=asked.layout.new
+        fit.model, grid, sites, response=position, seed=seed, members=new
     )
     doubts = tuple(d for d in asked.doubts if "beyond" not in d)
-    return Best(task, coefficients, usual, kept, doubts)
+    return Best(choice.task, coefficients, choice.start, choice.kept, doubts)
 
 
 def best_path(
@@ -231,57 +165,54 @@ def best_path(
     return move
 
 
-def _chosen_by(columns: list[str]) -> list[str]:
-    """Name inputs as they are chosen: compute and its ratio are params and tokens."""
-    if {"flops", "multiplier"} & set(columns):
-        rest = [n for n in columns if n not in ("flops", "multiplier", "params", "tokens")]
-        return ["params", "tokens", *rest]
-    return list(columns)
+def best_sizes(
+    fit: Posterior,
+    draws: Mapping[str, Floats],
+    budgets: Floats,
+    at: Mapping[str, float] | None = None,
+) -> tuple[Floats, Floats]:
+    """Find the size at which a law is least for a compute budget, with C = 6 N D.
+
+    It is what `allocate` finds where all but params and tokens is held.
+
+    Parameters
+    ----------
+    fit
+        A fit of a law of two of params, tokens, flops and multiplier.
+    draws
+        Draws of its coefficients, as `few_draws` gives them.
+    budgets
+        FLOPs, shape (budget,).
+    at
+        Values of other inputs; by default those of the reference run.
+
+    Returns
+    -------
+    params, response : array
+        Shape (draw, budget). A draw without a best size gives an end of what pictures show; where
+        `at` holds one of the four, there is nothing to choose, and all are NaN.
+    """
+    count = len(next(iter(draws.values())))
+    if COMPUTE.keys() & (at or {}).keys():
+        nothing = np.full((count, len(budgets)), np.nan)
+        return nothing, nothing
+    kept = dict(at or {})
+    for name in number_columns(fit.model):
+        follows = name in DERIVED and name not in fit.table.inputs  # as it does in the fit
+        if name not in COMPUTE and name not in kept and not follows:
+            kept[name] = usual(fit.model, fit.table, name)
+    middle = np.sqrt(budgets / FLOPS_PER_TOKEN)
+    task = Task(law_loss(fit.model), _six_nd, ("params",), "tokens")
+    best = Best(task, dict(draws), dict.fromkeys(("params", "tokens"), middle[0]), kept, ())
+    inputs, loss = best.at(np.tile(budgets, (count, 1)))
+    return np.clip(inputs["params"], middle * np.exp(-REACH), middle * np.exp(REACH)), loss
 
 
-@lru_cache(maxsize=64)
-def _law_loss(model: Model) -> Any:
-    """Give the law as a function of inputs in the table's units."""
-
-    def loss(inputs: Inputs, coefficients: Mapping[str, Any]) -> Any:
-        known = dict(inputs)
-        if "params" in known and "tokens" in known:
-            known.setdefault("flops", 6.0 * known["params"] * known["tokens"])
-            known.setdefault("multiplier", known["tokens"] / known["params"])
-        values = []
-        for column in model.law.columns:
-            scale = 1.0 if column.reference is None else model.reference[column.reference]
-            values.append(jnp.asarray(known[column.name]) / scale)
-        return model.law(*values, **coefficients)
-
-    return loss
+def has_best_size(params: Floats, budget: float) -> bool:
+    """Whether draws of a best size have their median inside what pictures show."""
+    middle = np.median(params) / np.sqrt(budget / FLOPS_PER_TOKEN)
+    return bool(abs(np.log(middle)) < 0.99 * REACH)
 
 
-def _usual(fit: Posterior, name: str) -> float:
-    """Give a value that a run of the fit may have."""
-    reference = fit.model.reference.get(name)
-    if reference is not None:
-        return float(reference)
-    low, high = inputs_range(fit, fit.model.inputs.get(name, name))
-    return float(np.sqrt(low * high)) if low > 0 else 1.0
-
-
-def _range(fit: Posterior, name: str) -> tuple[float, float]:
-    """Give the range that a bounded input is chosen from: what is usual, and what the fit saw."""
-    column = next(c for c in fit.model.law.columns if c.name == name)
-    low, high = inputs_range(fit, fit.model.inputs.get(name, name))
-    return min(column.low, low), max(column.high, high)
-
-
-def _vocabulary(width: float) -> Tied:
-    """Tie the size of a vocabulary to its params: their ratio is the model's width."""
-    return lambda x: {VOCABULARY: x[VOCABULARY_PARAMS] / width}
-
-
-def _consistent(row: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
-    """Describe a place by what a law reads: compute and ratio where it reads these."""
-    if not {"flops", "multiplier"} & set(columns):
-        return dict(row)
-    both = completed({"params": row["params"], "tokens": row["tokens"]})
-    kept = {k: v for k, v in row.items() if k not in ("params", "tokens") or k in columns}
-    return kept | {k: both[k] for k in ("flops", "multiplier") if k in columns}
+def _six_nd(inputs: Inputs) -> Any:
+    return FLOPS_PER_TOKEN * inputs["params"] * inputs["tokens"]
