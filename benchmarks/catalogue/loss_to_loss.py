@@ -9,7 +9,8 @@ from scipy.optimize import least_squares
 
 from bayescale.inference.estimates import law_draws
 from bayescale.models.cards import model_of_law
-from bayescale.parts.part import find_part
+from bayescale.parts.find import find_part
+from bayescale.parts.part import Law
 from bayescale.tables.table import Table
 from benchmarks.catalogue.common import Array, Line, quiet, runs_with_scores, sampled_well
 
@@ -25,7 +26,7 @@ def pairs(runs: pd.DataFrame, corpus: str) -> Table:
 
 def kaplan_floor(runs: pd.DataFrame) -> float:
     """Floor of the Kaplan variant, by the paper's objective: Huber of 0.001 on logs."""
-    law = find_part("law", "kaplan-nd")
+    law = find_part(Law, "kaplan-nd")
     params, tokens, loss = (runs[c].to_numpy() for c in ("params", "tokens", "loss"))
 
     def away(p: Array) -> Array:

@@ -11,7 +11,8 @@ import pandas as pd
 import bayescale as bs
 from bayescale.inference.estimates import law_draws
 from bayescale.models.cards import load_model, model_from_card
-from bayescale.parts.part import find_part
+from bayescale.parts.find import find_part
+from bayescale.parts.part import Law, Link
 from benchmarks.catalogue.common import Array, Line, at_most, best, quiet, runs_with_scores
 
 GADRE = {"c4": (0.121, 1.51), "redpajama": (0.136, 1.84), "refinedweb": (0.127, 1.73)}
@@ -23,7 +24,7 @@ def default_runs(corpus: str, runs: pd.DataFrame) -> pd.DataFrame:
 
 def overtraining_best(runs: pd.DataFrame) -> dict[str, float]:
     """Least squares of the loss with our law, in the paper's coefficients."""
-    law = find_part("law", "gadre-overtrain")
+    law = find_part(Law, "gadre-overtrain")
     flops, ratio, loss = (runs[c].to_numpy() for c in ("flops", "multiplier", "loss"))
     reference = {"flops": float(np.exp(np.log(flops).mean())), "multiplier": 20.0}
     x, m = flops / reference["flops"], ratio / reference["multiplier"]
@@ -61,7 +62,7 @@ def row_5() -> list[Line]:
 
 def downstream_best(loss: Array, error: Array) -> dict[str, float]:
     """Least squares of the mean error with our link, in the paper's coefficients."""
-    link, pivot = find_part("link", "downstream-exp"), 3.0
+    link, pivot = find_part(Link, "downstream-exp"), 3.0
 
     def curve(p: Array, at: Array) -> Array:
         share, largest = 1 / (1 + np.exp(-p[:2]))

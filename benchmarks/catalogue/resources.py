@@ -10,7 +10,8 @@ from scipy.optimize import least_squares
 
 from bayescale.inference.estimates import law_draws
 from bayescale.models.cards import load_model, own_table
-from bayescale.parts.part import find_part
+from bayescale.parts.find import find_part
+from bayescale.parts.part import Law
 from benchmarks.catalogue.common import (
     Array,
     Line,
@@ -64,7 +65,7 @@ def row_8() -> list[Line]:
 def row_9() -> list[Line]:
     runs = runs_with_scores("vocabulary")
     runs = runs[runs["fitted"] == "yes"]
-    law = find_part("law", "vocabulary")
+    law = find_part(Law, "vocabulary")
     columns = ("params_nonvocab", "params_vocab", "vocabulary", "characters")
     at = [runs[c].to_numpy() / unit for c, unit in zip(columns, (1e6, 1e6, 1, 1e9), strict=True)]
     loss = runs["loss"].to_numpy()

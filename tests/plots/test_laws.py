@@ -34,7 +34,7 @@ from bayescale.plots.prior import plot_prior_frame
 from bayescale.plots.residuals import plot_residuals_frame
 from bayescale.plots.scales import input_text, log_ticks
 from bayescale.predict import surface
-from bayescale.predict.surface import completed
+from bayescale.tables.compute import completed
 from bayescale.tables.table import Table
 
 if TYPE_CHECKING:
