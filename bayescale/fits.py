@@ -26,7 +26,6 @@ from bayescale.comparison.stacking import Stack, read_stack
 from bayescale.inference.diagnostics import Diagnosis
 from bayescale.inference.posterior import Posterior
 from bayescale.inference.run import CHAINS, DRAWS, WINDOWS, run
-from bayescale.inference.sampler import WINDOW
 from bayescale.inference.sensitivity import judged
 from bayescale.inference.storage import read_fit
 from bayescale.inference.transition import WINDOW

@@ -134,7 +134,9 @@ def test_levels_of_organisations_are_found_at_their_own_place(fit: bs.Fit, table
 
 
 @pytest.mark.slow
-def test_a_saved_fit_and_an_update_keep_the_groups(fit: bs.Fit, table: Table, tmp_path: Path) -> None:
+def test_a_saved_fit_and_an_update_keep_the_groups(
+    fit: bs.Fit, table: Table, tmp_path: Path
+) -> None:
     fit.save(tmp_path / "fit.nc")
     again = bs.load_fit(tmp_path / "fit.nc")
     assert again.sites().keys() == fit.sites().keys()
