@@ -21,6 +21,7 @@ import shutil
 import sys
 import tempfile
 import typing
+import warnings
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
@@ -167,11 +168,13 @@ def _of_plots() -> dict[str, Any]:
 
 
 def _of_own_laws() -> dict[str, Any]:
-    split = {path: path.rpartition(".") for path in OF_OWN_LAWS}
-    return {
-        path: getattr(importlib.import_module(module), name)
-        for path, (module, _, name) in split.items()
-    }
+    found = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # the old doors, open for one version
+        for path in OF_OWN_LAWS:
+            module, _, name = path.rpartition(".")
+            found[path] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def _name(value: Any) -> dict[str, Any]:

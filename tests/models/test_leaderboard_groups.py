@@ -117,7 +117,7 @@ def test_the_effect_that_was_simulated_is_found(fit: bs.Fit) -> None:
     assert fit.posterior["spread_instruct"].dims[2:] == ("instruct", "benchmark")
 
 
-def test_levels_of_organisations_are_found_at_their_own_place(fit: bs.Fit, table: Table) -> None:
+def test_levels_of_organisations_are_found_at_their_own_place(fit: bs.Fit) -> None:
     rows = [{"params": 1e10, "tokens": 1e12, "organisation": name} for name in LEVELS]
     queries = pd.DataFrame(rows).assign(year=6.0, source="theirs", instruct="False", family="f0")
     found = fit.predict(queries, benchmark="MMLU", kind="mean")
