@@ -38,6 +38,7 @@ SURFACE = REFERENCE / "surface.json"
 # What a law of the user's own imports, as docs/architecture.md tells.
 OF_OWN_LAWS = ("bayescale.coefficients.positive", "bayescale.inputs.Flops", "bayescale.parts.law")
 PLOTS = "bayescale.plots"  # each picture has a twin there that returns what it draws
+FIRST_ARGUMENT = re.compile(r"^\(\w+")
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 # Files that commands read, beside the stored fits.
@@ -219,7 +220,10 @@ def _member(value: object) -> str | None:
         return "property"  # of either sort: a reader of the value cannot tell
     if isinstance(value, classmethod | staticmethod):
         return f"{type(value).__name__} {signature(value.__func__)}"
-    return f"method {signature(value)}" if inspect.isfunction(value) else None
+    if not inspect.isfunction(value):
+        return None
+    # Nobody types the first argument: what it is called is the function's own.
+    return f"method {re.sub(FIRST_ARGUMENT, '(self', signature(value))}"
 
 
 def commands() -> dict[str, Any]:
