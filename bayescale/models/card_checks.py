@@ -12,6 +12,7 @@ from bayescale.parts.part import Link, Noise
 
 def problems(model: ModelRecord, names: Mapping[str, Coefficient]) -> Iterator[str]:
     """Say what in a model the density has no meaning for."""
+    yield from _leaderboard_problems(model) if model.of_leaderboard else _quantity_problems(model)
     for key in (*model.inputs, *model.reference):
         if key not in model.law.inputs:
             known = ", ".join(model.law.inputs)
@@ -22,7 +23,6 @@ def problems(model: ModelRecord, names: Mapping[str, Coefficient]) -> Iterator[s
         yield f"noise {model.noise.name} has no spread to change with {model.scatter}"
     if "previous" in model.noise.inputs and model.along is None:
         yield f"noise {model.noise.name} needs [along] within = GROUP, by = INPUT"
-    yield from _leaderboard_problems(model) if model.of_leaderboard else _quantity_problems(model)
     for group, rule in model.effects.items():
         if rule.spread is None or rule.correlated:
             yield f"effects of {group}: give partial, or spread = [median, factor]"

@@ -70,9 +70,6 @@ def test_a_card_replaces_priors_and_keeps_the_others(tmp_path: Path) -> None:
         ("slope = [0.5, 0.2]", "slope = [0.5]", "card"),
         ("spread = [0.02, 1.5]", 'spread = "wide"', "card"),
         ("flops = 8.4e22", "flop = 8.4e22", r"\[reference\] lacks flops"),
-        ("family = {", "families = {", "'families': choose one of"),
-        ("intercept]\nfamily", "degrees]\nfamily", "degrees is the same for every family"),
-        ("intercept]\nfamily", "degrees]\nrun", "degrees is the same for every run"),
         ("[reference]", '[skills]\nlogic = "BBH"\n[reference]', "skill \"logic\": .* list.*'BBH'"),
         ("[reference]", "[skills]\nlogic = [1]\n[reference]", r'skill "logic": .* list.*\[1\]'),
         ("intercept]\nfamily", "spread]\nother", "compute has no anchors"),
@@ -137,11 +134,10 @@ def test_two_skills_do_not_share_an_anchor(leaderboard: Table) -> None:
     assert model.anchors(leaderboard) == {"knowledge": "MMLU", "reasoning": "ARC"}
 
 
-@pytest.mark.parametrize("group", ["family", "run"])
-def test_loadings_are_the_same_for_every_family_and_run(group: str) -> None:
-    card = f"{load_model('skills').card}[pooling.loading]\n{group} = {{ spread = [0.1, 2.0] }}\n"
-    with pytest.raises(ModelError, match=f"loading is the same for every {group}"):
-        model_from_card(card)
+def test_a_group_that_the_table_does_not_have_is_refused_with_a_hint(leaderboard: Table) -> None:
+    model = model_from_card(CARD.replace("family = {", "families = {"))
+    with pytest.raises(ModelError, match=r'a column "families" of groups \(did you mean "family"'):
+        lay_out(model, leaderboard)
 
 
 @pytest.fixture(scope="module")

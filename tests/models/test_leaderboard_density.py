@@ -15,6 +15,7 @@ from scipy import stats
 
 from bayescale.models.cards import load_model, model_from_card
 from bayescale.models.density import density, distribution
+from bayescale.models.evaluate import evaluate
 from bayescale.models.grid import Grid
 from bayescale.models.lay_out import lay_out
 from bayescale.models.model import Model
@@ -178,6 +179,29 @@ def test_members_lie_around_the_law_at_their_own_place(small_table: Table) -> No
         np.testing.assert_allclose(
             found["size_family"]["fn"].mean, np.broadcast_to(s["size"], s["size_family"].shape)
         )
+
+
+def test_loadings_and_noise_may_differ_by_family(small_table: Table) -> None:
+    """The runs of a family are then as in a model where all have that family's values."""
+    pooled = ("loading", "degrees")
+    rules = "".join(f"[pooling.{name}]\nfamily = {{ spread = [0.3, 2.0] }}\n" for name in pooled)
+    model = read(SKILLS + rules)
+    grid = lay_out(model, small_table)
+    sites, grids = prior_draws(model, grid)
+    density_of_scores = evaluate(model, grid, sites, seed=0).log_density
+    for draw in range(DRAWS):
+        s = at(sites, draw)
+        for number in range(grid.counts("family")[1]):
+            own = grid.groups["family"] == number
+            of_family = s | {name: s[f"{name}_family"][number] for name in pooled}
+            p = by_hand.skills(grid, of_family)
+            np.testing.assert_allclose(grids["expected"][draw][own], p[own], rtol=1e-7, atol=1e-9)
+            noise = np.full(grid.benchmarks, s["spread"])
+            noise[list(grid.others)] = s["spread_other"]
+            scale = by_hand.noise_scale(grid, {"spread": noise}, p)
+            rows = stats.t(2 + np.exp(of_family["degrees"]), p, scale).logpdf(grid.scores)
+            seen = own[:, None] & (grid.weights > 0)
+            np.testing.assert_allclose(density_of_scores[draw][seen], rows[seen], rtol=1e-7)
 
 
 def test_an_anchor_moves_with_its_own_skill_alone_and_up(small_table: Table) -> None:
