@@ -134,7 +134,8 @@ def fit(
         A group over which every coefficient of the law is partially pooled; or for each coefficient
         a group, "group:separate", "group:correlated" or a mapping from groups to rules.
     effects
-        Groups, such as the runs that checkpoints are of, whose members shift the log response.
+        Groups, such as the runs that checkpoints are of, whose members shift the log response,
+        or skills and latent scores.
     noise
         Another noise than the card's: "normal-log", "student-t-log", ...
     priors

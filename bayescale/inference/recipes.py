@@ -2,7 +2,7 @@
 
 A recipe names, by the arguments of its function, what it reads of a window; the sampler checks that
 before it compiles, and owns the windows and the step size. One more recipe is a function of one's
-own, in any file: `compile_program(model, design, recipe=Recipe(function, "dense"))`.
+own, in any file: `compile_program(model, grid, recipe=Recipe(function, "dense"))`.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ Layout = tuple[tuple[str, tuple[int, ...]], ...]  # site, shape
 
 @dataclass(frozen=True)
 class Program:
-    """The transition of one model on designs of one shape: pure functions, or executables of them.
+    """The transition of one model on grids of one shape: pure functions, or executables of them.
 
     Parameters
     ----------

@@ -170,7 +170,7 @@ def customise(
         coefficient a group, or a mapping from groups to "partial", "correlated", "separate" or a
         rule as cards have it. "group:separate" is short for {"group": "separate"}.
     effects
-        Groups whose members shift the log of the response.
+        Groups whose members shift the log of the response, or skills and latent scores.
     noise
         Name of another noise.
     priors

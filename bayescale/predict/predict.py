@@ -86,7 +86,7 @@ def predict(
     seed
         Seed.
     given
-        Other inputs, and members of groups, of a law of a quantity.
+        Other inputs of the law, and members of groups.
 
     Returns
     -------
