@@ -104,8 +104,8 @@ class Posterior:
         """
         if self.stored_log_likelihood is not None:
             return self.stored_log_likelihood
-        design = lay_out(self.model, self.table)
-        found = evaluate(self.model, design, self.sites(), seed=self.seed)
+        grid = lay_out(self.model, self.table)
+        found = evaluate(self.model, grid, self.sites(), seed=self.seed)
         row, column = grid_positions(self.table)
         chains, draws = self.posterior.sizes["chain"], self.posterior.sizes["draw"]
         values = found.log_density[:, row, column].reshape(chains, draws, -1)
