@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import bayescale.ask.allocate
@@ -22,8 +23,10 @@ import bayescale.inference.sensitivity
 import bayescale.inference.storage
 import bayescale.predict.predict
 from bayescale.comparison.stacking import Stack, read_stack
+from bayescale.inference.diagnostics import Diagnosis
 from bayescale.inference.posterior import Posterior
 from bayescale.inference.run import CHAINS, DRAWS, WINDOWS, run
+from bayescale.inference.sensitivity import judged
 from bayescale.inference.storage import read_fit
 from bayescale.inference.transition import WINDOW
 from bayescale.models.cards import Pool, Rules, customise, for_other_table, load_model, own_table
@@ -34,8 +37,24 @@ from bayescale.tables.table import Table
 class Fit(Posterior):  # noqa: D101  # told once, with the fields
     __doc__ = Posterior.__doc__
 
-    # Each method is a function of a file, whose first argument is the fit.
-    summary = bayescale.inference.sensitivity.summary
+    @cached_property
+    def _summary(self) -> Diagnosis:
+        return judged(self)
+
+    def summary(self) -> Diagnosis:
+        """Say whether the draws can be trusted, in words and by site.
+
+        Returns
+        -------
+        Diagnosis
+
+        Examples
+        --------
+        >>> print(fit.summary())  # doctest: +SKIP
+        """
+        return self._summary
+
+    # Each of the other methods is a function of a file, whose first argument is the fit.
     sensitivity = bayescale.inference.sensitivity.sensitivity
     coefficients = bayescale.inference.estimates.coefficients
     save = bayescale.inference.storage.save_fit

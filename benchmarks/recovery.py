@@ -16,6 +16,7 @@ standard errors, or a coefficient falls below the 0.1% binomial limit corrected 
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import json
@@ -241,13 +242,21 @@ def line(name: str, record: Mapping[str, Any]) -> str:
     )
 
 
+def _without_imports(text: str) -> str:
+    """Give code as Python reads it: where its names come from, and how it is laid out, aside."""
+    body = ast.parse(text).body
+    kept = [node for node in body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    return "\n".join(map(ast.dump, kept))
+
+
 def settings(name: str, data_sets: int, seed: int) -> dict[str, Any]:
     """What decides a law's record: its file, the shared terms, its noise, and the sizes.
 
     The package's other code is left out, so that not every change to it asks for hours of runs.
     """
     model = model_of_law(name)
-    code = [source_text(model.law), inspect.getsource(terms), source_text(model.noise)]
+    texts = [source_text(model.law), inspect.getsource(terms), source_text(model.noise)]
+    code = [_without_imports(text) for text in texts]
     return {
         "code_sha256": hashlib.sha256("".join(code).encode()).hexdigest(),
         "noise": model.noise.name,

@@ -18,7 +18,7 @@ from bayescale.ask.kit.curve import law_columns
 from bayescale.base.words import quoted, told
 from bayescale.inference.diagnostics import Verdict
 from bayescale.inference.posterior import Posterior
-from bayescale.inference.sensitivity import summary
+from bayescale.inference.sensitivity import judged
 from bayescale.tables.compute import as_read
 
 NOT_KNOWN = "not known to the fit: say it in the paper"
@@ -163,7 +163,7 @@ def _fitting(fit: Posterior) -> Iterator[Item]:
 
 
 def _validation(fit: Posterior) -> Iterator[Item]:
-    found, section = summary(fit), "validation"
+    found, section = judged(fit), "validation"
     yield section, "diagnostics", str(found).split("\n")[1] if "\n" in str(found) else str(found)
     yield section, "verdict", str(found.verdict)
     yield section, "interval", "central, of the posterior predictive"

@@ -6,6 +6,8 @@ Pareto tail; where that is too heavy, few draws would decide, and the model is f
 
 Source: Vehtari, Simpson, Gelman, Yao and Gabry 2024, JMLR 25:72 (Pareto smoothed importance
 sampling); Vehtari et al. 2016, JMLR 17:103 (integrated importance sampling).
+
+Longer than 400 lines for the docstring of a public question.
 """
 
 from __future__ import annotations

@@ -24,24 +24,16 @@ DRIVEN = 0.5  # posterior over prior standard deviation from which a direction i
 NAMED = 0.35  # weight in such a direction from which a coefficient is named
 
 
-def summary(fit: Posterior) -> Diagnosis:
-    """Say whether the draws can be trusted, in words and by site.
-
-    Returns
-    -------
-    Diagnosis
-        With notes of what the posterior owes to its prior.
-
-    Examples
-    --------
-    >>> print(fit.summary())  # doctest: +SKIP
-    """
+def judged(fit: Posterior) -> Diagnosis:
+    """Give the diagnosis of the draws, with notes of what they owe to the prior."""
     found = fit.diagnosis
     return replace(found, notes=(*found.notes, *off_scale(fit), *prior_driven(fit)))
 
 
 def sensitivity(fit: Posterior) -> pd.DataFrame:
-    """Tell how the posterior moves when prior or likelihood are given a little more weight.
+    """Tell how much the posterior owes to the prior, by power-scaling.
+
+    How it moves, that is, when prior or likelihood are given a little more weight.
 
     Parameters
     ----------

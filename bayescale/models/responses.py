@@ -31,7 +31,7 @@ def item_problems(noise: Noise, table: Table, names: Iterable[str]) -> list[str]
 
 def response_problems(model: ModelRecord, table: Table, own: pd.Index) -> list[str]:
     """Say what is wrong with the responses that are to be the law's own."""
-    law, marks, units = model.law, table.benchmarks, table.benchmarks["unit"]
+    law, units = model.law, table.benchmarks["unit"]
     bounded = [name for name in own if units[name] in BOUNDED_UNITS]
     choose = "choose with table.select(benchmarks=[...]) (command line: --benchmark)"
     if law.response != "error" and law.unit != ANY_UNIT and bounded:

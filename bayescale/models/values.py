@@ -87,12 +87,10 @@ def sample_effect(model: ModelRecord, group: str, grid: Grid) -> Array:
 def response(
     model: ModelRecord, coefficient: str, place: Mapping[str, Any], values: Mapping[str, Array]
 ) -> Array:
-    """Give what members of a coefficient are values of at a place: the response, of levels.
+    """Give what members of `LEVELS` are values of at a place: of the law, or of other benchmarks.
 
     Shape (skill, benchmark or other, place).
     """
-    if coefficient not in LEVELS:
-        return values[coefficient]
     law = taken(model.law.coefficients, values)
     given: Array = model.law.given(place, law)
     if coefficient == "intercept":

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from bayescale.backtesting import scores
+from bayescale.backtesting.scorecard import BOOTSTRAP_SEED, LEVELS
 from bayescale.base.intervals import quantiles
+from bayescale.fits import Fit
 from bayescale.plots.scorecards import Source, measured, read_cards
 from bayescale.plots.style import COLOURS, GREY, INK, MARKERS, panels, tidy
-
-if TYPE_CHECKING:
-    from bayescale.fits import Fit
+from bayescale.tables.table import grid_positions
 
 LOWEST, HIGHEST = 0.4, 1.02
 NOTE_FROM, NOTE_HIGH = 0.75, 0.15  # where the lower note begins; its share of the height
@@ -48,8 +49,6 @@ def plot_coverage_frame(source: Source | Fit, *, seed: int = 0) -> pd.DataFrame:
     --------
     >>> plot_coverage_frame(card)    # doctest: +SKIP
     """
-    from bayescale.fits import Fit
-
     if isinstance(source, Fit):
         return _of_fit(source, seed)
     found = []
@@ -65,10 +64,6 @@ def plot_coverage_frame(source: Source | Fit, *, seed: int = 0) -> pd.DataFrame:
 
 def _of_fit(fit: Fit, seed: int) -> pd.DataFrame:
     """Coverage of the fit's own scores, with each run's effects known."""
-    from bayescale.backtesting import scores
-    from bayescale.backtesting.scorecard import BOOTSTRAP_SEED, LEVELS
-    from bayescale.tables.table import grid_positions
-
     rows = pd.DataFrame({"run": fit.table.runs.index})
     draws = fit.predict(rows=rows, kind="score", seed=seed).draws
     row, column = grid_positions(fit.table)

@@ -18,7 +18,7 @@ OURS = ("JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS
 def in_new_process(code: str, **env: str) -> list[object]:
     inherited = {name: value for name, value in os.environ.items() if name not in OURS}
     done = subprocess.run(
-        [sys.executable, "-c", f"import json, os\nfrom bayescale import runtime\n{code}"],
+        [sys.executable, "-c", f"import json, os\nfrom bayescale.base import runtime\n{code}"],
         capture_output=True,
         text=True,
         check=True,

@@ -22,7 +22,7 @@ def rows_csv(tmp_path: Path) -> Path:
 
 
 def test_counts_are_read_as_people_write_them(rows_csv: Path) -> None:
-    rows = read_rows(rows_csv)
+    rows = read_rows(rows_csv).frame
     assert rows["params"].to_list() == [7e9, 72e9]
     assert rows["tokens"].iloc[0] == 2e12
     assert rows["tokens"].isna().to_list() == [False, True]

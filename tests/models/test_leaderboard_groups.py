@@ -92,11 +92,13 @@ def table() -> Table:
     flops = 6 * runs["params"] * runs["tokens"]
     skill = runs["organisation"].map(LEVELS) + 0.4 * np.log(flops / 1e23)
     skill += PROGRESS * np.log(runs["year"] / 6.0) + EFFECT * (runs["source"] == "ours")
+    scores = []
     for name, difficulty, loading in (("MMLU", 0.0, 1.0), ("ARC", 0.5, 0.8)):
-        score = 0.25 + 0.75 * expit(difficulty + loading * skill)
-        runs[name] = np.clip(score + 0.01 * rng.normal(size=count), 0, 1)
+        expected = 0.25 + 0.75 * expit(difficulty + loading * skill)
+        score = np.clip(expected + 0.01 * rng.normal(size=count), 0, 1)
+        scores.append(pd.DataFrame({"run": runs["run"], "benchmark": name, "score": score}))
     marks = pd.DataFrame({"benchmark": ["MMLU", "ARC"], "chance": 0.25})
-    return Table.from_wide(runs, benchmarks=marks)
+    return Table.from_long(pd.concat(scores), runs, marks)
 
 
 @pytest.fixture(scope="module")
@@ -106,16 +108,16 @@ def fit(card: str, table: Table) -> bs.Fit:
 
 def test_the_effect_that_was_simulated_is_found(fit: bs.Fit) -> None:
     effect = fit.posterior["effect_source"]
-    apart = (effect.sel(source="ours") - effect.sel(source="theirs")).to_numpy()
+    apart = (effect.sel(source="ours") - effect.sel(source="theirs")).to_numpy().astype(float)
     assert apart.mean() == pytest.approx(EFFECT, abs=3 * apart.std())
     assert 0 < apart.std() < 0.1
-    progress = fit.posterior["progress"].to_numpy()
+    progress = fit.posterior["progress"].to_numpy().astype(float)
     assert progress.mean() == pytest.approx(PROGRESS, abs=4 * progress.std())
     assert progress.std() < 0.2
     assert fit.posterior["spread_instruct"].dims[2:] == ("instruct", "benchmark")
 
 
-def test_levels_of_organisations_are_found_at_their_own_place(fit: bs.Fit, table: Table) -> None:
+def test_levels_of_organisations_are_found_at_their_own_place(fit: bs.Fit) -> None:
     rows = [{"params": 1e10, "tokens": 1e12, "organisation": name} for name in LEVELS]
     queries = pd.DataFrame(rows).assign(year=6.0, source="theirs", instruct="False", family="f0")
     found = fit.predict(queries, benchmark="MMLU", kind="mean")
@@ -131,14 +133,18 @@ def test_levels_of_organisations_are_found_at_their_own_place(fit: bs.Fit, table
         fit.predict(family="f0", params=1e10, tokens=1e12, organisation="acme")
 
 
-def test_a_saved_fit_and_an_update_keep_the_groups(fit: bs.Fit, table: Table, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_saved_fit_and_an_update_keep_the_groups(
+    fit: bs.Fit, table: Table, tmp_path: Path
+) -> None:
     fit.save(tmp_path / "fit.nc")
     again = bs.load_fit(tmp_path / "fit.nc")
     assert again.sites().keys() == fit.sites().keys()
-    new = table.select(runs=["run-0"])
-    new = Table.from_wide(
-        new.to_wide().reset_index().assign(run="later", organisation="elsewhere"),
-        benchmarks=table.benchmarks.reset_index(),
+    one = table.select(runs=["run-0"])
+    new = Table.from_long(
+        one.scores.assign(run="later"),
+        one.runs.reset_index().assign(run="later", organisation="elsewhere"),
+        table.benchmarks.reset_index(),
     )
     after = fit.update(new, refit="never").fit
     assert after is not None
@@ -147,7 +153,7 @@ def test_a_saved_fit_and_an_update_keep_the_groups(fit: bs.Fit, table: Table, tm
     assert after.sites()["intercept_organisation"].shape[1] == before + 1
 
 
-@pytest.mark.parametrize("noise", ["student-t", "normal", "beta", "student-t-plain"])
+@pytest.mark.parametrize("noise", ["normal", "beta"])
 def test_any_noise_of_scores_works_on_a_leaderboard(card: str, table: Table, noise: str) -> None:
     text = card.replace('"student-t"', f'"{noise}"')
     if noise == "beta":
@@ -178,8 +184,8 @@ def test_checkpoints_of_a_leaderboard_share_noise(card: str, table: Table) -> No
 def test_a_group_that_ends_like_another_has_its_own_members(card: str, table: Table) -> None:
     """Sites are found in the plan, not by how their names end."""
     text = card.replace("[pooling.loading]\norganisation", "[pooling.slope]\nsub_organisation")
-    runs = table.to_wide().reset_index().assign(sub_organisation=lambda f: f["family"])
-    both = Table.from_wide(runs, benchmarks=table.benchmarks.reset_index())
+    runs = table.runs.reset_index().assign(sub_organisation=table.runs["family"].to_numpy())
+    both = Table.from_long(table.scores, runs, table.benchmarks.reset_index())
     model = model_from_card(text)
     written = plan(model)
     assert written.group_of_new("slope_sub_organisation_new") == "sub_organisation"

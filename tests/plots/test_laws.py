@@ -409,7 +409,7 @@ def test_nothing_is_fitted_for_a_prior(sweep: Table, monkeypatch: pytest.MonkeyP
     def never(*_: object, **__: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(sys.modules["bayescale.fits"], "sample", never)
+    monkeypatch.setattr(sys.modules["bayescale.inference.run"], "sample", never)
     grid = bs.plot_prior("chinchilla", sweep)
     share = grid[1].get_title()
     assert share.endswith("lie in the range of the measured")
