@@ -43,7 +43,7 @@ from bayescale.models.simulate import simulate
 from bayescale.noises.log_scale import TINY
 from bayescale.parts.find import parts, source_text
 from bayescale.parts.inputs import Schedule
-from bayescale.parts.part import Law, Part
+from bayescale.parts.part import Law
 from benchmarks.shared.command import RESULTS, parser_of
 from benchmarks.shared.many_posteriors import (
     CHAINS,
@@ -75,7 +75,7 @@ def laws_of_a_quantity() -> list[str]:
 # --- What is simulated
 
 
-def usual_rows(law: Part, runs: int = RUNS, seed: int = 0) -> Grid:
+def usual_rows(law: Law, runs: int = RUNS, seed: int = 0) -> Grid:
     """Lay out runs with inputs over the usual range, their reference the middle of it."""
     with jax.enable_x64(True):
         found = law_checks.drawn(law, runs, seed)

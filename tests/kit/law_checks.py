@@ -16,7 +16,7 @@ import scipy.optimize
 from jax.test_util import check_grads
 
 from bayescale.parts.inputs import Input, Schedule
-from bayescale.parts.part import Part
+from bayescale.parts.part import Law
 
 DOMAINS = 3
 FAR = 1e200
@@ -38,7 +38,7 @@ class Draws:
         return Draws(one(self.inputs), self.reference, one(self.coefficients))
 
 
-def drawn(law: Part, count: int, seed: int = 0) -> Draws:
+def drawn(law: Law, count: int, seed: int = 0) -> Draws:
     rng = np.random.default_rng(seed)
     inputs = {column.name: _input(column, count, rng) for column in law.columns}
     reference = {
@@ -69,7 +69,7 @@ def _input(column: Input, count: int, rng: np.random.Generator) -> Any:
     return jnp.asarray(np.exp(rng.uniform(low, high, count)))
 
 
-def relative(law: Part, inputs: dict[str, Any], reference: dict[str, Any]) -> list[Any]:
+def relative(law: Law, inputs: dict[str, Any], reference: dict[str, Any]) -> list[Any]:
     """Inputs as the law takes them: divided by their own reference, or by the one they share."""
     return [
         inputs[c.name] if c.reference is None else inputs[c.name] / reference[c.reference]
@@ -77,24 +77,24 @@ def relative(law: Part, inputs: dict[str, Any], reference: dict[str, Any]) -> li
     ]
 
 
-def value(law: Part, draws: Draws) -> Any:
+def value(law: Law, draws: Draws) -> Any:
     """The law at one draw, or at all of them where inputs are plain arrays."""
     found = law(*relative(law, draws.inputs, draws.reference), **draws.coefficients)
     return jnp.squeeze(found) if jnp.ndim(found) and jnp.size(found) == 1 else found
 
 
-def values(law: Part, draws: Draws) -> np.ndarray:
+def values(law: Law, draws: Draws) -> np.ndarray:
     def one(inputs: dict[str, Any], coefficients: dict[str, Any]) -> Any:
         return value(law, Draws(inputs, draws.reference, coefficients))
 
     return np.asarray(jax.vmap(one)(draws.inputs, draws.coefficients))
 
 
-def numbers(law: Part) -> list[Input]:
+def numbers(law: Law) -> list[Input]:
     return [column for column in law.columns if column.kind == "number"]
 
 
-def check_finite(law: Part, draws: Draws) -> None:
+def check_finite(law: Law, draws: Draws) -> None:
     """Value and gradient by every coefficient and numeric input are finite."""
     names = [column.name for column in numbers(law)]
 
@@ -108,7 +108,7 @@ def check_finite(law: Part, draws: Draws) -> None:
         assert np.isfinite(leaf).all()
 
 
-def check_gradient(law: Part, draws: Draws) -> None:
+def check_gradient(law: Law, draws: Draws) -> None:
     """Gradients by log inputs and coefficients are those of finite differences."""
     for draw in range(len(jax.tree.leaves(draws.coefficients)[0])):
         at = draws.at(draw)
@@ -127,7 +127,7 @@ def check_gradient(law: Part, draws: Draws) -> None:
 COUNTED = ("params", "tokens", "steps")  # as large as 1e12: their logs are compared
 
 
-def check_monotone(law: Part, draws: Draws) -> None:
+def check_monotone(law: Law, draws: Draws) -> None:
     """The response falls, and rises, with the inputs that the declaration says."""
     start = values(law, draws)
     for names, sign in ((law.falls, -1), (law.rises, 1)):
@@ -141,7 +141,7 @@ def check_monotone(law: Part, draws: Draws) -> None:
                 assert (sign * change > 0).mean() > 0.5, f"{name} times {factor} changes nothing"
 
 
-def check_limits(law: Part, draws: Draws) -> None:
+def check_limits(law: Law, draws: Draws) -> None:
     """Where the inputs it falls with go far, the response comes to its floor or its limits."""
     near, c = values(law, draws), draws.coefficients
     for factor, limit in (
@@ -157,7 +157,7 @@ def check_limits(law: Part, draws: Draws) -> None:
         assert (np.abs(far - limit) <= 1e-2 * np.abs(near - limit) + 1e-6 * np.abs(limit)).all()
 
 
-def check_declared(law: Part) -> None:
+def check_declared(law: Law) -> None:
     """A reader finds units, meanings, a formula, a claim and a source."""
     assert law.coefficients
     assert all(c.name and c.unit and c.meaning for c in law.coefficients)
@@ -171,7 +171,7 @@ def check_declared(law: Part) -> None:
     assert law.plausible is not None
 
 
-def check_plausible(law: Part, draws: Draws) -> None:
+def check_plausible(law: Law, draws: Draws) -> None:
     """Four of five prior draws of the response lie in the plausible range, and not in a corner."""
     assert law.plausible is not None
     found, (low, high) = values(law, draws), law.plausible
@@ -180,7 +180,7 @@ def check_plausible(law: Part, draws: Draws) -> None:
     assert np.quantile(found, 0.95) - np.quantile(found, 0.05) > 1e-3 * (high - low)
 
 
-def check_plain_numbers(law: Part, draws: Draws) -> None:
+def check_plain_numbers(law: Law, draws: Draws) -> None:
     """Python's own numbers do, and give a number that is finite."""
     at = draws.at(0)
     plain = [
@@ -191,7 +191,7 @@ def check_plain_numbers(law: Part, draws: Draws) -> None:
     assert np.isfinite(float(np.squeeze(law(*plain, **coefficients))))
 
 
-def check_paper(law: Part, draws: Draws) -> None:
+def check_paper(law: Law, draws: Draws) -> None:
     """The paper's coefficients do not depend on the reference: the same ones, the same curve.
 
     For coefficients at one reference, those at another are found that give the same coefficients
