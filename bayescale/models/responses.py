@@ -13,6 +13,12 @@ ANY_UNIT = "of the response"  # of a law that any quantity may follow
 BOUNDED_UNITS = (ACCURACY, "error")
 
 
+def own_responses(model: ModelRecord, table: Table) -> list[str]:
+    """List what a table measured of the law itself: all but scores behind a link."""
+    units = table.benchmarks["unit"]
+    return [str(name) for name in units.index if not (model.link and units[name] == ACCURACY)]
+
+
 def response_problems(model: ModelRecord, table: Table, own: pd.Index) -> list[str]:
     """Say what is wrong with the responses that are to be the law's own."""
     law, marks, units = model.law, table.benchmarks, table.benchmarks["unit"]
