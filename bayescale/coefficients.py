@@ -6,6 +6,6 @@ from bayescale.parts.coefficients import *  # noqa: F403
 
 warnings.warn(
     "bayescale.coefficients goes with version 0.3: import from bayescale.own",
-    DeprecationWarning,
+    FutureWarning,
     stacklevel=2,
 )

@@ -6,6 +6,6 @@ from bayescale.parts.inputs import *  # noqa: F403
 
 warnings.warn(
     "bayescale.inputs goes with version 0.3: import from bayescale.own",
-    DeprecationWarning,
+    FutureWarning,
     stacklevel=2,
 )

@@ -49,7 +49,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from bayescale.models.rows import Rows
 
 from bayescale.ask.next_run import next_run
 from bayescale.base.files import write_json
@@ -61,6 +60,7 @@ from bayescale.inference.labels import to_datasets
 from bayescale.inference.sampler import Start, sample
 from bayescale.inference.transition import Program, compile_program
 from bayescale.models.cards import customise, model_of_law
+from bayescale.models.grid import Grid
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
 from bayescale.models.simulate import simulate
@@ -116,7 +116,7 @@ class World:
 
     model: Model
     table: Table
-    rows: Rows
+    rows: Grid
     program: Program
     seed: int
 

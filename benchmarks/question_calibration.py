@@ -25,7 +25,6 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
-from bayescale.models.rows import Rows
 from numpy.typing import NDArray
 
 import bayescale as bs
@@ -36,6 +35,7 @@ from bayescale.inference.run import versions
 from bayescale.inference.sampler import sample
 from bayescale.inference.transition import compile_program
 from bayescale.models.cards import customise, model_of_law
+from bayescale.models.grid import Grid
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.simulate import simulate
 from benchmarks.recovery import simulated
@@ -75,15 +75,15 @@ def answers(fit: bs.Fit) -> dict[str, NDArray[np.float64]]:
 
 
 def posterior_answers(
-    model: Any, data: bs.Table, program: Any, rows: Rows, scores: Any, seed: int
+    model: Any, data: bs.Table, program: Any, grid: Grid, scores: Any, seed: int
 ) -> tuple[dict[str, NDArray[np.float64]], float]:
     """Sample one posterior, for longer where its chains disagree, and ask it."""
-    design = dataclasses.replace(rows, scores=scores)
+    measured = dataclasses.replace(grid, scores=scores)
     for length in (1, 4):
         with jax.enable_x64(True):
             found = sample(
                 program,
-                design,
+                measured,
                 seed=seed,
                 chains=CHAINS,
                 windows=WINDOWS * length,
@@ -173,10 +173,9 @@ def main() -> int:
     data = table()
     pool: Any = dict.fromkeys(("E", "A", "alpha"), "corpus")
     model = on_table(customise(model_of_law("chinchilla"), pool=pool), data)
-    rows = lay_out(model, data)
-    assert isinstance(rows, Rows)
-    given = simulated(model, rows, options.truths, options.seed)
-    shapes = {k: v.shape for k, v in one_draw(model, rows).items()}
+    grid = lay_out(model, data)
+    given = simulated(model, grid, options.truths, options.seed)
+    shapes = {k: v.shape for k, v in one_draw(model, grid).items()}
     true_fit = fit_of(model, data, {k: v.reshape(-1, *shapes[k]) for k, v in given.sites.items()})
     truth = answers(true_fit)
     kept: dict[str, dict[str, list[float]]] = {
@@ -185,9 +184,9 @@ def main() -> int:
     r_hat: list[float] = []
     rng = np.random.default_rng(options.seed)
     with jax.enable_x64(True):
-        program = compile_program(model, rows)
+        program = compile_program(model, grid)
     for i in range(options.truths):
-        said, worst = posterior_answers(model, data, program, rows, given.scores[i], i)
+        said, worst = posterior_answers(model, data, program, grid, given.scores[i], i)
         r_hat.append(worst)
         for question in QUESTIONS:
             one, value = said[question], float(truth[question][i])
@@ -222,9 +221,9 @@ def main() -> int:
     return 0 if passed else 1
 
 
-def one_draw(model: Any, rows: Rows) -> dict[str, NDArray[Any]]:
+def one_draw(model: Any, grid: Grid) -> dict[str, NDArray[Any]]:
     """Give one prior draw of every site, for their shapes."""
-    sites, _ = simulate(model, rows, draws=2, seed=0)
+    sites, _ = simulate(model, grid, draws=2, seed=0)
     return {name: values[0] for name, values in sites.items()}
 
 

@@ -16,6 +16,7 @@ standard errors, or a coefficient falls below the 0.1% binomial limit corrected 
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import json
@@ -29,7 +30,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from bayescale.models.rows import Rows
 from numpy.typing import NDArray
 from scipy.stats import binom
 
@@ -37,6 +37,7 @@ from bayescale.base.files import atomic_path
 from bayescale.inference.run import versions
 from bayescale.laws import terms
 from bayescale.models.cards import model_of_law
+from bayescale.models.grid import Grid
 from bayescale.models.model import Model
 from bayescale.models.simulate import simulate
 from bayescale.noises.log_scale import TINY
@@ -74,16 +75,18 @@ def laws_of_a_quantity() -> list[str]:
 # --- What is simulated
 
 
-def usual_rows(law: Part, runs: int = RUNS, seed: int = 0) -> Rows:
+def usual_rows(law: Part, runs: int = RUNS, seed: int = 0) -> Grid:
     """Lay out runs with inputs over the usual range, their reference the middle of it."""
     with jax.enable_x64(True):
         found = law_checks.drawn(law, runs, seed)
         inputs = {name: _of_runs(values) for name, values in found.inputs.items()}
         relative = law_checks.relative(law, inputs, found.reference)
     shape = (runs, 1)
-    return Rows(
+    return Grid(
         inputs=dict(zip(law.inputs, relative, strict=True)),
         groups={},
+        middle={},
+        unknown=np.zeros(0, int),
         chance=np.zeros(1),
         top=np.ones(1),
         items=np.full(1, np.inf),
@@ -96,6 +99,8 @@ def usual_rows(law: Part, runs: int = RUNS, seed: int = 0) -> Rows:
         gap=np.zeros(shape),
         members=(),
         linked=(False,),
+        anchors=(),
+        absolute=tuple(c.name for c in law.columns if c.reference is None),
     )
 
 
@@ -122,7 +127,7 @@ class Simulated:
     redrawn: int
 
 
-def simulated(model: Model, rows: Rows, count: int, seed: int) -> Simulated:
+def simulated(model: Model, rows: Grid, count: int, seed: int) -> Simulated:
     """Draw data sets from the prior, in order, until there are enough that can be fitted."""
     sites: Arrays = {}
     scores, looked = np.zeros((0, *np.shape(rows.scores))), 0
@@ -237,13 +242,21 @@ def line(name: str, record: Mapping[str, Any]) -> str:
     )
 
 
+def _without_imports(text: str) -> str:
+    """Give code as Python reads it: where its names come from, and how it is laid out, aside."""
+    body = ast.parse(text).body
+    kept = [node for node in body if not isinstance(node, ast.Import | ast.ImportFrom)]
+    return "\n".join(map(ast.dump, kept))
+
+
 def settings(name: str, data_sets: int, seed: int) -> dict[str, Any]:
     """What decides a law's record: its file, the shared terms, its noise, and the sizes.
 
     The package's other code is left out, so that not every change to it asks for hours of runs.
     """
     model = model_of_law(name)
-    code = [source_text(model.law), inspect.getsource(terms), source_text(model.noise)]
+    texts = [source_text(model.law), inspect.getsource(terms), source_text(model.noise)]
+    code = [_without_imports(text) for text in texts]
     return {
         "code_sha256": hashlib.sha256("".join(code).encode()).hexdigest(),
         "noise": model.noise.name,

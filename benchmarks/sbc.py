@@ -26,7 +26,6 @@ from typing import Any
 import arviz_stats
 import jax
 import numpy as np
-from bayescale.models.design import Design
 from numpy.typing import NDArray
 
 import bayescale as bs
@@ -37,6 +36,7 @@ from bayescale.inference.run import versions
 from bayescale.inference.sampler import Start, sample
 from bayescale.inference.transition import Program, compile_program
 from bayescale.models.evaluate import evaluate
+from bayescale.models.grid import Grid
 from bayescale.models.lay_out import lay_out
 from bayescale.models.model import Model
 from bayescale.models.simulate import simulate
@@ -92,16 +92,16 @@ def small_table() -> bs.Table:
     return table.select(runs=kept)
 
 
-def small_design(model: Model, table: bs.Table) -> tuple[Design, tuple[int, int]]:
+def small_grid(model: Model, table: bs.Table) -> tuple[Grid, tuple[int, int]]:
     """Every score of the table's grid but one: the largest run's on the first benchmark.
 
-    That one is to be predicted. Returns the design and the position of that score.
+    That one is to be predicted. Returns the grid and the position of that score.
     """
-    design = lay_out(model, table)
-    held = (int(np.argmax(design.params)), 0)
-    weights = np.ones((design.runs, design.benchmarks))
+    grid = lay_out(model, table)
+    held = (int(np.argmax(table.runs["params"].to_numpy())), 0)
+    weights = np.ones((grid.runs, grid.benchmarks))
     weights[held] = 0.0
-    return design.with_weights(weights), held
+    return grid.with_weights(weights), held
 
 
 # --- One simulation
@@ -109,7 +109,7 @@ def small_design(model: Model, table: bs.Table) -> tuple[Design, tuple[int, int]
 
 def quantities(
     model: Model,
-    design: Design,
+    grid: Grid,
     sites: Mapping[str, NDArray[Any]],
     held: tuple[int, int],
     seed: int,
@@ -134,8 +134,8 @@ def quantities(
             for index in np.ndindex(values.shape[1:]):
                 label = f"{name}[{','.join(map(str, index))}]" if index else name
                 found[label] = values[(slice(None), *index)]
-    out = evaluate(model, design, sites, seed=seed)
-    density = np.where(np.asarray(design.weights) > 0, out.log_density, 0.0)
+    out = evaluate(model, grid, sites, seed=seed)
+    density = np.where(np.asarray(grid.weights) > 0, out.log_density, 0.0)
     found["log_likelihood"] = density.sum(axis=(1, 2))
     found["expected_score"] = out.expected[(slice(None), *held)]
     found["measured_score"] = out.score[(slice(None), *held)]
@@ -166,7 +166,7 @@ def bulk_ess(draws: Floats) -> float:
     return float(np.asarray(stats.ess(draws[None, :], method="bulk")))
 
 
-def refit(program: Program, design: Design, groups: Iterable[str], *, seed: int) -> Refit:
+def refit(program: Program, grid: Grid, groups: Iterable[str], *, seed: int) -> Refit:
     """Sample one posterior with one chain, again and longer when a population site has few draws.
 
     Each time goes on where the one before ended, whose draws are dropped.
@@ -178,7 +178,7 @@ def refit(program: Program, design: Design, groups: Iterable[str], *, seed: int)
         with jax.enable_x64(True):
             found = sample(
                 program,
-                design,
+                grid,
                 seed=seed + length,
                 chains=1,
                 windows=windows,
@@ -221,13 +221,13 @@ def calibrate(
     dict
         `pits` by quantity, `least_ess`, `divergences`, `length` and `seconds` of each.
     """
-    design, held = small_design(model, table)
-    true, grids = simulate(model, design, draws=simulations, seed=seed)
+    grid, held = small_grid(model, table)
+    true, grids = simulate(model, grid, draws=simulations, seed=seed)
     with jax.enable_x64(True):
-        program = compile_program(model, design)
+        program = compile_program(model, grid)
 
-    def data(number: int) -> Design:
-        return replace(design, scores=grids["score"][number])
+    def data(number: int) -> Grid:
+        return replace(grid, scores=grids["score"][number])
 
     def one(number: int) -> Refit:
         # Seeds far apart: a fit that goes on adds to its own.

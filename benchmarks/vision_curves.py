@@ -30,7 +30,6 @@ import jax
 import numpy as np
 import pandas as pd
 import tomli_w
-from bayescale.models.rows import make_rows
 from scipy.optimize import least_squares, minimize, minimize_scalar
 from scipy.special import expit, logsumexp
 
@@ -44,6 +43,7 @@ from bayescale.inference.sampler import Start, sample
 from bayescale.inference.transition import Program, compile_program
 from bayescale.models.cards import model_from_card
 from bayescale.models.evaluate import evaluate
+from bayescale.models.lay_out import lay_out
 from bayescale.models.model import Model
 from bayescale.tables.table import Table
 from benchmarks.shared.command import parser_of, say
@@ -201,7 +201,7 @@ def rows_of(model: Model, x: Floats, size: int) -> Any:
     padded = np.concatenate([x, np.repeat(x[-1:], size - len(x))])
     frame = pd.DataFrame({"x": padded, "curve": "one", "error": 0.5})
     table = Table.from_runs(frame, "error", units={"error": "error"})
-    return make_rows(model, table, {"curve": ["one"]})
+    return lay_out(model, table, {"curve": ["one"]})
 
 
 def one(

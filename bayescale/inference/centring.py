@@ -80,28 +80,26 @@ def centring(model: ModelRecord, grid: Grid) -> dict[str, Any]:
     for name, members in written.members.items():
         if members.rule is None or members.coefficient == EFFECT or f"{name}_corr" in written.sites:
             continue
-        centred: Any = None
-        if members.rule.spread is not None and (members.told or not model.of_leaderboard):
-            weigh = _by_information if model.of_leaderboard else _by_count
-            centred = weigh(model, members, grid)
-        found[name] = centred
+        if members.rule.spread is None or members.group == RUN:
+            found[name] = None  # one run's values are few: its departures mix best as offsets
+        elif members.told:
+            found[name] = _by_information(model, members, grid)
+        else:
+            found[name] = None if model.of_leaderboard else _by_count(members, grid)
     return found
 
 
 def _by_information(model: ModelRecord, members: Site, grid: Grid) -> Any:
-    if members.group == RUN:
-        return None  # one run's scores are few: its departures mix best as offsets
     assert members.rule is not None
     known, total = grid.counts(members.group)
     by_member = np.zeros((total, grid.benchmarks))
     np.add.at(by_member, np.asarray(grid.groups[members.group]), _information(grid))
     columns = _columns(model, grid, members.coefficient)
     ratio = members.rule.learned.median**2 * by_member[:known, columns]
-    return ratio / (1 + ratio)
+    return (ratio / (1 + ratio)).reshape(known, *(grid.size(dim) for dim in members.dims[1:]))
 
 
-def _by_count(model: ModelRecord, members: Site, grid: Grid) -> Any:
-    del model
+def _by_count(members: Site, grid: Grid) -> Any:
     weights = np.asarray(grid.weights)
     if members.group == "benchmark":
         values = weights.sum(axis=0)[list(grid.own)]

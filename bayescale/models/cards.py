@@ -16,13 +16,15 @@ from bayescale.base.words import suggest
 from bayescale.models.card import Card, Rule, read_card, rules_of
 from bayescale.models.card_checks import problems
 from bayescale.models.model import Model
-from bayescale.parts.coefficients import Prior, pooling_from_card, prior_from_card
+from bayescale.models.plan import RUN
+from bayescale.parts.coefficients import OF_BENCHMARKS, Prior, pooling_from_card, prior_from_card
 from bayescale.parts.find import find_part, load_law, parts
 from bayescale.parts.part import Law, Link, Noise
 from bayescale.tables.named import load_table
 from bayescale.tables.table import Table
 
 EFFECT = Prior("real", 0.0, 0.03)  # scale of shifts of a log response
+EFFECT_ON_LOGITS = Prior("real", 0.0, 1.0)
 
 Rules = str | Mapping[str, Rule]
 Pool = str | Mapping[str, Rules] | None
@@ -65,7 +67,7 @@ def load_model(name: str | Path | Model) -> Model:
         path = records_dir("models") / f"{name}.toml"
         if not path.is_file():
             known = list_models()
-            laws = [law.name for law in parts(Law).values() if not _of_leaderboard(law)]
+            laws = [law.name for law in parts(Law).values() if not law.latent]
             if ".py:" in text or text in laws:
                 return model_of_law(text)
             raise ModelError(
@@ -115,11 +117,11 @@ def for_other_table(model: Model, table: Table) -> tuple[Model, list[str]]:
         The groups left out.
     """
     pooled = {rule.group for rules in model.pooling.values() for rule in rules}
-    lacking = {*pooled, *model.effects} - {"benchmark", *table.groups}
+    lacking = {*pooled, *model.effects} - {RUN, *OF_BENCHMARKS, *table.groups}
     along = model.along
     alone = along and (along.within not in table.groups or along.by not in table.inputs)
     renamed = {k: v for k, v in model.inputs.items() if k in table.inputs and v not in table.inputs}
-    if model.of_leaderboard or not (lacking or alone or renamed):
+    if not (lacking or alone or renamed):
         return model, []
     card = tomllib.loads(model.card)
     card["inputs"] = {k: v for k, v in model.inputs.items() if k not in renamed}
@@ -136,10 +138,6 @@ def for_other_table(model: Model, table: Table) -> tuple[Model, list[str]]:
     card["effects"] = there(card.get("effects", {}))
     changed = model_from_card(tomli_w.dumps(card), source=f"model {model.name}, changed")
     return changed, sorted(lacking)
-
-
-def _of_leaderboard(law: Law) -> bool:
-    return law.response in ("skills", "latent")
 
 
 def model_of_law(name: str) -> Model:
@@ -231,13 +229,13 @@ def model_from_card(text: str, *, source: str = "the card") -> Model:
 def _model(card: Card, text: str) -> Model:
     law = load_law(card.law)
     of_scores = [key for key in ("link", "skills") if getattr(card, key)]
-    if not _of_leaderboard(law) and of_scores:
+    if of_scores and not law.latent:
         raise ModelError(
             f"{' and '.join(of_scores)} of a card is for leaderboards, and {law.name} is a law "
             f"of {law.response}: scores behind it take [score] link and noise"
         )
     of_quantity = card.score.link if card.score else ""
-    link = card.link if _of_leaderboard(law) else of_quantity
+    link = card.link if law.latent else of_quantity
     bare = Model(
         name=card.name,
         claim=card.claim,
@@ -249,7 +247,8 @@ def _model(card: Card, text: str) -> Model:
         skills=card.skills,
         inputs=card.inputs,
         effects={
-            group: pooling_from_card(group, rule, EFFECT) for group, rule in card.effects.items()
+            group: pooling_from_card(group, rule, EFFECT_ON_LOGITS if law.latent else EFFECT)
+            for group, rule in card.effects.items()
         },
         along=card.along,
         scatter=card.scatter,

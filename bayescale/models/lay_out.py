@@ -18,9 +18,9 @@ from bayescale.models.grid import WITHIN, Grid
 from bayescale.models.inputs import at_reference, fail, read_inputs, reference_run
 from bayescale.models.plan import RUN, UNKNOWN, plan
 from bayescale.models.record import ModelRecord, group_names
-from bayescale.models.responses import response_problems
+from bayescale.models.responses import item_problems, response_problems
 from bayescale.models.values import UNKNOWN_TOKENS
-from bayescale.tables.frames import ACCURACY
+from bayescale.tables.frames import ACCURACY, WORDS
 from bayescale.tables.table import Table, grid_positions, members
 
 M = TypeVar("M", bound=ModelRecord)
@@ -58,14 +58,19 @@ def lay_out(
         at once.
     """
     model = on_table(model, table)
-    table, unknown = with_usual_tokens(table) if model.of_leaderboard else (table, [])
+    of_scores = model.of_leaderboard  # which closed models have too, whose tokens nobody knows
+    table, unknown = with_usual_tokens(table) if of_scores else (table, [])
     marks, names = table.benchmarks, group_names(model)
     inputs, problems = read_inputs(model, table)
     scores = (marks["unit"] == ACCURACY).to_numpy()
     linked = scores if model.link is not None else np.zeros(len(marks), bool)
-    if not model.of_leaderboard:
+    if not of_scores:
         problems += response_problems(model, table, marks.index[~linked])
-    fail(problems + _group_problems(model, table))
+    if linked.any():
+        noise = model.score_noise or model.noise
+        problems += item_problems(noise, table, marks.index[linked])
+    own = {*table.groups, *WORDS, *({RUN} if of_scores else ())}
+    fail(problems + _group_problems(model, table, own))
     row, column = grid_positions(table)
     shape = (len(table.runs), len(marks))
     values, weights, stderr = np.zeros(shape), np.zeros(shape), np.full(shape, np.nan)
@@ -166,7 +171,7 @@ def filled(index: Sequence[int] | NDArray[np.int_]) -> NDArray[np.int_]:
 
 
 def _column(table: Table, group: str) -> Any:
-    return table.runs.index if group == RUN else table.runs[group]
+    return table.runs.index if group == RUN else table.runs[group].astype(str)
 
 
 def _members(table: Table, group: str) -> list[str]:
@@ -174,10 +179,10 @@ def _members(table: Table, group: str) -> list[str]:
     return list(table.runs.index) if group == RUN else members(table, group)
 
 
-def _group_problems(model: ModelRecord, table: Table) -> list[str]:
+def _group_problems(model: ModelRecord, table: Table, known: set[str]) -> list[str]:
     problems = []
     for name in group_names(model):
-        if name not in table.groups and not (name == RUN and model.of_leaderboard):
+        if name not in known:
             several = [g for g in table.groups if table.runs[g].nunique() > 1]
             problems.append(
                 f'pooling needs a column "{name}" of groups{suggest(name, table.groups)}; add it, '

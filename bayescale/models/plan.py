@@ -91,12 +91,13 @@ class Plan:
 def plan(model: ModelRecord) -> Plan:
     """Write down what a model samples."""
     sites: dict[str, Site] = {}
+    of_scores = model.of_leaderboard  # whose levels scores pin down at their own place
     joint: dict[str, list[Coefficient]] = {}
 
     def add(site: Site) -> None:
         sites[site.name] = site
 
-    if model.of_leaderboard:
+    if of_scores:
         add(Site(TOKENS_UNKNOWN, "members", (UNKNOWN,), "tokens", UNKNOWN))
     for c in model.coefficients:
         rules = model.pooling.get(c.name, ())
@@ -108,7 +109,8 @@ def plan(model: ModelRecord) -> Plan:
         for rule in rules:
             of_benchmarks = rule.group in OF_BENCHMARKS
             group, dims = _axis(model, c, rule.group), one if of_benchmarks else whole
-            told = model.of_leaderboard and c.name in LEVELS and not of_benchmarks
+            at_own = of_scores and c.name in LEVELS and not of_benchmarks
+            told = at_own and rule.spread is not None
             name = f"{c.name}_{rule.group}"
             add(Site(name, "members", (group, *dims), c.name, rule.group, rule, told))
             if rule.spread is not None:
@@ -136,7 +138,7 @@ def is_joint(model: ModelRecord, coefficient: Coefficient, group: str) -> bool:
 
 def _axis(model: ModelRecord, coefficient: Coefficient, dim: str) -> str:
     """Name an axis: what the law itself gives is measured by responses, scores by benchmarks."""
-    if dim != "benchmark" or model.of_leaderboard:
+    if dim != "benchmark" or model.law.latent:
         return dim
     link = model.link.coefficients if model.link else ()
     of_scores = coefficient.name.startswith(OF_SCORES) or coefficient.name in {c.name for c in link}

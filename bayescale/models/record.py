@@ -29,7 +29,7 @@ SCATTER = replace(
     real(0.0, 0.7, unit="1", meaning="rise of log noise with the log of the input it changes with"),
     name="scatter",
 )
-EFFECT = "effect"  # before the groups whose members shift the log response
+EFFECT = "effect"  # before the groups whose members shift the response
 OF_SCORES = "score_"  # before the coefficients of the noise of linked scores
 POINTS_PER_LOGIT = 25.0  # slope of the logistic at its middle, in points
 
@@ -71,8 +71,8 @@ class ModelRecord:
     inputs
         For each input of the law its column, where the names differ.
     effects
-        Groups whose members shift the log of the response, such as the runs that checkpoints are
-        of.
+        Groups whose members shift the response, such as the runs that checkpoints are of: its log,
+        or skills and latent scores themselves.
     along
         Where neighbouring measurements share noise.
     scatter
@@ -111,7 +111,7 @@ class ModelRecord:
     @property
     def of_leaderboard(self) -> bool:
         """Whether the law gives skills or latent scores, rather than a quantity of its own."""
-        return self.law.response in ("skills", "latent")
+        return self.law.latent
 
     @property
     def coefficients(self) -> tuple[Coefficient, ...]:
@@ -183,7 +183,8 @@ class ModelRecord:
             if rule.spread is not None:
                 text = f"how much the response differs between one {group} and the next"
                 name = f"{EFFECT}_{group}_spread"
-                rows.append(_prior_row(name, rule.spread, "log response", text, []))
+                unit = self.law.unit if self.law.latent else "log response"
+                rows.append(_prior_row(name, rule.spread, unit, text, []))
         return pd.DataFrame(rows)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from bayescale.base.words import quoted
 from bayescale.models.record import ModelRecord
+from bayescale.parts.part import Noise
 from bayescale.tables.frames import ACCURACY
 from bayescale.tables.table import Table
 
@@ -19,9 +22,22 @@ def own_responses(model: ModelRecord, table: Table) -> list[str]:
     return [str(name) for name in units.index if not (model.link and units[name] == ACCURACY)]
 
 
+def item_problems(noise: Noise, table: Table, names: Iterable[str]) -> list[str]:
+    """Say where a noise counts right answers of tests whose length is not known."""
+    items = table.benchmarks["items"]
+    unknown = [name for name in names if noise.counted and pd.isna(items[name])]
+    if not unknown:
+        return []
+    text = (
+        f"noise {noise.name} counts right answers, and how many items {quoted(unknown)} of table "
+        f"{table.name} has is not known: choose another noise, such as beta"
+    )
+    return [text]
+
+
 def response_problems(model: ModelRecord, table: Table, own: pd.Index) -> list[str]:
     """Say what is wrong with the responses that are to be the law's own."""
-    law, marks, units = model.law, table.benchmarks, table.benchmarks["unit"]
+    law, units = model.law, table.benchmarks["unit"]
     bounded = [name for name in own if units[name] in BOUNDED_UNITS]
     choose = "choose with table.select(benchmarks=[...]) (command line: --benchmark)"
     if law.response != "error" and law.unit != ANY_UNIT and bounded:
@@ -45,12 +61,8 @@ def response_problems(model: ModelRecord, table: Table, own: pd.Index) -> list[s
         )
         return [text]
     scores = table.scores[table.scores["benchmark"].isin(own)]
-    if model.noise.counted and (unknown := [name for name in own if pd.isna(marks["items"][name])]):
-        text = (
-            f"noise {model.noise.name} counts right answers, and how many items {quoted(unknown)} "
-            f"of table {table.name} has is not known: choose another noise, such as beta"
-        )
-        return [text]
+    if uncounted := item_problems(model.noise, table, own):
+        return uncounted
     if model.noise.bounded and not scores["score"].between(0, 1).all():
         text = (
             f"noise {model.noise.name} is of shares from 0 to 1, and {quoted(own)} of table "

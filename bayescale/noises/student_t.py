@@ -55,6 +55,13 @@ def student_t(
     Distribution
         Of the measured score, batch shape (benchmark, ...).
     """
-    sampling = jnp.where(jnp.isnan(stderr), expected * (1 - expected) / items, stderr**2)
-    scale = jnp.sqrt(sampling + resolution**2 / 12 + spread**2)
+    scale = score_scale(expected, items, resolution, stderr, spread)
     return dist.StudentT(2 + degrees, expected, scale)
+
+
+def score_scale(
+    expected: Array, items: Array, resolution: Array, stderr: Array, spread: Array
+) -> Array:
+    """Give the scale of a measured score's noise: finite test set, rounding and the rest."""
+    sampling = jnp.where(jnp.isnan(stderr), expected * (1 - expected) / items, stderr**2)
+    return jnp.sqrt(sampling + resolution**2 / 12 + spread**2)

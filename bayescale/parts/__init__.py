@@ -12,7 +12,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     warnings.warn(
         "law goes from bayescale.parts with version 0.3: import it from bayescale.own",
-        DeprecationWarning,
+        FutureWarning,
         stacklevel=2,
     )
     from bayescale.parts.declare import law

@@ -154,6 +154,11 @@ class Law(Part):
     noise: str = "student-t-log"
     origin: Path | None = None
 
+    @property
+    def latent(self) -> bool:
+        """Whether it gives what lies behind scores, on logits: skills, or latent scores."""
+        return self.response in ("skills", "latent")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Link(Part):

@@ -24,7 +24,7 @@ from bayescale.models.evaluate import Evaluation, evaluate, expected_values
 from bayescale.models.grid import Grid
 from bayescale.models.inputs import at_reference
 from bayescale.models.lay_out import filled, lay_out, padded, with_usual_tokens
-from bayescale.models.plan import RUN, UNKNOWN, plan
+from bayescale.models.plan import RUN, TOKENS_UNKNOWN, UNKNOWN, plan
 from bayescale.models.record import ModelRecord, group_names
 from bayescale.tables.compute import ACTIVE, COMPUTE, completed
 from bayescale.tables.table import Table, members
@@ -243,7 +243,7 @@ def lay_out_queries(
 def fitted_members(model: ModelRecord, table: Table) -> dict[str, list[str]]:
     """List the members of each group in the order of a fit's draws, unknown token counts too."""
     found = {g: members(table, g) for g in group_names(model) if g != RUN}
-    without = with_usual_tokens(table)[1] if model.of_leaderboard else []
+    without = with_usual_tokens(table)[1] if TOKENS_UNKNOWN in plan(model).sites else []
     return found | {RUN: list(table.runs.index), UNKNOWN: list(table.runs.index[without])}
 
 

@@ -28,6 +28,7 @@ from bayescale.predict.queries import (
     split_unknown,
     told_ranges,
 )
+from bayescale.tables.table import members
 from bayescale.tables.validation import Source, where
 
 COUNTS = ("params", "params_active", "tokens")
@@ -207,9 +208,9 @@ def _doubts(fit: Posterior, queries: pd.DataFrame, unsized: NDArray[np.bool_]) -
     for name in ("params", "tokens", *own_inputs(fit)):
         doubts += beyond(name, queries[name], fit.table.runs[name])
     for group in own_groups(fit):
-        members = set(fit.table.runs[group])
-        if strange := sorted(set(queries[group].dropna()) - members):
-            hint = suggest(str(strange[0]), members)
+        own = members(fit.table, group)
+        if strange := sorted(set(queries[group].dropna().astype(str)) - {*own}):
+            hint = suggest(strange[0], own)
             text = f"{quoted(strange)} is not among the fit's {group}{hint}"
             doubts.append(f"{text}: drawn from the population")
         if queries[group].isna().any():

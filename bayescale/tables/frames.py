@@ -41,6 +41,7 @@ ONE_FAMILY = "all"  # of runs that are no leaderboard's and name no family
 SCORE_COLUMNS = ("run", "benchmark", "score", "stderr")
 STDERR_SUFFIX = "_stderr"
 ACCURACY = "accuracy"
+WORDS = ("instruct", "lineage", "params_convention")  # columns of every run that may be groups
 BENCHMARK_DEFAULTS: dict[str, float | str] = {
     "chance": 0.0,
     "ceiling": 1.0,

@@ -471,7 +471,7 @@ class Table:
 
 def members(table: Table, group: str) -> list[str]:
     """List the members of a group, sorted."""
-    return sorted(table.runs[group].unique())
+    return sorted(table.runs[group].astype(str).unique())
 
 
 def grid_positions(table: Table) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

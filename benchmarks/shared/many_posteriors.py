@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import arviz_stats
 import jax
 import numpy as np
-from bayescale.models.rows import Rows
 from numpy.typing import NDArray
 
 from bayescale.inference.recipes import METRIC_RANGE
 from bayescale.inference.sampler import FIRST_STEP, JITTER, PROBES
 from bayescale.inference.transition import CHUNK, WINDOW, Program, pure_program
+from bayescale.models.grid import Grid
 from bayescale.models.model import Model
 from bayescale.noises.log_scale import TINY
 
@@ -60,11 +60,11 @@ class _Chains(NamedTuple):
 class _Batch:
     """The sampler mapped over data sets and chains."""
 
-    def __init__(self, program: Program, rows: Rows) -> None:
+    def __init__(self, program: Program, grid: Grid) -> None:
         self.program = program
 
         def data(scores: Any) -> Any:
-            return replace(rows, scores=scores), {}
+            return replace(grid, scores=scores), {}
 
         def begin(key: Any, scores: Any, position: Any, *tuned: Any) -> Any:
             return program.begin(key, data(scores), position, *tuned)
@@ -77,7 +77,7 @@ class _Batch:
         self.begin = jax.jit(jax.vmap(chains, in_axes=(0, 0, 0, 0, 0, None)), compiler_options=ONCE)
         chains = jax.vmap(advance, in_axes=(0, None, None))
         self.advance = jax.jit(jax.vmap(chains, in_axes=(0, 0, None)))
-        self.centre = program.centre(data(rows.scores))
+        self.centre = program.centre(data(grid.scores))
 
     def start(self, scores: NDArray[Any], chains: int, key: Any) -> _Chains:
         """Start near the prior mean, with the metric that gradients around it suggest."""
@@ -158,14 +158,14 @@ def _keys(key: Any, shape: tuple[int, int]) -> Any:
 
 
 def refit(
-    model: Model, rows: Rows, scores: NDArray[Any], *, seed: int, tell: Tell = silent
+    model: Model, grid: Grid, scores: NDArray[Any], *, seed: int, tell: Tell = silent
 ) -> Refits:
     """Sample the posterior of each data set; those whose chains disagree go on for longer.
 
     Each time they go on where they ended, and what they drew before is dropped.
     """
     with jax.enable_x64(True):
-        batch = _Batch(pure_program(model, rows, depths=DEPTHS), rows)
+        batch = _Batch(pure_program(model, grid, depths=DEPTHS), grid)
         key = jax.random.PRNGKey(seed)
         chains = batch.start(scores, CHAINS, key)
         chains, draws, divergences = batch.run(

@@ -179,12 +179,12 @@ def test_the_small_table_follows_its_rule() -> None:
 @pytest.mark.parametrize("name", sbc.MODELS)
 def test_every_score_but_one_is_simulated_data(name: str) -> None:
     model, table = bs.load_model(name), sbc.small_table()
-    design, held = sbc.small_design(model, table)
-    assert design.weights.sum() == 24 * 6 - 1
-    assert design.weights[held] == 0
-    assert design.params[held[0]] == table.runs["params"].max()
+    grid, held = sbc.small_grid(model, table)
+    assert grid.weights.sum() == 24 * 6 - 1
+    assert grid.weights[held] == 0
+    assert table.runs["params"].iloc[held[0]] == table.runs["params"].max()
     # Every anchor that the models can use is there, and some benchmarks are no anchor.
-    assert len(design.anchors) == len(model.skills)
+    assert len(grid.anchors) == len(model.skills)
     assert set(sbc.BENCHMARKS) - set(model.anchors(table).values())
 
 
@@ -282,10 +282,10 @@ def test_simuk_finds_the_same_ranks() -> None:
     table = bs.load_table("sloth-2024").select(
         benchmarks=["MMLU", "HellaSwag"], families=["llama", "pythia", "qwen2"]
     )
-    design = lay_out(model, table).with_weights(np.ones((len(table.runs), 2)))
+    grid = lay_out(model, table).with_weights(np.ones((len(table.runs), 2)))
 
     def plain(scores: Any = None) -> None:
-        _, measured = distribution(model, design)
+        _, measured = distribution(model, grid)
         numpyro.sample("scores", measured.to_event(2), obs=scores)
 
     simulations, draws = 4, 1000
@@ -295,15 +295,15 @@ def test_simuk_finds_the_same_ranks() -> None:
             num_simulations=simulations,
             sample_kwargs={"num_warmup": 500, "num_samples": draws},
             seed=5,
-            data_dir={"scores": np.asarray(design.scores).T},
+            data_dir={"scores": np.asarray(grid.scores).T},
         )
         true, scores = theirs._get_prior_predictive_samples_numpyro()
         theirs.run_simulations()
-        program = compile_program(model, design)
+        program = compile_program(model, grid)
         ours = [
             sample(
                 program,
-                sbc.replace(design, scores=np.asarray(scores["scores"][number]).T),
+                sbc.replace(grid, scores=np.asarray(scores["scores"][number]).T),
                 seed=number,
                 chains=2,
                 windows=6,

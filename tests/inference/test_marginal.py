@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from bayescale.models.rows import Rows
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
@@ -18,6 +17,7 @@ from bayescale.inference.marginal import log_marginal
 from bayescale.inference.one_group import only_group
 from bayescale.models.cards import customise, model_of_law
 from bayescale.models.evaluate import evaluate
+from bayescale.models.grid import Grid
 from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
 from bayescale.tables.table import Table
@@ -46,12 +46,11 @@ def line_model(table: Table) -> Model:
 
 
 @pytest.fixture(scope="module")
-def line() -> tuple[Model, Rows, dict[str, Any]]:
+def line() -> tuple[Model, Grid, dict[str, Any]]:
     """A model whose integrals have a closed form: shifts and noise are Normal on the log."""
     table = line_table()
     model = line_model(table)
-    rows = lay_out(model, table)
-    assert isinstance(rows, Rows)
+    grid = lay_out(model, table)
     rng = np.random.default_rng(1)
     priors = {c.name: c.prior for c in model.coefficients}
     sites: dict[str, Any] = {
@@ -61,20 +60,20 @@ def line() -> tuple[Model, Rows, dict[str, Any]]:
     sites = {n: v[:, None] if n == "spread" else v for n, v in sites.items()}
     sites["effect_batch_spread"] = np.log(0.1) + 0.3 * rng.normal(size=DRAWS)
     sites["effect_batch"] = 0.1 * rng.normal(size=(DRAWS, 3))
-    return model, rows, sites
+    return model, grid, sites
 
 
-def of_batch(rows: Rows, number: int) -> Any:
-    return np.flatnonzero(np.asarray(rows.groups["batch"]) == number)
+def of_batch(grid: Grid, number: int) -> Any:
+    return np.flatnonzero(np.asarray(grid.groups["batch"]) == number)
 
 
 def test_a_shift_of_normal_noise_is_integrated_as_in_closed_form(line: Any) -> None:
-    model, rows, sites = line
-    runs = of_batch(rows, 1)
-    found = log_marginal(model, rows, rows.weights, sites, [runs], seed=0)
+    model, grid, sites = line
+    runs = of_batch(grid, 1)
+    found = log_marginal(model, grid, grid.weights, sites, [runs], seed=0)
     flat = {**sites, "effect_batch": np.zeros((DRAWS, 3))}
-    mean = np.log(evaluate(model, rows, flat, seed=0).expected[:, runs, 0])
-    log_y = np.log(np.asarray(rows.scores)[runs, 0])
+    mean = np.log(evaluate(model, grid, flat, seed=0).expected[:, runs, 0])
+    log_y = np.log(np.asarray(grid.scores)[runs, 0])
     noise, shift = np.exp(sites["spread"][:, 0]), np.exp(sites["effect_batch_spread"])
     for s in range(DRAWS):
         covariance = shift[s] ** 2 + noise[s] ** 2 * np.eye(len(runs))
@@ -84,35 +83,35 @@ def test_a_shift_of_normal_noise_is_integrated_as_in_closed_form(line: Any) -> N
 
 
 def test_nothing_depends_on_padding_order_or_values_of_other_groups(line: Any) -> None:
-    model, rows, sites = line
-    runs = of_batch(rows, 0)
-    plain = log_marginal(model, rows, rows.weights, sites, [runs], seed=0).log_density
-    turned = log_marginal(model, rows, rows.weights, sites, [runs[::-1]], seed=0).log_density
+    model, grid, sites = line
+    runs = of_batch(grid, 0)
+    plain = log_marginal(model, grid, grid.weights, sites, [runs], seed=0).log_density
+    turned = log_marginal(model, grid, grid.weights, sites, [runs[::-1]], seed=0).log_density
     np.testing.assert_allclose(turned, plain, rtol=1e-9)
-    scores = np.array(rows.scores)
-    scores[np.setdiff1d(np.arange(rows.runs), runs)] = 77.0
-    other = dataclasses.replace(rows, scores=scores)
-    nonsense = log_marginal(model, other, rows.weights, sites, [runs], seed=0).log_density
+    scores = np.array(grid.scores)
+    scores[np.setdiff1d(np.arange(grid.runs), runs)] = 77.0
+    other = dataclasses.replace(grid, scores=scores)
+    nonsense = log_marginal(model, other, grid.weights, sites, [runs], seed=0).log_density
     np.testing.assert_array_equal(nonsense, plain)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(alone, "padded", lambda count: 8 if count > 1 else count)
-        padded = log_marginal(model, rows, rows.weights, sites, [runs], seed=0).log_density
+        padded = log_marginal(model, grid, grid.weights, sites, [runs], seed=0).log_density
     np.testing.assert_allclose(padded, plain, rtol=1e-9)
 
 
 def test_members_with_weight_outside_the_group_stay_as_they_are(line: Any) -> None:
     """A part of a batch has no shift of its own: its likelihood is the pointwise one."""
-    model, rows, sites = line
-    runs = of_batch(rows, 2)[:2]
-    found = log_marginal(model, rows, rows.weights, sites, [runs], seed=0)
-    pointwise = evaluate(model, rows, sites, seed=0).log_density[:, runs, 0].sum(axis=1)
+    model, grid, sites = line
+    runs = of_batch(grid, 2)[:2]
+    found = log_marginal(model, grid, grid.weights, sites, [runs], seed=0)
+    pointwise = evaluate(model, grid, sites, seed=0).log_density[:, runs, 0].sum(axis=1)
     np.testing.assert_allclose(found.log_density[:, 0], pointwise, rtol=1e-9)
     assert np.isinf(found.effective).all()
     # Unless the rest of it had no weight in the fit.
-    weights = np.array(rows.weights)
-    weights[of_batch(rows, 2)] = 0.0
-    held = rows.with_weights(weights)
-    new = log_marginal(model, held, rows.weights, sites, [runs], seed=0)
+    weights = np.array(grid.weights)
+    weights[of_batch(grid, 2)] = 0.0
+    held = grid.with_weights(weights)
+    new = log_marginal(model, held, grid.weights, sites, [runs], seed=0)
     assert np.isfinite(new.effective).all()
     assert (np.abs(new.log_density[:, 0] - pointwise) > 0.01).any()
 
@@ -127,24 +126,23 @@ def test_an_outlier_with_two_modes_is_integrated_as_by_quadrature(line: Any) -> 
         ),
         table,
     )
-    rows = lay_out(model, table)
-    assert isinstance(rows, Rows)
-    scores = np.array(rows.scores)
-    runs = of_batch(rows, 0)[:2]
+    grid = lay_out(model, table)
+    scores = np.array(grid.scores)
+    runs = of_batch(grid, 0)[:2]
     scores[runs] *= np.exp([[0.3], [-0.25]])
-    weights = np.zeros_like(rows.weights)
+    weights = np.zeros_like(grid.weights)
     weights[runs] = 1.0
-    rows = dataclasses.replace(rows, scores=scores).with_weights(weights)
+    grid = dataclasses.replace(grid, scores=scores).with_weights(weights)
     sites = dict(line[2])
     sites["spread"] = np.full((DRAWS, 1), np.log(0.02))
     sites["degrees"] = np.full(DRAWS, np.log(1.0))
     sites["effect_batch_spread"] = np.full(DRAWS, np.log(0.2))
-    found = log_marginal(model, rows, weights, sites, [runs], seed=0)
+    found = log_marginal(model, grid, weights, sites, [runs], seed=0)
     at = np.linspace(-1.2, 1.2, 4001)
     for s in range(3):
         one = {name: np.repeat(values[[s]], len(at), axis=0) for name, values in sites.items()}
         one["effect_batch"] = np.repeat(at[:, None], 3, axis=1)
-        log_lik = evaluate(model, rows, one, seed=0).log_density[:, runs, 0].sum(axis=1)
+        log_lik = evaluate(model, grid, one, seed=0).log_density[:, runs, 0].sum(axis=1)
         exact = logsumexp(log_lik + norm.logpdf(at, 0, 0.2)) + np.log(at[1] - at[0])
         assert found.log_density[s, 0] == pytest.approx(exact, abs=0.15)
 
@@ -163,17 +161,17 @@ def test_two_scores_are_integrated_as_by_plain_draws_of_new_members(
 ) -> None:
     """The mean likelihood over many families, or runs of a known one, from the population."""
     fit = small_fit
-    design = lay_out(fit.model, fit.table)
-    run = int(np.flatnonzero(np.asarray(design.family) == 2)[0])
-    observed = np.zeros_like(design.weights)
+    grid = lay_out(fit.model, fit.table)
+    run = int(np.flatnonzero(np.asarray(grid.groups["family"]) == 2)[0])
+    observed = np.zeros_like(grid.weights)
     observed[run, :2] = 1.0
-    weights = np.array(design.weights)
-    weights[np.asarray(design.family) == 2 if left_out == "family" else run] = 0.0
+    weights = np.array(grid.weights)
+    weights[np.asarray(grid.groups["family"]) == 2 if left_out == "family" else run] = 0.0
     sites = {name: values[::40] for name, values in fit.sites().items()}
     found = log_marginal(
-        fit.model, design.with_weights(weights), observed, sites, [np.array([run])], seed=0
+        fit.model, grid.with_weights(weights), observed, sites, [np.array([run])], seed=0
     )
-    part = only_group(design.with_weights(weights), observed, np.array([run]))
+    part = only_group(grid.with_weights(weights), observed, np.array([run]))
     known = marginal._known_sites(fit.model, part, sites)
     assert ("intercept_family_new" in new_sites(fit, part, known)) == (left_out == "family")
     count = 20_000

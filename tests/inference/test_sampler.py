@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from bayescale.models.design import Design
 from numpyro.infer import MCMC, NUTS
 
 import bayescale
@@ -27,6 +26,7 @@ from bayescale.inference.sampler import Draws, sample
 from bayescale.inference.transition import WINDOW, Program, compile_program
 from bayescale.models.cards import model_from_card
 from bayescale.models.density import density
+from bayescale.models.grid import Grid
 from bayescale.models.lay_out import lay_out
 from bayescale.models.model import Model
 from bayescale.tables.table import Table
@@ -41,26 +41,26 @@ def model() -> Model:
 
 
 @pytest.fixture(scope="module")
-def design(model: Model, tiny_table: Table) -> Design:
+def grid(model: Model, tiny_table: Table) -> Grid:
     return lay_out(model, tiny_table)
 
 
 @pytest.fixture(scope="module")
-def program(model: Model, design: Design) -> Program:
+def program(model: Model, grid: Grid) -> Program:
     with jax.enable_x64(True):
-        return compile_program(model, design)
+        return compile_program(model, grid)
 
 
-def run(program: Program, design: Design, seed: int, **given: Any) -> Draws:
+def run(program: Program, grid: Grid, seed: int, **given: Any) -> Draws:
     with jax.enable_x64(True):
         return sample(
-            program, design, seed=seed, **{"chains": CHAINS, "windows": 4, "draws": DRAWS, **given}
+            program, grid, seed=seed, **{"chains": CHAINS, "windows": 4, "draws": DRAWS, **given}
         )
 
 
 @pytest.fixture(scope="module")
-def drawn(program: Program, design: Design) -> Draws:
-    return run(program, design, 1)
+def drawn(program: Program, grid: Grid) -> Draws:
+    return run(program, grid, 1)
 
 
 def same(a: Draws, b: Draws) -> bool:
@@ -68,10 +68,10 @@ def same(a: Draws, b: Draws) -> bool:
 
 
 def test_draws_are_chain_by_draw_in_float64_with_the_samplers_record(
-    drawn: Draws, design: Design
+    drawn: Draws, grid: Grid
 ) -> None:
     assert drawn.sites["intercept"].shape == (CHAINS, DRAWS, 2)
-    assert drawn.sites["intercept_family"].shape == (CHAINS, DRAWS, design.families, 2)
+    assert drawn.sites["intercept_family"].shape == (CHAINS, DRAWS, grid.counts("family")[1], 2)
     for name, values in drawn.sites.items():
         assert values.dtype == np.float64, name
         assert np.isfinite(values).all(), name
@@ -83,18 +83,16 @@ def test_draws_are_chain_by_draw_in_float64_with_the_samplers_record(
 
 
 def test_one_seed_gives_the_same_draws_and_another_seed_others(
-    program: Program, design: Design
+    program: Program, grid: Grid
 ) -> None:
     short = {"windows": 2, "draws": 20}
-    first = run(program, design, 7, **short)
-    assert same(first, run(program, design, 7, **short))
-    assert not same(first, run(program, design, 8, **short))
+    first = run(program, grid, 7, **short)
+    assert same(first, run(program, grid, 7, **short))
+    assert not same(first, run(program, grid, 8, **short))
 
 
-def test_without_data_the_draws_are_the_prior(
-    model: Model, program: Program, design: Design
-) -> None:
-    free = design.with_weights(np.zeros_like(design.weights))
+def test_without_data_the_draws_are_the_prior(model: Model, program: Program, grid: Grid) -> None:
+    free = grid.with_weights(np.zeros_like(grid.weights))
     found = run(program, free, 2)
     for c in model.coefficients:
         values = found.sites[c.name].reshape(CHAINS, DRAWS, -1)
@@ -105,10 +103,8 @@ def test_without_data_the_draws_are_the_prior(
             assert x.std() == pytest.approx(c.prior.scale, rel=0.15), c.name
 
 
-def test_starts_continue_where_sampling_ended(
-    program: Program, design: Design, drawn: Draws
-) -> None:
-    again = run(program, design, 3, windows=1, draws=50, start=drawn.end)
+def test_starts_continue_where_sampling_ended(program: Program, grid: Grid, drawn: Draws) -> None:
+    again = run(program, grid, 3, windows=1, draws=50, start=drawn.end)
     whole = drawn.sites["intercept"]
     middle, sd = whole.mean(axis=(0, 1)), whole.std(axis=(0, 1))
     assert (np.abs(again.sites["intercept"].mean(axis=(0, 1)) - middle) < 2 * sd).all()
@@ -116,9 +112,9 @@ def test_starts_continue_where_sampling_ended(
 
 
 def test_chains_go_on_from_their_end_without_adapting(
-    program: Program, design: Design, drawn: Draws
+    program: Program, grid: Grid, drawn: Draws
 ) -> None:
-    more = run(program, design, 2, windows=0, draws=70, start=drawn.end)
+    more = run(program, grid, 2, windows=0, draws=70, start=drawn.end)
     assert more.end.step_size == drawn.end.step_size
     np.testing.assert_array_equal(more.end.metric, drawn.end.metric)
     whole = drawn.then(more)
@@ -131,9 +127,9 @@ def test_chains_go_on_from_their_end_without_adapting(
 
 @pytest.mark.slow
 def test_means_and_quantiles_agree_with_numpyros_own_driver(
-    model: Model, design: Design, program: Program
+    model: Model, grid: Grid, program: Program
 ) -> None:
-    mine = run(program, design, 4, draws=1500).sites
+    mine = run(program, grid, 4, draws=1500).sites
     with jax.enable_x64(True):
         mcmc = MCMC(
             NUTS(density),
@@ -143,7 +139,7 @@ def test_means_and_quantiles_agree_with_numpyros_own_driver(
             progress_bar=False,
             chain_method="sequential",
         )
-        mcmc.run(jax.random.PRNGKey(0), model, design)
+        mcmc.run(jax.random.PRNGKey(0), model, grid)
         theirs = {k: np.asarray(v) for k, v in mcmc.get_samples(group_by_chain=True).items()}
     assert set(mine) == set(theirs)
     for name in mine:
@@ -254,24 +250,24 @@ def test_only_laws_of_few_unknowns_learn_correlations() -> None:
 
 
 def test_a_recipe_that_needs_what_no_window_records_is_refused_in_words(
-    model: Model, design: Design
+    model: Model, grid: Grid
 ) -> None:
     def from_hessians(positions: Any, hessians: Any) -> Any:
         return positions.T @ hessians
 
     said = "needs hessians, which no window of adaptation records; a window records positions and"
     with jax.enable_x64(True), pytest.raises(FitError, match=said):
-        compile_program(model, design, Recipe(from_hessians, "dense"))
+        compile_program(model, grid, Recipe(from_hessians, "dense"))
 
 
-def test_another_recipe_is_a_function_handed_to_the_program(model: Model, design: Design) -> None:
+def test_another_recipe_is_a_function_handed_to_the_program(model: Model, grid: Grid) -> None:
     def variances(positions: Any) -> Any:
         seen.append(len(positions))
         return positions.var(axis=0)
 
     seen: list[int] = []
     with jax.enable_x64(True):
-        program = compile_program(model, design, Recipe(variances, "diagonal"))
-    found = run(program, design, 1, windows=3, draws=20)
+        program = compile_program(model, grid, Recipe(variances, "diagonal"))
+    found = run(program, grid, 1, windows=3, draws=20)
     assert seen == [CHAINS * WINDOW] * 2
     assert all(np.isfinite(values).all() for values in found.sites.values())

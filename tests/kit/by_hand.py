@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from bayescale.models.design import Design
 from scipy.special import expit, logit
+
+from bayescale.models.grid import Grid
 
 Sites = dict[str, np.ndarray[Any, Any]]
 
@@ -59,72 +60,74 @@ def link(latent: Any, pivot: Any, chance: Any, top: Any, ceiling: Any, shape: An
     return chance + (top - chance) * kappa * expit(x) ** shape
 
 
-def _linked(latent: Any, pivot: Any, design: Design, s: Sites) -> Any:
+def _linked(latent: Any, pivot: Any, grid: Grid, s: Sites) -> Any:
     ceiling, shape = expit(s["ceiling"]), np.exp(s["shape"])
-    return link(latent, pivot, design.chance, design.top, ceiling, shape)
+    return link(latent, pivot, grid.chance, grid.top, ceiling, shape)
 
 
-def _family_mean(values: Any, design: Design) -> Any:
-    return np.array([values[design.family == f].mean() for f in range(design.families)])
+def _family_mean(values: Any, grid: Grid) -> Any:
+    _, families = grid.counts("family")
+    return np.array([values[grid.groups["family"] == f].mean() for f in range(families)])
 
 
-def _tokens(design: Design, s: Sites) -> Any:
-    tokens = design.tokens.copy()
-    if len(design.unknown):
-        tokens[design.unknown] = 2e12 * 3 ** s["tokens_unknown"]
-    return tokens
+def _log(name: str, grid: Grid, s: Sites) -> Any:
+    """Log of tokens or FLOPs over the reference run's, unknown tokens by their site."""
+    values = np.log(grid.inputs[name])
+    if len(grid.unknown):
+        values[grid.unknown] += np.log(3) * s["tokens_unknown"]
+    return values
 
 
-def compute(design: Design, s: Sites) -> Any:
+def compute(grid: Grid, s: Sites) -> Any:
     """Expected scores of COMPUTE, (run, benchmark); a family's site is its level at its middle."""
-    x = np.log(6 * design.active * _tokens(design, s) / 8.4e22)
     # Tokens that nobody knows stand at their prior median in the middle, so that it is fixed.
-    middle = _family_mean(np.log(6 * design.active * design.tokens / 8.4e22), design)
-    away = x - middle[design.family]
-    latent = s["intercept_family"][design.family] + s["slope"] * away[:, None]
-    return _linked(latent, s["intercept"], design, s)
+    middle = _family_mean(np.log(grid.inputs["flops"]), grid)
+    family = grid.groups["family"]
+    away = _log("flops", grid, s) - middle[family]
+    latent = s["intercept_family"][family] + s["slope"] * away[:, None]
+    return _linked(latent, s["intercept"], grid, s)
 
 
-def compute_prior_centre(design: Design, s: Sites) -> Any:
+def compute_prior_centre(grid: Grid, s: Sites) -> Any:
     """Mean of COMPUTE's family site, (family, benchmark)."""
-    middle = _family_mean(np.log(6 * design.active * design.tokens / 8.4e22), design)
+    middle = _family_mean(np.log(grid.inputs["flops"]), grid)
     return s["intercept"] + s["slope"] * middle[:, None]
 
 
-def skills(design: Design, s: Sites) -> Any:
+def skills(grid: Grid, s: Sites) -> Any:
     """Expected scores of SKILLS, (run, benchmark)."""
     # A family's site is its skill at its mean inputs, a run's its skill, both with the family's
     # own slopes; the difficulty's site is the latent score at the family's mean inputs.
     theta = s["intercept_run"]
     own = s["difficulty_family"] - s["intercept_family"] @ s["loading"].T
-    latent = np.empty(design.weights.shape)
-    latent[:, design.anchors] = theta
-    latent[:, design.others] = own[design.family] + theta @ s["loading"].T
-    pivot = np.empty(design.benchmarks)
-    pivot[list(design.anchors)], pivot[list(design.others)] = s["intercept"], s["difficulty"]
-    return _linked(latent, pivot, design, s)
+    latent = np.empty(grid.weights.shape)
+    latent[:, grid.anchors] = theta
+    latent[:, grid.others] = own[grid.groups["family"]] + theta @ s["loading"].T
+    pivot = np.empty(grid.benchmarks)
+    pivot[list(grid.anchors)], pivot[list(grid.others)] = s["intercept"], s["difficulty"]
+    return _linked(latent, pivot, grid, s)
 
 
-def skills_prior_centres(design: Design, s: Sites) -> Sites:
+def skills_prior_centres(grid: Grid, s: Sites) -> Sites:
     """Means of the sites of SKILLS that are levels at some place."""
-    x, fixed = np.log(design.params / 7e9), np.log(design.tokens / 2e12)
-    y = np.log(_tokens(design, s) / 2e12)
+    x, fixed = np.log(grid.inputs["params"]), np.log(grid.inputs["tokens"])
+    y, family = _log("tokens", grid, s), grid.groups["family"]
 
     def growth(x: Any, y: Any) -> Any:
-        size = s["size_family"][design.family] if len(x) == design.runs else s["size_family"]
+        size = s["size_family"][family] if len(x) == grid.runs else s["size_family"]
         x, y = x[:, None], y[:, None]
         return size * x + s["data"] * y + s["interaction"] * x * y
 
-    middle = growth(_family_mean(x, design), _family_mean(fixed, design))
-    from_middle = growth(x, y) - middle[design.family]
+    middle = growth(_family_mean(x, grid), _family_mean(fixed, grid))
+    from_middle = growth(x, y) - middle[family]
     return {
         "intercept_family": s["intercept"] + middle,
-        "intercept_run": s["intercept_family"][design.family] + from_middle,
+        "intercept_run": s["intercept_family"][family] + from_middle,
         "difficulty_family": s["difficulty"] + s["intercept_family"] @ s["loading"].T,
     }
 
 
-def noise_scale(design: Design, s: Sites, expected: Any) -> Any:
+def noise_scale(grid: Grid, s: Sites, expected: Any) -> Any:
     """Scale of the Student-t noise, (run, benchmark); `spread` of each benchmark, or of all."""
-    variance = expected * (1 - expected) / design.items + design.resolution**2 / 12
+    variance = expected * (1 - expected) / grid.items + grid.resolution**2 / 12
     return np.sqrt(variance + np.exp(2 * s["spread"]))

@@ -9,7 +9,6 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
-from bayescale.models.rows import make_rows
 from numpyro.infer.util import log_density
 from scipy import stats
 
@@ -161,13 +160,13 @@ def test_a_value_of_weight_zero_has_no_influence(table: Table) -> None:
     held = rows.with_weights(weights)
     nonsense = np.where(weights > 0, rows.scores, np.nan)
     sites, _ = simulate(model, rows, draws=1, seed=5)
-    rest = make_rows(model, table.select(runs=table.runs.index[weights[:, 0] > 0]))
+    rest = lay_out(model, table.select(runs=table.runs.index[weights[:, 0] > 0]))
     with jax.enable_x64(True):
         compiled = jax.jit(
-            lambda s, design: log_density(density, (model, design), {}, s)[0], compiler_options=ONCE
+            lambda s, grid: log_density(density, (model, grid), {}, s)[0], compiler_options=ONCE
         )
-        designs = (held, dataclasses.replace(held, scores=nonsense), rest)
-        values = [float(compiled(draw(sites, 0), design)) for design in designs]
+        three = (held, dataclasses.replace(held, scores=nonsense), rest)
+        values = [float(compiled(draw(sites, 0), grid)) for grid in three]
     assert values[0] == values[1]
     assert values[0] == pytest.approx(values[2], rel=1e-9)
 

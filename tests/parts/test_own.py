@@ -54,7 +54,7 @@ def test_a_law_with_the_old_imports_loads_and_is_told_the_new_ones(tmp_path: Pat
     path.write_text(HEAD + LAW)
     for name in ("coefficients", "inputs"):  # as in a new process: a module warns once
         sys.modules.pop(f"bayescale.{name}", None)
-    with pytest.warns(DeprecationWarning, match=r"bayescale\.own") as caught:
+    with pytest.warns(FutureWarning, match=r"bayescale\.own") as caught:
         found = load_law(f"{path}:my_law")
     assert found(2.0, **VALUES) == 1.75
     # At the lines of the user's file; Python looks a name of a package up twice.
@@ -65,14 +65,14 @@ def test_a_law_with_the_old_imports_loads_and_is_told_the_new_ones(tmp_path: Pat
 @pytest.mark.parametrize(("name", "new"), [("coefficients", coefficients), ("inputs", inputs)])
 def test_an_old_module_has_the_names_of_the_new_one(name: str, new: object) -> None:
     sys.modules.pop(f"bayescale.{name}", None)
-    with pytest.warns(DeprecationWarning, match=f"bayescale.{name} goes with version 0.3"):
+    with pytest.warns(FutureWarning, match=f"bayescale.{name} goes with version 0.3"):
         old = importlib.import_module(f"bayescale.{name}")
     public = {key for key in vars(new) if not key.startswith("_")}
     assert all(getattr(old, key) is getattr(new, key) for key in public)
 
 
 def test_nothing_else_is_found_in_the_old_place_of_law() -> None:
-    with pytest.warns(DeprecationWarning, match="import it from bayescale.own"):
+    with pytest.warns(FutureWarning, match="import it from bayescale.own"):
         assert bayescale.parts.law is law
     with pytest.raises(AttributeError, match="has no attribute 'lawn'"):
         _ = bayescale.parts.lawn

@@ -129,9 +129,9 @@ def test_a_mixture_of_experts_computes_with_its_active_params(tiny_fit: Fit) -> 
 def test_a_known_run_gets_the_posteriors_own_expected_scores(tiny_fit: Fit) -> None:
     found = tiny_fit.predict(run="llama-7b", kind="mean")
     row = list(tiny_fit.table.runs.index).index("llama-7b")
-    design = lay_out(tiny_fit.model, tiny_fit.table)
+    grid = lay_out(tiny_fit.model, tiny_fit.table)
     for draw in (0, 50, 199):
-        expected = by_hand.compute(design, by_hand.at(tiny_fit.sites(), draw))
+        expected = by_hand.compute(grid, by_hand.at(tiny_fit.sites(), draw))
         np.testing.assert_allclose(found.draws[draw], expected[row], rtol=1e-7)
     assert found.frame["run"].unique() == ["llama-7b"]
     assert found.frame["params"].unique() == [7e9]

@@ -91,15 +91,15 @@ def test_log_likelihood_equals_scipys(tiny_fit: Fit) -> None:
     assert found.dims == ("chain", "draw", "row")
     assert found.shape == (2, 100, len(rows))
     assert list(rows.columns) == ["run", "family", "benchmark", "score"]
-    design = lay_out(tiny_fit.model, tiny_fit.table)
+    grid = lay_out(tiny_fit.model, tiny_fit.table)
     runs, marks = list(tiny_fit.table.runs.index), list(tiny_fit.table.benchmarks.index)
     at = [runs.index(r) for r in rows["run"]], [marks.index(b) for b in rows["benchmark"]]
     for chain, draw in ((0, 0), (1, 37)):
         index = 100 * chain + draw
         s = by_hand.at(tiny_fit.sites(), index)
-        p = by_hand.compute(design, s)
-        noise = stats.t(2 + np.exp(s["degrees"]), p, by_hand.noise_scale(design, s, p))
-        expected = noise.logpdf(design.scores)[at]
+        p = by_hand.compute(grid, s)
+        noise = stats.t(2 + np.exp(s["degrees"]), p, by_hand.noise_scale(grid, s, p))
+        expected = noise.logpdf(grid.scores)[at]
         np.testing.assert_allclose(found[chain, draw], expected, rtol=1e-7)
 
 

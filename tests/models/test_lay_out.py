@@ -1,18 +1,21 @@
-"""Rows of a law: what is laid out, what is derived, and each bad input."""
+"""A table laid out for a model: what is laid out, what is derived, and each bad input."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
-from bayescale.models.rows import make_rows, reference_run
 
 from bayescale.base.errors import ModelError
 from bayescale.models.cards import customise, load_model, model_from_card, model_of_law
+from bayescale.models.grid import Grid
+from bayescale.models.inputs import reference_run
 from bayescale.models.lay_out import lay_out, on_table
-from bayescale.tables.table import Table
+from bayescale.models.values import UNKNOWN_TOKENS
+from bayescale.tables.table import Table, grid_positions
 
 RUNS = pd.DataFrame(
     {
@@ -35,11 +38,11 @@ def test_inputs_are_over_the_reference_run() -> None:
         name: pytest.approx(np.exp(np.log(RUNS[name]).mean()), rel=1e-3)
         for name in ("params", "tokens")
     }
-    rows = lay_out(model, table())
+    grid = lay_out(model, table())
     for name in ("params", "tokens"):
-        np.testing.assert_allclose(rows.inputs[name] * model.reference[name], RUNS[name])
-    np.testing.assert_array_equal(rows.scores[:, 0], RUNS["loss"])
-    assert rows.linked == (False,)
+        np.testing.assert_allclose(grid.inputs[name] * model.reference[name], RUNS[name])
+    np.testing.assert_array_equal(grid.scores[:, 0], RUNS["loss"])
+    assert grid.linked == (False,)
 
 
 def test_the_reference_does_not_depend_on_what_was_measured() -> None:
@@ -52,27 +55,27 @@ def test_the_reference_does_not_depend_on_what_was_measured() -> None:
 
 def test_ratio_and_compute_are_derived() -> None:
     model = on_table(load_model("gadre-overtrain"), table())
-    rows = lay_out(model, table())
+    grid = lay_out(model, table())
     flops = 6 * RUNS["params"] * RUNS["tokens"]
-    np.testing.assert_allclose(rows.inputs["flops"] * model.reference["flops"], flops)
+    np.testing.assert_allclose(grid.inputs["flops"] * model.reference["flops"], flops)
     ratio = RUNS["tokens"] / RUNS["params"]
-    np.testing.assert_allclose(rows.inputs["multiplier"] * model.reference["multiplier"], ratio)
+    np.testing.assert_allclose(grid.inputs["multiplier"] * model.reference["multiplier"], ratio)
 
 
 def test_new_members_come_after_the_known() -> None:
     model = on_table(customise(load_model("kaplan-nd"), pool={"E": "corpus"}), table())
-    rows = make_rows(model, table(), {"corpus": ["books", "code"]})
-    assert rows.members == (("corpus", 2, 3),)
-    np.testing.assert_array_equal(rows.groups["corpus"], [2, 2, 1, 1])
+    grid = lay_out(model, table(), {"corpus": ["books", "code"]})
+    assert grid.counts("corpus") == (2, 3)
+    np.testing.assert_array_equal(grid.groups["corpus"], [2, 2, 1, 1])
 
 
 def test_a_neighbour_is_the_one_before_with_some_weight() -> None:
     card = 'name = "x"\nclaim = "X."\nlaw = "power-floor"\nnoise = "ar1-log"\n'
     card += '[inputs]\nx = "tokens"\n[along]\nwithin = "corpus"\nby = "tokens"\n'
-    rows = lay_out(model_from_card(card), table(corpus=["web", "web", "web", "code"]))
-    np.testing.assert_array_equal(rows.previous[:, 0], [-1, 0, 1, -1])
-    np.testing.assert_allclose(rows.gap[:, 0], [0, np.log(10), np.log(2), 0])
-    fewer = rows.with_weights(np.array([[1.0], [0.0], [1.0], [1.0]]))
+    grid = lay_out(model_from_card(card), table(corpus=["web", "web", "web", "code"]))
+    np.testing.assert_array_equal(grid.previous[:, 0], [-1, 0, 1, -1])
+    np.testing.assert_allclose(grid.gap[:, 0], [0, np.log(10), np.log(2), 0])
+    fewer = grid.with_weights(np.array([[1.0], [0.0], [1.0], [1.0]]))
     np.testing.assert_array_equal(fewer.previous[:, 0], [-1, -1, 0, -1])
 
 
@@ -201,3 +204,132 @@ def test_multiples_follow_from_compute() -> None:
     given = Table.from_runs(runs, "loss", units={"loss": "nats/token"}, name="mine")
     model = on_table(model_of_law("gadre-overtrain"), given)
     assert model.reference["multiplier"] == pytest.approx(100, rel=1e-3)
+
+
+# --- Leaderboards
+
+
+@pytest.fixture
+def board() -> Table:
+    runs = pd.DataFrame(
+        {
+            "run": ["a-1", "b-1", "a-2", "c-1"],
+            "family": ["a", "b", "a", "c"],
+            "params": [1e9, 4e11, 7e10, 2e9],
+            "params_active": [np.nan, 4e10, np.nan, np.nan],
+            "tokens": [1e12, 15e12, np.nan, np.nan],
+            "flops": [np.nan, np.nan, 8.4e23, np.nan],
+        }
+    )
+    scores = pd.DataFrame(
+        [
+            ("a-1", "MMLU", 0.3, 0.01),
+            ("b-1", "MMLU", 0.8, np.nan),
+            ("b-1", "ARC", 0.7, np.nan),
+            ("a-2", "ARC", 0.6, 0.02),
+            ("c-1", "MMLU", 0.4, np.nan),
+        ],
+        columns=["run", "benchmark", "score", "stderr"],
+    )
+    marks = pd.DataFrame(
+        {"benchmark": ["MMLU", "ARC"], "chance": 0.25, "items": [14042, np.nan], "resolution": 0.01}
+    )
+    return Table.from_long(scores, runs, marks)
+
+
+def of_skills(board: Table) -> Grid:
+    return lay_out(load_model("skills"), board, anchors=("ARC",))
+
+
+def told(name: str, board: Table) -> Any:
+    """An input of a shipped model in the table's units."""
+    law = {"flops": "compute"}.get(name, "skills")
+    model = load_model(law)
+    return lay_out(model, board, anchors=()).inputs[name] * model.reference[name]
+
+
+def test_scores_lie_on_the_grid_with_weight_one_and_gaps_with_weight_zero(board: Table) -> None:
+    grid = of_skills(board)
+    np.testing.assert_array_equal(grid.weights, [[1, 0], [1, 1], [0, 1], [1, 0]])
+    np.testing.assert_array_equal(grid.scores, [[0.3, 0], [0.8, 0.7], [0, 0.6], [0.4, 0]])
+    np.testing.assert_array_equal(np.isnan(grid.stderr), [[0, 1], [1, 1], [1, 0], [1, 1]])
+    row, column = grid_positions(board)
+    np.testing.assert_array_equal(grid.scores[row, column], board.scores["score"])
+    assert grid.weights.sum() == board.n_rows
+    assert grid.linked == (True, True)
+
+
+def test_everything_is_float64_and_finite_where_the_model_computes(board: Table) -> None:
+    for name, inputs in (("skills", {"params", "tokens"}), ("compute", {"flops"})):
+        grid = lay_out(load_model(name), board, anchors=())
+        assert grid.inputs.keys() == inputs
+        for given in inputs:
+            assert grid.inputs[given].dtype == np.float64, given
+            assert np.isfinite(grid.inputs[given]).all()
+        for field in ("chance", "top", "items", "resolution", "scores", "weights", "stderr"):
+            assert getattr(grid, field).dtype == np.float64, field
+        np.testing.assert_array_equal(grid.items, [14042, np.inf])
+    # More than an int64 holds.
+    flops = told("flops", board)
+    assert flops[1] == pytest.approx(6 * 4e10 * 15e12, rel=1e-15)
+    assert flops[2] > np.iinfo(np.int64).max
+
+
+def test_unknown_tokens_are_marked_unless_the_flops_tell_them(board: Table) -> None:
+    grid = of_skills(board)
+    np.testing.assert_array_equal(grid.unknown, [3])
+    assert grid.counts("unknown") == (1, 1)
+    tokens, flops = told("tokens", board), told("flops", board)
+    np.testing.assert_allclose(tokens[:2], [1e12, 15e12], rtol=1e-15)
+    assert tokens[2] == pytest.approx(8.4e23 / (6 * 7e10))
+    assert tokens[3] == pytest.approx(UNKNOWN_TOKENS[0])
+    assert flops[2] == pytest.approx(8.4e23)
+    assert flops[3] == pytest.approx(6 * 2e9 * UNKNOWN_TOKENS[0])
+
+
+def test_groups_and_anchors_are_positions(board: Table) -> None:
+    grid = of_skills(board)
+    assert [board.families[i] for i in grid.groups["family"]] == ["a", "b", "a", "c"]
+    assert (grid.anchors, grid.others) == ((1,), (0,))
+    assert {axis: grid.size(axis) for axis in ("skill", "benchmark", "other")} == {
+        "skill": 1,
+        "benchmark": 2,
+        "other": 1,
+    }
+    assert (grid.runs, grid.counts("run"), grid.counts("family")) == (4, (4, 4), (3, 3))
+
+
+def test_a_mixture_of_experts_computes_with_its_active_params(board: Table) -> None:
+    assert told("params", board)[1] == pytest.approx(4e11, rel=1e-15)
+    assert told("flops", board)[1] == pytest.approx(6 * 4e10 * 15e12, rel=1e-15)
+
+
+def test_other_weights_change_nothing_else_and_need_no_new_program(board: Table) -> None:
+    grid = of_skills(board)
+    held = grid.with_weights(np.zeros_like(grid.weights))
+    assert jax.tree.structure(held) == jax.tree.structure(grid)
+    changed = []
+    for name in ("inputs", "groups", "scores", "weights", "stderr", "unknown", "items", "order"):
+        leaves = (jax.tree.leaves(getattr(g, name)) for g in (held, grid))
+        if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(*leaves, strict=True)):
+            changed.append(name)
+    assert changed == ["weights"]
+
+
+@pytest.mark.parametrize("name", ["skills", "compute"])
+def test_a_family_s_middle_is_that_of_the_runs_that_are_left(name: str, small_table: Table) -> None:
+    model = load_model(name)
+    grid = lay_out(model, small_table)
+    out = np.array(small_table.runs["family"] == "bloom")  # all of it, and one more run
+    out[np.flatnonzero(~out)[0]] = True
+    held = grid.with_weights(np.where(out[:, None], 0.0, grid.weights)).middle["family"]
+    rest = lay_out(model, small_table.select(runs=list(small_table.runs.index[~out])))
+    gone = list(small_table.families).index("bloom")
+    assert held.keys() == grid.inputs.keys()
+    for given, means in held.items():
+        assert np.isnan(means[gone])
+        left = rest.middle["family"][given]
+        np.testing.assert_allclose(np.delete(means, gone), left, rtol=1e-12)
+        family = rest.groups["family"]
+        by_hand = [np.exp(np.log(rest.inputs[given][family == f]).mean()) for f in set(family)]
+        np.testing.assert_allclose(left, by_hand, rtol=1e-12)

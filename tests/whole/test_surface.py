@@ -1,0 +1,64 @@
+"""The house was rebuilt and its face is the same: names, commands, and keys of printed JSON.
+
+`python -m benchmarks.shared.surface` wrote down what there was.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks.shared.surface import (
+    QUICK,
+    SLOW,
+    commands,
+    differences,
+    json_keys,
+    public_names,
+    stored,
+)
+
+# Differences that are meant: a place, as a failure tells it, to the reason. Everything below the
+# place is allowed too.
+ALLOWED: dict[str, str] = {}
+
+
+def is_allowed(place: str) -> bool:
+    return any(place == known or place.startswith(f"{known} > ") for known in ALLOWED)
+
+
+def check_same(before: Any, now: Any, where: str) -> None:
+    found = differences(before, now, where)
+    told = [f"{place}: {what}" for place, what in found.items() if not is_allowed(place)]
+    assert not told, "a user would see a difference:\n" + "\n".join(told)
+
+
+def test_public_names() -> None:
+    check_same(stored()["names"], public_names(), "names")
+
+
+def test_commands() -> None:
+    check_same(stored()["commands"], commands(), "commands")
+
+
+def test_every_stored_command_is_run() -> None:
+    assert sorted(stored()["json"]) == sorted([*QUICK, *SLOW])
+
+
+@pytest.mark.parametrize(
+    "command", [*QUICK, *(pytest.param(command, marks=pytest.mark.slow) for command in SLOW)]
+)
+def test_json_keys(command: str) -> None:
+    before, now = stored()["json"][command], json_keys(command)
+    # As mappings, so that a difference is told key by key.
+    check_same(dict.fromkeys(before), dict.fromkeys(now), f"json > {command}")
+
+
+def test_a_difference_is_told_where_it_is() -> None:
+    before = {"fit": {"signature": "(a)"}, "waic": {}}
+    assert differences(before, {"fit": {"signature": "(b)"}, "loo": {}}, "names") == {
+        "names > fit > signature": "was '(a)', is '(b)'",
+        "names > loo": "is new",
+        "names > waic": "is gone",
+    }
