@@ -8,7 +8,7 @@ variance that add up to one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,22 +17,22 @@ import pandas as pd
 
 from bayescale.ask.answer import Answer
 from bayescale.ask.kit.curve import law_columns, one_benchmark
+from bayescale.base.between import Between
 from bayescale.base.errors import AskError
 from bayescale.base.intervals import Floats, check_interval, intervals
 from bayescale.base.words import percent
 from bayescale.inference.posterior import Posterior
-from bayescale.models.plan import RUN, plan
+from bayescale.models.plan import RUN, TOKENS_UNKNOWN, plan
 from bayescale.models.record import group_names
-from bayescale.predict.of_leaderboard import ask_leaderboard
 from bayescale.predict.predict import ask
-from bayescale.predict.queries import Asked
-from bayescale.tables.compute import COMPUTE, as_read, as_read_by
+from bayescale.predict.queries import Asked, query_columns
+from bayescale.tables.compute import ACTIVE, COMPUTE, as_read, as_read_by
 
 NOTHING = 1e-9  # a step that small is none
 NARROW = -20.0  # log of a spread that is none
-NOBODY = "a family that is as the population"
+NOBODY = "a member that is as the population"
 NAMES = {"params": "size", "tokens": "tokens", "flops": "compute", "multiplier": "tokens per param"}
-FAMILY, NOISE, POPULATION = "family", "noise", "population"
+NOISE, POPULATION = "noise", "population"
 
 
 def contributions(
@@ -80,13 +80,11 @@ def contributions(
     asked = ask(fit, None, one=query, seed=seed)
     if len(asked.frame) > 1:
         raise AskError("one query at a time is taken apart: give one value of each input")
-    if fit.model.of_leaderboard:
-        steps = _leaderboard_walk(fit, asked, seed, column)
-    else:
-        steps = _law_walk(fit, query, seed, column, asked)
+    steps = _walk(fit, query, seed, column, asked)
     last = asked.evaluate(seed, one_run=True)
-    # Of a law the last input leads there already.
-    steps[RUN if fit.model.of_leaderboard else list(steps)[-1]] = last.expected[:, 0, column]
+    # Where runs have no departures of their own, the last input leads there already.
+    departs = RUN in group_names(fit.model)
+    steps[RUN if departs else list(steps)[-1]] = last.expected[:, 0, column]
     values = list(steps.values())
     parts = {
         name: v - before
@@ -126,77 +124,42 @@ def _without(fit: Posterior, asked: Asked, groups: set[str]) -> Asked:
     return replace(asked, layout=replace(asked.layout, sites=sites))
 
 
-def _leaderboard_walk(fit: Posterior, asked: Asked, seed: int, column: int) -> dict[str, Floats]:
-    told = asked.frame.iloc[0]
-    runs = fit.table.runs
-    own = runs[runs["family"] == told["family"]]
-    # A family is pinned down where its runs are: from there size and data lead away.
-    middle = {
-        name: float(np.exp(np.log(as_read(own, name).dropna()).mean()))
-        if as_read(own, name).notna().any()
-        else float(
-            fit.model.reference.get(name, np.exp(np.log(as_read(runs, name).dropna()).mean()))
-        )
-        for name in ("params", "tokens")
-    }
-    target = {n: v for n, v in asked.drawn.items() if n in middle}
-    for name in middle:
-        if name not in target and pd.notna(told[name]):
-            target[name] = np.array([[float(told[name])]])
-
-    def expected(family: Any, off: set[str], inputs: Mapping[str, Any]) -> Floats:
-        row = {"family": family, "params": middle["params"], "tokens": middle["tokens"]}
-        if pd.notna(told.get("params_active", np.nan)):
-            row["params_active"] = middle["params"] * told["params_active"] / told["params"]
-        place = _without(fit, ask_leaderboard(fit, pd.DataFrame([row]), seed=seed), off)
-        draws = place.layout.draws
-        changed = {n: np.broadcast_to(v, (draws, 1)) for n, v in inputs.items()}
-        return place.expected(seed, changed, one_run=True)[:, 0, column]
-
-    family = None if pd.isna(told["family"]) else told["family"]
-    steps = {
-        "population": expected(NOBODY, {FAMILY, RUN}, {}),
-        FAMILY: expected(family, {RUN}, {}),
-        "size": expected(family, {RUN}, {n: target[n] for n in ("params",) if n in target}),
-    }
-    if "tokens" in target:
-        steps["tokens"] = expected(family, {RUN}, target)
-    else:
-        unknown = _without(fit, asked, {RUN})
-        steps["tokens"] = unknown.expected(seed, one_run=True)[:, 0, column]
-    return steps
-
-
-def _law_walk(
+def _walk(
     fit: Posterior, query: Mapping[str, Any], seed: int, column: int, asked: Asked
 ) -> dict[str, Floats]:
-    groups = [
-        *(n for n in group_names(fit.model) if n in query),
-        *(n for n in group_names(fit.model) if n not in query),
-    ]
+    """Give the expected value after each step, in the order of the steps."""
+    told = asked.frame.iloc[0].dropna()
+    known = {*query_columns(fit.model, fit.table)} - {RUN}  # a run that is named has its own facts
+    facts = {name: told[name] for name in told.index if name in known}
+    columns = law_columns(fit)
+    query = as_read_by(columns, {**facts, **{n: v for n, v in query.items() if n != RUN}})
+    groups = sorted({*group_names(fit.model)} - {RUN}, key=lambda name: (name not in query, name))
     shared = {
         rule.group
         for rules in (*fit.model.pooling.values(), [*fit.model.effects.values()])
         for rule in rules
         if rule.spread is not None
     }
-    columns = law_columns(fit)
-    query = as_read_by(columns, query)
-    inputs = [n for n in columns if n in query or n in asked.drawn]
+    unsaid = {"tokens"} if TOKENS_UNKNOWN in plan(fit.model).sites else set()
+    inputs = [n for n in columns if n in query or n in asked.drawn or n in unsaid]
     if {"flops", "multiplier"} & set(columns):
         inputs = [n for n in COMPUTE if n in query]
-    usual = {n: float(np.exp(np.log(as_read(fit.table.runs, n).dropna()).mean())) for n in inputs}
+    usual = _usual(fit, inputs, query)
     flags = {n: v for n, v in query.items() if n not in inputs and n not in groups}
     steps: dict[str, Floats] = {}
     named: dict[str, Any] = {n: query[n] for n in groups if n in query and n not in shared}
-
     unknown: dict[str, Floats] = {}
 
     def expected(off: set[str], where: Mapping[str, Any]) -> Floats:
-        place = _without(fit, ask(fit, None, one={**flags, **where, **named}, seed=seed), off)
-        return place.expected(seed, unknown, one_run=True)[:, 0, column]
+        row = {**flags, **where, **named, **dict.fromkeys(off - {RUN}, NOBODY)}
+        if {ACTIVE, "params"} <= {*told.index} and ACTIVE in flags and "params" in where:
+            row[ACTIVE] = where["params"] * told[ACTIVE] / told["params"]
+        place = _without(fit, ask(fit, None, one=row, seed=seed), off)
+        draws = place.layout.draws
+        changed = {n: np.broadcast_to(v, (draws, 1)) for n, v in unknown.items()}
+        return place.expected(seed, changed, one_run=True)[:, 0, column]
 
-    off = {g for g in groups if g in shared}
+    off = shared & {*group_names(fit.model)}
     steps[POPULATION] = expected(off, usual)
     for group in [g for g in groups if g in shared]:
         off = off - {group}
@@ -205,10 +168,30 @@ def _law_walk(
         steps[group] = expected(off, usual)
     where = dict(usual)
     for name in inputs:
-        where[name] = query.get(name, usual[name])
+        if name in query:
+            where[name] = told[name] if isinstance(query[name], Between) else query[name]
+        elif name not in asked.drawn:
+            del where[name]  # its prior tells it
         unknown |= {n: asked.drawn[n] for n in (name,) if n in asked.drawn}
         steps[NAMES.get(name, name)] = expected(off, where)
     return steps
+
+
+def _usual(fit: Posterior, inputs: Sequence[str], query: Mapping[str, Any]) -> dict[str, float]:
+    """Give the inputs that a walk starts from: of the runs where members are pinned down."""
+    own = runs = fit.table.runs
+    for group in {site.group for site in plan(fit.model).told()} - {RUN}:
+        own = own[own[group] == query.get(group)]
+    found = {}
+    for name in inputs:
+        values, every = as_read(own, name).dropna(), as_read(runs, name).dropna()
+        middle = float(np.exp(np.log(every).mean()))
+        found[name] = (
+            float(np.exp(np.log(values).mean()))
+            if len(values)
+            else float(fit.model.reference.get(name, middle))
+        )
+    return found
 
 
 def _sentence(frame: pd.DataFrame, shares: Mapping[str, float], mark: str, interval: float) -> str:

@@ -112,7 +112,7 @@ def elasticity(
 def _inputs(fit: Posterior) -> list[str]:
     """List what can be multiplied: of compute, what a user thinks of first."""
     columns = law_columns(fit)
-    if {"flops", "multiplier"} <= set(columns) or fit.model.of_leaderboard:
+    if {"flops", "multiplier"} <= set(columns):
         return ["params", "tokens", *(c for c in columns if c not in COMPUTE)]
     return columns
 

@@ -16,6 +16,7 @@ from bayescale.base.words import percent, suggest, told
 from bayescale.inference.posterior import Posterior
 from bayescale.predict.predict import predict
 from bayescale.predict.prediction import COUNTS, chosen_benchmarks
+from bayescale.predict.queries import query_columns
 
 Rival = str | float | Mapping[str, Any]
 ALL = "all of them"
@@ -117,13 +118,13 @@ def _name(rival: Rival) -> str:
 
 
 def _query(fit: Posterior, rival: Any) -> dict[str, Any]:
-    """Turn a rival into a query: a run of a leaderboard is asked for by name."""
+    """Turn a rival into a query: a run by its name, or by what a law reads of it."""
     if isinstance(rival, Mapping):
         return dict(rival)
     runs = fit.table.runs
     if rival not in runs.index:
         raise AskError(f"the fit has no run {rival!r}{suggest(str(rival), map(str, runs.index))}")
-    if fit.model.of_leaderboard:
+    if "run" in query_columns(fit.model, fit.table):
         return {"run": rival}
     run = runs.loc[rival]
     wanted = [fit.model.inputs.get(name, name) for name in fit.model.law.inputs]

@@ -16,9 +16,9 @@ from bayescale.base.errors import AskError
 from bayescale.base.intervals import Floats, check_interval, intervals, number, quantiles
 from bayescale.base.words import percent, quoted, suggest, told
 from bayescale.inference.posterior import Posterior
-from bayescale.predict.of_leaderboard import COLUMNS as OF_QUERY
 from bayescale.predict.predict import predict
-from bayescale.predict.prediction import COUNTS, Prediction
+from bayescale.predict.prediction import Prediction
+from bayescale.predict.queries import query_columns
 from bayescale.tables.frames import ACCURACY
 
 SPAN = 3.0  # a positive question whose interval spans such a factor goes by its log
@@ -237,7 +237,7 @@ def _draws(
             f"given: draws of shape {np.shape(given)}. Ask it of this fit"
         )
     # A cost that the fit does not read is not asked of it; other columns that it lacks are errors.
-    only_cost = {cost, "flops"} - _readable(fit)
+    only_cost = {cost, "flops"} - {*query_columns(fit.model, fit.table)}
     queries = runs[[name for name in runs if name not in only_cost]]
     # The question's own run comes first, so that no candidate is taken for it; a family that is
     # new to the fit is the same in all, by its name and the seed.
@@ -260,21 +260,11 @@ def _draws(
     return raw, expected[:, 1:, column], measured[:, 1:, column], mean.doubts
 
 
-def _readable(fit: Posterior) -> set[str]:
-    """Name the columns that a query to the fit may have."""
-    if fit.model.of_leaderboard:
-        return set(OF_QUERY)
-    named = (fit.model.inputs.get(name, name) for name in fit.model.law.inputs)
-    return {*named, *fit.table.inputs, *fit.table.groups, *COUNTS}
-
-
 def _asked_first(fit: Posterior, of: Prediction) -> pd.DataFrame:
     """Give the query of a prediction's first row."""
-    readable, first = _readable(fit), of.frame.iloc[[0]]
+    readable, first = query_columns(fit.model, fit.table), of.frame.iloc[[0]]
     asked = first[[name for name in first if name in readable]].dropna(axis="columns")
-    if fit.model.of_leaderboard and "run" in asked:
-        asked = asked[["run"]]  # its own facts count
-    return asked
+    return asked[["run"]] if "run" in asked else asked  # its own facts count
 
 
 def _scale(raw: Floats) -> tuple[Floats, str, Callable[[Floats], Floats], list[str]]:

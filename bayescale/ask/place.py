@@ -17,6 +17,7 @@ from bayescale.base.intervals import Floats, check_interval, intervals, number, 
 from bayescale.base.words import percent, quoted, suggest
 from bayescale.inference.diagnostics import Verdict
 from bayescale.inference.posterior import Posterior
+from bayescale.models.responses import own_responses
 from bayescale.predict.predict import predict
 from bayescale.predict.prediction import COUNTS
 from bayescale.tables.validation import Sourced
@@ -145,7 +146,7 @@ def _features(
 
 
 def _check(fit: Posterior, scores: pd.DataFrame, chance: float, items: float | None) -> str:
-    if not fit.model.of_leaderboard:
+    if own_responses(fit.model, fit.table):
         raise AskError(
             f"{fit.model.name} is a law of a {fit.model.law.response}: a benchmark is placed on "
             "the skills of a leaderboard's model, such as skills"

@@ -24,6 +24,7 @@ from bayescale.base.errors import AskError
 from bayescale.base.intervals import check_interval, intervals, number, quantiles
 from bayescale.base.words import percent, told
 from bayescale.inference.posterior import Posterior
+from bayescale.models.responses import own_responses
 
 SHOWN = 60  # points of the picture's curve
 
@@ -90,7 +91,7 @@ def required(
     if rule not in (None, OPTIMAL):
         raise AskError(f'rule must be "{OPTIMAL}" or left out; given: {rule!r}')
     move = best_path(fit, want, given, benchmark=benchmark, seed=seed) if rule else None
-    splits = not fit.model.of_leaderboard
+    splits = bool(own_responses(fit.model, fit.table))  # by a loss, and scores have none
     curve = path_curve(fit, want, given, benchmark=benchmark, seed=seed, move=move, optimal=splits)
     check_target(curve, target)
     draws = first_reached(curve, float(target))

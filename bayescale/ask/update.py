@@ -35,7 +35,8 @@ from bayescale.models.lay_out import lay_out
 from bayescale.models.plan import NEW, UNKNOWN, plan
 from bayescale.models.values import at_reference
 from bayescale.predict.layout import Layout, fitted_members, lay_out_queries
-from bayescale.predict.predict import predict, query_columns
+from bayescale.predict.predict import predict
+from bayescale.predict.queries import query_columns
 from bayescale.tables.compute import as_read
 from bayescale.tables.table import Table, grid_positions
 
@@ -367,7 +368,7 @@ def _before(fit: Posterior, new: Table, interval: float, seed: int) -> tuple[pd.
 def _rows(fit: Posterior, new: Table) -> pd.DataFrame:
     """Describe new runs as queries."""
     asked = new.runs.assign(tokens=as_read(new.runs, "tokens"))
-    known = [name for name in asked if name in query_columns(fit)]
+    known = [name for name in asked if name in query_columns(fit.model, fit.table)]
     return asked[known].dropna(axis="columns", how="all").reset_index(drop=True)
 
 

@@ -162,7 +162,7 @@ def next_run(
     asked = opened(fit, csv, plot)
     from bayescale.cli.predict import read_rows
 
-    frame = read_rows(candidates, None if asked.model.of_leaderboard else asked, extra=cost).frame
+    frame = read_rows(candidates, asked, extra=cost).frame
     given = query(
         asked,
         at,

@@ -14,7 +14,6 @@ from bayescale.base.runtime import keep_compiled
 from bayescale.cli.coefficients import short
 from bayescale.cli.group import examples
 from bayescale.cli.options import (
-    LEADERBOARD,
     MODEL,
     Added,
     Chains,
@@ -35,6 +34,7 @@ from bayescale.cli.options import (
     Warmup,
     columns,
     counts,
+    leaderboard_of,
     pool_rules,
     pooling,
     priors,
@@ -161,8 +161,8 @@ def table_for(
     import bayescale as bs
     from bayescale.models.cards import own_table
 
-    if name is None and model.of_leaderboard:
-        name = model.table or LEADERBOARD
+    if name is None:
+        name = leaderboard_of(model)
     if name is not None:
         given = open_table(name, added, response)
         return given.select(benchmarks=benchmark) if benchmark else given
@@ -183,7 +183,9 @@ def table_for(
 
 def question_of(fit: Fit) -> str:
     """Give the options of a prediction: for a law, the inputs and groups of a run that it saw."""
-    if fit.model.of_leaderboard:
+    from bayescale.models.responses import own_responses
+
+    if not own_responses(fit.model, fit.table):
         return "--family NAME --params 72B --tokens 15T"
     from bayescale.models.record import group_names
     from bayescale.tables.compute import DERIVED
@@ -219,6 +221,7 @@ def summary(
     """Say whether the sampler can be trusted, in words and by site."""
     keep_compiled()
     import bayescale as bs
+    from bayescale.models.responses import own_responses
 
     posterior = bs.load_fit(fit)
     found = posterior.summary()
@@ -238,5 +241,5 @@ def summary(
         return
     typer.echo(str(found))
     show_frame(frame)
-    if not posterior.model.of_leaderboard:
+    if own_responses(posterior.model, posterior.table):
         show_frame(posterior.sensitivity().reset_index(names="coefficient"), "sensitivity")

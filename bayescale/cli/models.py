@@ -11,7 +11,6 @@ from bayescale.cli.coefficients import significant
 from bayescale.cli.fit import table_for
 from bayescale.cli.group import examples
 from bayescale.cli.options import (
-    LEADERBOARD,
     Inputs,
     Json,
     Measured,
@@ -20,6 +19,7 @@ from bayescale.cli.options import (
     Response,
     Seed,
     columns,
+    leaderboard_of,
 )
 from bayescale.cli.output import show_frame, show_json
 
@@ -42,7 +42,7 @@ def models(as_json: Json = False) -> None:
         {
             "model": [card.name for card in cards],
             "law": [card.law.name for card in cards],
-            "table": [card.table or (LEADERBOARD if card.of_leaderboard else "") for card in cards],
+            "table": [card.table or leaderboard_of(card) or "" for card in cards],
             "claim": [card.claim for card in cards],
         }
     )

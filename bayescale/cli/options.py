@@ -46,6 +46,11 @@ def amounts(text: str | float) -> Any:
         raise typer.BadParameter(str(error)) from None
 
 
+def leaderboard_of(model: Model) -> str | None:
+    """Name the table of a leaderboard's model: the bundled one, where its card names none."""
+    return (model.table or LEADERBOARD) if model.of_leaderboard else None
+
+
 def values(texts: Mapping[str, str], fit: Posterior) -> dict[str, Any]:
     """Read what --at gives: members of groups are text, inputs are numbers."""
     from bayescale.base.words import quoted, suggest

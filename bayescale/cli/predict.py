@@ -132,6 +132,7 @@ def predict(
     keep_compiled()
 
     import bayescale as bs
+    from bayescale.models.responses import own_responses
 
     if stacked := fit.suffix == ".json":
         if backtest is not None:
@@ -142,14 +143,14 @@ def predict(
     else:
         forecaster = posterior = bs.load_fit(fit)
     verdicts = None if backtest is None else _verdicts(backtest, posterior.model)
-    law = not posterior.model.of_leaderboard
+    law = bool(own_responses(posterior.model, posterior.table))
     if not law and (flops is not None or others):
         raise typer.BadParameter(
             f"--flops and --at are for fits of a law; {fit} is of {posterior.model.name}, a model "
             "of leaderboards: give --params, --tokens and --family"
         )
     if rows is not None:
-        query = {"rows": read_rows(rows, posterior if law else None)}
+        query = {"rows": read_rows(rows, posterior)}
     elif run is not None:
         query = {"run": run}
     elif law:
@@ -224,16 +225,18 @@ def _readable(frame: pd.DataFrame) -> pd.DataFrame:
     return significant(frame.assign(**{name: frame[name].map(short) for name in inputs}))
 
 
-def read_rows(path: Path, law: Posterior | None = None, extra: str | None = None) -> Sourced:
+def read_rows(path: Path, fit: Posterior | None = None, extra: str | None = None) -> Sourced:
     """Read queries, with counts as people write them; keep where they came from, for errors.
 
-    Of a law, every column but groups is a number; so is `extra`.
+    Of a law, every column but groups is a number; so is `extra`. Without a fit they are of scores.
     """
     import pandas as pd
 
+    from bayescale.models.responses import own_responses
     from bayescale.tables.read import read_frame
     from bayescale.tables.validation import Sourced
 
+    law = fit if fit is not None and own_responses(fit.model, fit.table) else None
     frame, source = read_frame(path)
     numbers = [
         str(column)

@@ -28,15 +28,15 @@ def advice(
     fits: Mapping[str, Comparable],
     by: str,
     task: str,
-    of_leaderboards: bool,
+    of_scores: bool,
     backtests: Sequence[Mapping[str, Any]],
 ) -> str:
     """Say what a comparison is not about, and what backtests of these models found there."""
     known = {fit.model.name for fit in fits.values()}
-    text = ADVICE if of_leaderboards else LAW_ADVICE
+    text = ADVICE if of_scores else LAW_ADVICE
     if by != ROW:
         text = GROUP_ADVICE.format(task=task)
-    factor, digits, unit = (100, 2, " points") if of_leaderboards else (1, 4, "")
+    factor, digits, unit = (100, 2, " points") if of_scores else (1, 4, "")
     cited = [card for card in backtests if card["model"] in known]
     if not cited:
         of_others = ""

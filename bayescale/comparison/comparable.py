@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bayescale.base.errors import CompareError
 from bayescale.models.model import Model
+from bayescale.models.responses import own_responses
 from bayescale.predict.prediction import Prediction
 from bayescale.tables.table import Table
 
@@ -52,6 +53,11 @@ class Comparable(Observed, Protocol):
 
     def predict(self, rows: pd.DataFrame | None = None, **given: Any) -> Prediction:
         """Predict what nobody has measured, with credible intervals."""
+
+
+def only_scores(fits: Mapping[str, Comparable]) -> bool:
+    """Whether fits saw scores behind a link alone, and nothing that their laws give themselves."""
+    return not any(own_responses(fit.model, fit.table) for fit in fits.values())
 
 
 def _check_units(fits: Mapping[str, Observed]) -> None:

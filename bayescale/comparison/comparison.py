@@ -17,7 +17,7 @@ from bayescale.backtesting.refit import silent
 from bayescale.backtesting.scores import cluster_bootstrap
 from bayescale.base.errors import CompareError
 from bayescale.base.words import quoted, suggest
-from bayescale.comparison.comparable import KEY, Comparable, common_observations
+from bayescale.comparison.comparable import KEY, Comparable, common_observations, only_scores
 from bayescale.comparison.doubts import doubts_of, error_of, plural
 from bayescale.comparison.grouped import BENCHMARK, DRAWS, ROW, GroupScores, labels, score_groups
 from bayescale.comparison.loo import Loo, pseudo_bma_weights, stacking_weights
@@ -196,7 +196,7 @@ def compare(
 
 
 def _task(fits: Mapping[str, Comparable], by: str) -> str:
-    if all(fit.model.of_leaderboard for fit in fits.values()):
+    if only_scores(fits):
         return TASKS.get(by, f"all scores of one more {by}")
     return LAW_TASKS.get(by, f"all measurements of one more {by}")
 

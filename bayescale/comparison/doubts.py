@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bayescale.backtesting.refit import R_HAT_LIMIT
 from bayescale.base.words import quoted
 from bayescale.comparison.advice import advice
-from bayescale.comparison.comparable import Comparable
+from bayescale.comparison.comparable import Comparable, only_scores
 from bayescale.comparison.grouped import ROW, GroupScores
 from bayescale.comparison.parting import parting
 from bayescale.comparison.waic import Waic
@@ -64,8 +64,8 @@ def doubts_of(
     -------
     list of str
     """
-    of_leaderboards = all(fit.model.of_leaderboard for fit in fits.values())
-    doubts = [advice(fits, by, task, of_leaderboards, backtests)]
+    of_scores = only_scores(fits)
+    doubts = [advice(fits, by, task, of_scores, backtests)]
     doubts += [
         f"The sampler's verdict on {name} is not good, so none of its numbers can be trusted yet."
         for name in scores
@@ -84,7 +84,7 @@ def doubts_of(
     if len(scores) > 1:
         doubts += _doubts_of_difference(frame)
         doubts += _doubts_of_future(fits, frame)
-    return doubts + _doubts_of_few(groups, observations, by, of_leaderboards)
+    return doubts + _doubts_of_few(groups, observations, by, of_scores)
 
 
 def doubts_of_scores(
@@ -189,9 +189,9 @@ def _doubts_of_future(fits: Mapping[str, Comparable], frame: pd.DataFrame) -> li
 
 
 def _doubts_of_few(
-    groups: pd.DataFrame, observations: pd.DataFrame, by: str, of_leaderboards: bool
+    groups: pd.DataFrame, observations: pd.DataFrame, by: str, of_scores: bool
 ) -> list[str]:
-    what = "scores" if of_leaderboards else "measurements"
+    what = "scores" if of_scores else "measurements"
     if by != ROW and len(groups) < FEW_GROUPS:
         return [
             f"Only {len(groups)} {plural(by)} are left out: standard errors over them are rough."

@@ -13,6 +13,8 @@ from bayescale.base.errors import PredictError
 from bayescale.base.intervals import quantiles
 from bayescale.comparison.comparable import Comparable
 from bayescale.models.record import group_names
+from bayescale.models.responses import own_responses
+from bayescale.predict.queries import query_columns
 
 BEYOND = 10.0
 RESOURCES = ("params", "params_active", "tokens", "examples")
@@ -59,7 +61,7 @@ def parting(fits: Mapping[str, Comparable]) -> Parting | None:
     run = runs.iloc[0] if by is None else runs.loc[runs[by].idxmax()]
     medians, spreads = {}, {}
     for name, fit in fits.items():
-        query = _leaderboard_query(run) if fit.model.of_leaderboard else _law_query(fit, run)
+        query = _query(fit, run)
         try:
             draws = fit.predict(pd.DataFrame([query]), kind="mean").draws
         except PredictError:
@@ -81,15 +83,9 @@ def _largest_by(fit: Comparable) -> str | None:
     return numbers[0] if numbers else None
 
 
-def _leaderboard_query(run: pd.Series) -> dict[str, Any]:
-    known = {name: run[name] for name in ("params_active", "tokens") if pd.notna(run[name])}
-    active = {"params_active": BEYOND * known["params_active"]} if "params_active" in known else {}
-    return {"family": run["family"], "params": BEYOND * run["params"], **known, **active}
-
-
-def _law_query(fit: Comparable, run: pd.Series) -> dict[str, Any]:
-    """Describe a run of ten times the resources, as far as the law looks at a run."""
-    model = fit.model
+def _query(fit: Comparable, run: pd.Series) -> dict[str, Any]:
+    """Describe a run of ten times the resources, as far as a query to the fit tells one."""
+    model, asked = fit.model, query_columns(fit.model, fit.table)
     wanted = {
         name
         for column in model.law.columns
@@ -103,12 +99,14 @@ def _law_query(fit: Comparable, run: pd.Series) -> dict[str, Any]:
     numbers = [c for c in model.law.columns if c.kind == "number"]
     if len(numbers) == 1:
         factors.setdefault(model.inputs.get(numbers[0].name, numbers[0].name), BEYOND)
+    if not own_responses(model, fit.table) and "tokens" in factors:
+        factors["tokens"] = 1.0  # of what is scored, a model of ten times the size on as much data
     derived = {name for name in factors if pd.notna(run.get(name))}
     query = {name: run[name] * factors.get(name, 1.0) for name in sorted(wanted | derived)}
-    groups = {name: run[name] for name in group_names(model)}
+    groups = {name: run[name] for name in group_names(model) if name in run}
     series = {
         name: run[name]
         for column in model.law.columns
         if column.kind == "series" and (name := model.inputs.get(column.name, column.name)) in run
     }
-    return {**query, **groups, **series}
+    return {name: value for name, value in {**query, **groups, **series}.items() if name in asked}

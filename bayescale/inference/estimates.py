@@ -12,6 +12,7 @@ import pandas as pd
 from bayescale.base.errors import PredictError
 from bayescale.base.intervals import Floats, intervals
 from bayescale.inference.posterior import Posterior
+from bayescale.models.responses import own_responses
 from bayescale.parts.coefficients import Coefficient
 from bayescale.tables.table import members
 
@@ -48,7 +49,7 @@ def coefficients(
     """
     if units not in UNITS:
         raise PredictError(f"units must be one of {', '.join(UNITS)}; given: {units!r}")
-    if fit.model.of_leaderboard and (units != "reference" or by is not None):
+    if (units != "reference" or by is not None) and not own_responses(fit.model, fit.table):
         raise PredictError(
             f"{fit.model.name} is a model of a leaderboard: its coefficients hold at the reference "
             "run, and members of groups are in fit.posterior"
@@ -124,7 +125,10 @@ def _told(
 ) -> Iterator[tuple[str, str, Floats, str, str]]:
     """Name, of what, draws, unit and meaning of every scalar."""
     declared = {c.name: c for c in fit.model.coefficients}
-    law = {c.name for c in fit.model.law.coefficients} if not fit.model.of_leaderboard else set()
+    coefficients = fit.model.law.coefficients
+    # Axes of skills and benchmarks are told by their names, like those of noise, in one place.
+    by_axis = any({*c.dims} & {"skill", "benchmark"} for c in coefficients)
+    law = set() if by_axis else {c.name for c in coefficients}
     for place in places(fit, by) if law else ():
         member = "" if place is None else place[1]
         own = law_draws(fit, place)

@@ -15,9 +15,8 @@ from scipy.stats import norm
 from bayescale.base.words import quoted
 from bayescale.inference.diagnostics import Diagnosis
 from bayescale.inference.posterior import Posterior
-from bayescale.models.responses import ANY_UNIT
+from bayescale.models.responses import ANY_UNIT, own_responses
 from bayescale.parts.coefficients import Coefficient
-from bayescale.tables.frames import ACCURACY
 
 stats: Any = arviz_stats  # it says it is typed, but its functions are not
 DRIVEN = 0.5  # posterior over prior standard deviation from which a direction is the prior's
@@ -105,7 +104,7 @@ def prior_driven(fit: Posterior) -> tuple[str, ...]:
         A sentence for each direction, the widest first.
     """
     chosen = [c for c in fit.model.law.coefficients if not c.dims and c.name in fit.posterior]
-    if fit.model.of_leaderboard or not chosen:
+    if not chosen:
         return ()
     priors = {c.name: c.prior for c in fit.model.coefficients}
     sites = fit.sites()
@@ -144,9 +143,9 @@ def off_scale(fit: Posterior) -> tuple[str, ...]:
         A sentence, or none.
     """
     law, units = fit.model.law, fit.table.benchmarks["unit"]
-    if fit.model.of_leaderboard or law.unit == ANY_UNIT:
+    own = own_responses(fit.model, fit.table)
+    if not own or law.unit == ANY_UNIT:
         return ()
-    own = units.index[~(bool(fit.model.link) & (units == ACCURACY))]
     other = [name for name in own if units[name] and law.unit and units[name] != law.unit]
     if other and not fit.model.priors_given:
         text = (

@@ -148,7 +148,7 @@ def pure_program(
     """
     key = jax.random.PRNGKey(0)
     data = grid, centring(model, grid)
-    of_law = not model.of_leaderboard
+    of_law = bool(grid.own)  # measured itself, not by the scores of skills
     accept = ACCEPT_LAW if of_law else ACCEPT
     depths = depths or (DEPTHS_LAW if of_law else (SHALLOW, TREE_DEPTH))
 

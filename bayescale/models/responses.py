@@ -16,6 +16,12 @@ ANY_UNIT = "of the response"  # of a law that any quantity may follow
 BOUNDED_UNITS = (ACCURACY, "error")
 
 
+def own_responses(model: ModelRecord, table: Table) -> list[str]:
+    """List what a table measured of the law itself: all but scores behind a link."""
+    units = table.benchmarks["unit"]
+    return [str(name) for name in units.index if not (model.link and units[name] == ACCURACY)]
+
+
 def item_problems(noise: Noise, table: Table, names: Iterable[str]) -> list[str]:
     """Say where a noise counts right answers of tests whose length is not known."""
     items = table.benchmarks["items"]

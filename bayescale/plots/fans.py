@@ -17,6 +17,7 @@ from scipy.signal import savgol_filter
 from bayescale.base.errors import PredictError
 from bayescale.base.intervals import quantiles
 from bayescale.base.words import suggest
+from bayescale.models.responses import own_responses
 from bayescale.plots.style import (
     COLOURS,
     GREY,
@@ -74,7 +75,7 @@ def plot_fans_frame(
     --------
     >>> plot_fans_frame(fit, ["qwen2"], ["MMLU"])    # doctest: +SKIP
     """
-    if not fit.model.of_leaderboard:
+    if own_responses(fit.model, fit.table):
         raise PredictError(
             f"{fit.model.name} is a law of a {fit.model.law.response}, and fans are of scores of "
             "families: plot_curve draws a law along an input (command line: plot curve)"

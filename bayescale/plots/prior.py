@@ -18,6 +18,7 @@ from bayescale.base.intervals import quantiles
 from bayescale.base.words import quoted
 from bayescale.models.cards import load_model
 from bayescale.models.lay_out import lay_out, on_table
+from bayescale.models.responses import own_responses
 from bayescale.plots.scales import input_label, log_input, log_response, response_label
 from bayescale.plots.style import (
     COLOURS,
@@ -29,7 +30,6 @@ from bayescale.plots.style import (
     tidy,
 )
 from bayescale.predict.surface import check_axes, check_quantity, inputs_seen, number_columns, usual
-from bayescale.tables.frames import ACCURACY
 
 if TYPE_CHECKING:
     from bayescale.models.model import Model
@@ -179,8 +179,7 @@ def _prepared(model: str | Path | Model, table: Table, x: str | None) -> tuple[M
     check_quantity(prepared)
     lay_out(prepared, table)  # every problem of the table is told here
     prepared = on_table(prepared, table)
-    units = table.benchmarks["unit"]
-    own = [str(n) for n in units.index if not (prepared.link and units[n] == ACCURACY)]
+    own = own_responses(prepared, table)
     if len(own) > 1:
         raise ModelError(
             f"table {table.name} has {len(own)} responses: {quoted(own)}; choose one with "

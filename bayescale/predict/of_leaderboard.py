@@ -21,10 +21,14 @@ from bayescale.models.record import group_names
 from bayescale.models.values import UNKNOWN_TOKENS
 from bayescale.predict.layout import FAMILY, Layout, lay_out_queries
 from bayescale.predict.queries import (
+    OF_A_RUN,
     Asked,
     as_table,
     beyond,
     drawn_inputs,
+    own_groups,
+    own_inputs,
+    query_columns,
     split_unknown,
     told_ranges,
 )
@@ -32,8 +36,6 @@ from bayescale.tables.table import members
 from bayescale.tables.validation import Source, where
 
 COUNTS = ("params", "params_active", "tokens")
-OF_A_RUN = ("family", *COUNTS)
-COLUMNS = ("run", *OF_A_RUN)
 SEEN, NEW, UNNAMED = "seen", "new", "not named"
 ENOUGH = 3  # runs of a family that tell how large its models are
 UNSIZED = 1  # stream of random numbers of sizes that are not known
@@ -68,7 +70,7 @@ def ask_leaderboard(
 
 
 def lay_out_runs(fit: Posterior, queries: pd.DataFrame, *, seed: int) -> Layout:
-    """Lay out checked queries: `COLUMNS` and what else the model reads, or some of it.
+    """Lay out checked queries, which have `query_columns` or some of them.
 
     Raises
     ------
@@ -82,7 +84,9 @@ def lay_out_runs(fit: Posterior, queries: pd.DataFrame, *, seed: int) -> Layout:
     given["tokens"] = np.nan_to_num(given["tokens"], nan=UNKNOWN_TOKENS[0])
     if "params_active" in queries:
         given["params_active"] = queries["params_active"].fillna(queries["params"]).to_numpy(float)
-    given |= {name: queries[name].to_numpy(float) for name in own_inputs(fit) if name in queries}
+    given |= {
+        name: queries[name].to_numpy(float) for name in own_inputs(fit.model) if name in queries
+    }
     return lay_out_queries(
         fit,
         as_table(fit, new, group_names(fit.model)),
@@ -91,17 +95,6 @@ def lay_out_runs(fit: Posterior, queries: pd.DataFrame, *, seed: int) -> Layout:
         any_family=new[FAMILY].isna().to_numpy(),
         seed=seed,
     )
-
-
-def own_inputs(fit: Posterior) -> list[str]:
-    """List the columns that the law reads beside params, tokens and FLOPs."""
-    read = [fit.model.inputs.get(name, name) for name in fit.model.law.inputs]
-    return [name for name in read if name not in (*COUNTS, "flops", "multiplier")]
-
-
-def own_groups(fit: Posterior) -> list[str]:
-    """List the groups that the model tells apart beside families and runs."""
-    return [name for name in group_names(fit.model) if name not in (FAMILY, RUN)]
 
 
 def _usual_params(fit: Posterior, queries: pd.DataFrame) -> list[tuple[float, float]]:
@@ -116,10 +109,11 @@ def _usual_params(fit: Posterior, queries: pd.DataFrame) -> list[tuple[float, fl
 
 
 def _queries(fit: Posterior, given: pd.DataFrame, source: Source) -> pd.DataFrame:
-    """Check the queries and complete them: COLUMNS and `family_status`."""
-    own, groups = own_inputs(fit), own_groups(fit)
-    _check_columns(given, (*COLUMNS, *own, *groups), source)
-    queries = given.reindex(columns=[*COLUMNS, *own, *groups])
+    """Check the queries and complete them: `query_columns` and `family_status`."""
+    own, groups = own_inputs(fit.model), own_groups(fit.model)
+    known = query_columns(fit.model, fit.table)
+    _check_columns(given, known, source)
+    queries = given.reindex(columns=known)
     for column in (*COUNTS, *own):
         numbers = pd.to_numeric(queries[column], errors="coerce").astype(float)
         bad = numbers.isna() & queries[column].notna()
@@ -148,8 +142,8 @@ def _queries(fit: Posterior, given: pd.DataFrame, source: Source) -> pd.DataFram
         _refuse(~named & queries[name].isna(), text, source)
     queries, named = queries.reset_index(drop=True), named.reset_index(drop=True)
     for column in (*OF_A_RUN, *own, *groups):
-        known = runs[column].reindex(queries.loc[named, "run"]).to_numpy()
-        queries.loc[named, column] = known
+        its_own = runs[column].reindex(queries.loc[named, "run"]).to_numpy()
+        queries.loc[named, column] = its_own
     seen = queries["family"].isin(fit.table.families)
     queries["family_status"] = np.where(
         queries["family"].isna(), UNNAMED, np.where(seen, SEEN, NEW)
@@ -205,9 +199,9 @@ def _doubts(fit: Posterior, queries: pd.DataFrame, unsized: NDArray[np.bool_]) -
     doubts = []
     if not fit.verdict_ok:
         doubts.append(f"the sampler's verdict on this fit: {fit.diagnosis.verdict}")
-    for name in ("params", "tokens", *own_inputs(fit)):
+    for name in ("params", "tokens", *own_inputs(fit.model)):
         doubts += beyond(name, queries[name], fit.table.runs[name])
-    for group in own_groups(fit):
+    for group in own_groups(fit.model):
         own = members(fit.table, group)
         if strange := sorted(set(queries[group].dropna().astype(str)) - {*own}):
             hint = suggest(strange[0], own)

@@ -14,11 +14,14 @@ from bayescale.base.intervals import Floats
 from bayescale.base.words import told
 from bayescale.inference.posterior import Posterior
 from bayescale.models.evaluate import Evaluation
-from bayescale.predict.layout import Layout
+from bayescale.models.plan import RUN
+from bayescale.models.record import ModelRecord, group_names
+from bayescale.predict.layout import FAMILY, Layout
 from bayescale.tables.table import Table
 
 UNCHECKED = "an extrapolation that no measurement checks"
 COUNTS = ("params", "params_active", "tokens", "flops")
+OF_A_RUN = (FAMILY, "params", "params_active", "tokens")  # of a leaderboard
 FAR = 3.0  # times the range of an input, in both directions: worth a word
 
 
@@ -54,6 +57,29 @@ class Asked:
     ) -> Floats:
         """Give expected values alone; see `Layout.expected`."""
         return self.layout.expected(seed, {**self.drawn, **(changed or {})}, one_run=one_run)
+
+
+def query_columns(model: ModelRecord, table: Table) -> list[str]:
+    """List the columns that a query to a fit may have.
+
+    A run of a leaderboard has scores of its own to be asked for by name, and a new one is told by
+    its size and data, from which its compute follows; a law is asked at its inputs.
+    """
+    if model.of_leaderboard:
+        return [RUN, *OF_A_RUN, *own_inputs(model), *own_groups(model)]
+    wanted = [model.inputs.get(name, name) for name in model.law.inputs]
+    return list(dict.fromkeys([*wanted, *table.inputs, *table.groups, *COUNTS]))
+
+
+def own_inputs(model: ModelRecord) -> list[str]:
+    """List the columns that a law of scores reads beside params, tokens and FLOPs."""
+    read = [model.inputs.get(name, name) for name in model.law.inputs]
+    return [name for name in read if name not in (*COUNTS, "multiplier")]
+
+
+def own_groups(model: ModelRecord) -> list[str]:
+    """List the groups that a model tells apart beside families and runs."""
+    return [name for name in group_names(model) if name not in (FAMILY, RUN)]
 
 
 def split_unknown(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, dict[int, Between]]]:

@@ -18,9 +18,9 @@ from bayescale.inference.thinned import thinned
 from bayescale.models.inputs import at_reference
 from bayescale.models.lay_out import lay_out
 from bayescale.models.model import Model
+from bayescale.models.responses import own_responses
 from bayescale.parts.inputs import Input
 from bayescale.tables.compute import COMPUTE, DERIVED, completed
-from bayescale.tables.frames import ACCURACY
 from bayescale.tables.table import Table
 
 MOST_DRAWS = 400
@@ -49,8 +49,7 @@ def response_of(fit: Posterior, of: Of) -> str:
         The fit is of a leaderboard, or has several responses and none is named.
     """
     check_quantity(fit.model)
-    units = fit.table.benchmarks["unit"]
-    own = [str(n) for n in units.index if not (fit.model.link and units[n] == ACCURACY)]
+    own = own_responses(fit.model, fit.table)
     if of is not None and of[0] == "benchmark" and of[1] in own:
         return of[1]
     if len(own) > 1:

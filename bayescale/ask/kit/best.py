@@ -20,10 +20,10 @@ from bayescale.base.words import quoted
 from bayescale.inference.posterior import Posterior
 from bayescale.inference.thinned import thinned
 from bayescale.models.evaluate import law_coefficients
+from bayescale.models.responses import own_responses
 from bayescale.predict.predict import ask
 from bayescale.predict.surface import number_columns, usual
 from bayescale.tables.compute import COMPUTE, DERIVED, FLOPS_PER_TOKEN
-from bayescale.tables.frames import ACCURACY
 
 # How far from params = tokens, in logs, pictures show a best size; a law without one has it beyond.
 REACH = np.log(1e4)
@@ -89,14 +89,13 @@ def one_response(fit: Posterior, benchmark: str | None) -> str:
     AskError
         The fit is of a leaderboard, or the benchmark is a score behind a link.
     """
-    if fit.model.of_leaderboard:
+    own = own_responses(fit.model, fit.table)
+    if not own:
         raise AskError(
             f"{fit.model.name} is a model of a leaderboard, whose skills rise with the logs of "
             "params and tokens: it has no best split of a budget. Fit a law of a loss, such as "
             "chinchilla, to runs of your own, and ask that"
         )
-    units = fit.table.benchmarks["unit"].items()
-    own = [str(n) for n, unit in units if not (fit.model.link and unit == ACCURACY)]
     if benchmark is None and len(own) == 1:
         return own[0]
     mark = one_benchmark(fit, benchmark)

@@ -24,7 +24,7 @@ from bayescale.base.words import quoted, suggest
 from bayescale.inference.posterior import Posterior
 from bayescale.predict.predict import ask
 from bayescale.predict.prediction import chosen_benchmarks
-from bayescale.predict.queries import UNCHECKED, Asked, beyond
+from bayescale.predict.queries import UNCHECKED, Asked, beyond, query_columns
 from bayescale.tables.compute import ACTIVE, COMPUTE, FLOPS_PER_TOKEN, as_read, completed
 from bayescale.tables.frames import ACCURACY
 
@@ -133,7 +133,8 @@ def first_reached(curve: Curve, target: Any) -> Floats:
     # Skills of size times data may turn up again far below the runs of a leaderboard: the way to a
     # score starts where the curve is lowest.
     largest = inputs_range(curve.fit, curve.along)[1]
-    first = int(np.sum(grid <= largest)) if curve.fit.model.of_leaderboard else 1
+    scores = higher_is_better(curve.fit, curve.benchmark)
+    first = int(np.sum(grid <= largest)) if scores else 1
     return solve(
         lambda x: curve(x) - wanted[:, None],
         grid,
@@ -262,12 +263,11 @@ def _curve(
 
 
 def law_columns(fit: Posterior) -> list[str]:
-    """List the numbers that a fit's law reads, by the names of their columns."""
-    if fit.model.of_leaderboard:
-        return ["params", "tokens"]
-    return [
-        fit.model.inputs.get(c.name, c.name) for c in fit.model.law.columns if c.kind == "number"
-    ]
+    """List the numbers that tell a run to a fit's law, by the names of their columns."""
+    numbers = [c.name for c in fit.model.law.columns if c.kind == "number"]
+    read = [fit.model.inputs.get(name, name) for name in numbers]
+    # Compute that a query cannot give follows from size and data.
+    return read if {*read} <= {*query_columns(fit.model, fit.table)} else ["params", "tokens"]
 
 
 def _reads_compute(fit: Posterior) -> bool:

@@ -15,6 +15,7 @@ from bayescale.base.intervals import Floats, intervals
 from bayescale.base.words import quoted, told
 from bayescale.inference.posterior import Posterior
 from bayescale.models.record import group_names
+from bayescale.predict.queries import query_columns
 
 SHOWN = 60  # points of the picture
 
@@ -43,8 +44,8 @@ def pair(
             "families, or two members of a group, or give other= a second fit"
         )
     for one, who in ((fit, a), (other or fit, b)):
-        idle = {*who} & {*one.table.groups} - {*group_names(one.model)}
-        if idle and not one.model.of_leaderboard:
+        asked = {*query_columns(one.model, one.table)} & {*one.table.groups}
+        if idle := {*who} & asked - {*group_names(one.model)}:
             raise AskError(
                 f"{one.model.name} does not tell members of {quoted(sorted(idle))} apart: fit with "
                 "pool= of it, which gives them coefficients of their own"
