@@ -39,9 +39,7 @@ def timed(name: str) -> dict[str, float]:
         rounds = []
         for seed in range(ROUNDS):
             began = time.perf_counter()
-            found = sample(
-                program, grid, seed=seed, chains=1, windows=0, draws=DRAWS, start=start
-            )
+            found = sample(program, grid, seed=seed, chains=1, windows=0, draws=DRAWS, start=start)
             steps = float(np.sum(found.stats["num_steps"]))
             rounds.append((time.perf_counter() - began) / steps)
     return {"compile_s": compiled, "gradient_us": 1e6 * min(rounds)}
