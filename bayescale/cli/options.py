@@ -54,8 +54,9 @@ def leaderboard_of(model: Model) -> str | None:
 def values(texts: Mapping[str, str], fit: Posterior) -> dict[str, Any]:
     """Read what --at gives: members of groups are text, inputs are numbers."""
     from bayescale.base.words import quoted, suggest
+    from bayescale.tables.frames import WORDS
 
-    groups = fit.table.groups
+    groups = (*fit.table.groups, *WORDS)
     found: dict[str, Any] = {}
     for name, text in texts.items():
         try:

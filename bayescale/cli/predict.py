@@ -133,6 +133,7 @@ def predict(
 
     import bayescale as bs
     from bayescale.models.responses import own_responses
+    from bayescale.predict.queries import query_columns
 
     if stacked := fit.suffix == ".json":
         if backtest is not None:
@@ -144,7 +145,8 @@ def predict(
         forecaster = posterior = bs.load_fit(fit)
     verdicts = None if backtest is None else _verdicts(backtest, posterior.model)
     law = bool(own_responses(posterior.model, posterior.table))
-    if not law and (flops is not None or others):
+    may = set(query_columns(posterior.model, posterior.table))
+    if not law and (flops is not None or not others.keys() <= may):
         raise typer.BadParameter(
             f"--flops and --at are for fits of a law; {fit} is of {posterior.model.name}, a model "
             "of leaderboards: give --params, --tokens and --family"
@@ -153,7 +155,7 @@ def predict(
         query = {"rows": read_rows(rows, posterior)}
     elif run is not None:
         query = {"run": run}
-    elif law:
+    else:
         query |= values(others, posterior)
     prediction = forecaster.predict(
         **query, benchmark=benchmark, kind=kind.value, interval=interval, seed=seed

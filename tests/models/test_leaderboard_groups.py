@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
+from typer.testing import CliRunner
 
 import bayescale as bs
 from bayescale.base.errors import ModelError, PredictError
+from bayescale.cli.app import app
 from bayescale.models.cards import model_from_card
 from bayescale.models.lay_out import lay_out
 from bayescale.models.plan import plan
@@ -193,3 +196,18 @@ def test_a_group_that_ends_like_another_has_its_own_members(card: str, table: Ta
     assert written.group_of_new("slope_new") is None
     assert written.group_of_new("slope") is None
     assert lay_out(model, both).counts("sub_organisation") == (12, 12)
+
+
+def test_the_command_line_tells_columns_and_groups(fit: bs.Fit, tmp_path: Path, card: str) -> None:
+
+    path = tmp_path / "fit.nc"
+    fit.save(path)
+    told = ["predict", str(path), "--params", "10B", "--tokens", "1T", "--family", "f0", "--json"]
+    at = ["organisation=acme", "year=6", "source=ours", "instruct=True"]
+    found = CliRunner().invoke(app, [*told, *(word for one in at for word in ("--at", one))])
+    assert found.exit_code == 0, found.output
+    rows = json.loads(found.stdout)
+    assert {row["organisation"] for row in rows} == {"acme"}
+    refused = CliRunner().invoke(app, [*told, "--at", "corpus=c4"])
+    assert refused.exit_code != 0
+    assert "for fits of a law" in refused.output
