@@ -198,7 +198,7 @@ def test_a_group_that_ends_like_another_has_its_own_members(card: str, table: Ta
     assert lay_out(model, both).counts("sub_organisation") == (12, 12)
 
 
-def test_the_command_line_tells_columns_and_groups(fit: bs.Fit, tmp_path: Path, card: str) -> None:
+def test_the_command_line_tells_columns_and_groups(fit: bs.Fit, tmp_path: Path) -> None:
 
     path = tmp_path / "fit.nc"
     fit.save(path)
