@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from bayescale.models.record import OF_SCORES, ModelRecord
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling
@@ -13,10 +13,7 @@ from bayescale.parts.part import Link, Noise
 def problems(model: ModelRecord, names: Mapping[str, Coefficient]) -> Iterator[str]:
     """Say what in a model the density has no meaning for."""
     yield from _leaderboard_problems(model) if model.of_leaderboard else _quantity_problems(model)
-    for key in (*model.inputs, *model.reference):
-        if key not in model.law.inputs:
-            known = ", ".join(model.law.inputs)
-            yield f"{model.law.name} has no input {key!r}; its inputs are {known}"
+    yield from _unknown_inputs(model, model.inputs)
     if model.scatter and model.scatter not in model.law.inputs:
         yield f"scatter names {model.scatter!r}, which is no input of {model.law.name}"
     if model.scatter and "spread" not in {c.name for c in model.noise.coefficients}:
@@ -39,6 +36,7 @@ def problems(model: ModelRecord, names: Mapping[str, Coefficient]) -> Iterator[s
 
 def _quantity_problems(model: ModelRecord) -> Iterator[str]:
     """Scores are pinned at the reference run, which therefore must have every input."""
+    yield from _unknown_inputs(model, model.reference)
     if model.link is None:
         return
     if model.link.of == "latent":
@@ -49,6 +47,13 @@ def _quantity_problems(model: ModelRecord) -> Iterator[str]:
                 f"[score] needs a law whose inputs all have a reference, and {column.name} of "
                 f"{model.law.name} is used as it is"
             )
+
+
+def _unknown_inputs(model: ModelRecord, names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if name not in model.law.inputs:
+            known = ", ".join(model.law.inputs)
+            yield f"{model.law.name} has no input {name!r}; its inputs are {known}"
 
 
 def _clashes(model: ModelRecord) -> Iterator[str]:
