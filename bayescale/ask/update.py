@@ -6,8 +6,6 @@ Pareto tail; where that is too heavy, few draws would decide, and the model is f
 
 Source: Vehtari, Simpson, Gelman, Yao and Gabry 2024, JMLR 25:72 (Pareto smoothed importance
 sampling); Vehtari et al. 2016, JMLR 17:103 (integrated importance sampling).
-
-Longer than 400 lines for the docstring of a public question.
 """
 
 from __future__ import annotations
@@ -32,8 +30,8 @@ from bayescale.inference.posterior import Posterior
 from bayescale.inference.run import run
 from bayescale.inference.sampler import Draws
 from bayescale.models.lay_out import lay_out
-from bayescale.models.plan import NEW, UNKNOWN, plan
-from bayescale.models.values import at_reference
+from bayescale.models.plan import UNKNOWN, plan
+from bayescale.models.values import reference_inputs
 from bayescale.predict.layout import Layout, fitted_members, lay_out_queries
 from bayescale.predict.predict import predict
 from bayescale.predict.queries import query_columns
@@ -227,7 +225,7 @@ def _new_places(
     found = {}
     for group in whole:
         _, total = layout.grid.counts(group)
-        found[group] = {k: np.full(total, v) for k, v in at_reference(fit.model).items()}
+        found[group] = {k: np.full(total, v) for k, v in reference_inputs(fit.model).items()}
         for name, place in _places(layout, new, group).items():
             for column, values in found[group].items():
                 mean = whole[group][column][names[group].index(name)]
@@ -327,13 +325,14 @@ def _joint_sites(
         weighted.places,
         _new_places(fit, layout, new, joint),
     )
-    members, sites = plan(fit.model).members, fit.sites()
+    written, sites = plan(fit.model), fit.sites()
+    members = written.members
     before, after, added = (fitted_members(fit.model, t) for t in (fit.table, joint, new))
     found: dict[str, Floats] = {}
-    for name in sites.keys() | {new_site.removesuffix(NEW) for new_site in values}:
+    for name in sites.keys() | {written.new[name].name for name in values}:
         empty = np.zeros((len(chosen), 0))
         kept = sites[name][chosen].astype(float) if name in sites else empty
-        fresh = values.get(name + NEW)
+        fresh = values.get(members[name].new) if name in members else None
         if fresh is not None:
             group = members[name].group
             names = [m for m in added[group] if group == UNKNOWN or m not in before[group]]

@@ -54,9 +54,9 @@ def leaderboard_of(model: Model) -> str | None:
 def values(texts: Mapping[str, str], fit: Posterior) -> dict[str, Any]:
     """Read what --at gives: members of groups are text, inputs are numbers."""
     from bayescale.base.words import quoted, suggest
-    from bayescale.tables.frames import WORDS
+    from bayescale.tables.table import group_columns
 
-    groups = (*fit.table.groups, *WORDS)
+    groups = group_columns(fit.table)
     found: dict[str, Any] = {}
     for name, text in texts.items():
         try:

@@ -78,7 +78,7 @@ def centring(model: ModelRecord, grid: Grid) -> dict[str, Any]:
     written = plan(model)
     found: dict[str, Any] = {}
     for name, members in written.members.items():
-        if members.rule is None or members.coefficient == EFFECT or f"{name}_corr" in written.sites:
+        if members.rule is None or members.coefficient == EFFECT or members.correlation:
             continue
         if members.rule.spread is None or members.group == RUN:
             found[name] = None  # one run's values are few: its departures mix best as offsets

@@ -13,15 +13,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+
+from bayescale.base.intervals import Floats
 
 TINY = 1e-300
 METRIC_RANGE = (1e-10, 1e10)
 MANY = 12  # draws for each unknown from which their covariance is the better metric
 RIDGE = 1e-5  # keeps a direction that no draw has moved along
 DENSE_UP_TO = 64  # a law's unknowns up to which the metric learns their correlations
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

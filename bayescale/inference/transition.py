@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpyro.distributions import biject_to
+from numpyro.distributions import LKJCholesky, biject_to
 from numpyro.handlers import reparam, seed, substitute, trace
 from numpyro.infer.hmc import hmc
 from numpyro.infer.hmc_util import dual_averaging
@@ -240,7 +240,7 @@ def _init_to_mean(site: Any) -> Any:
     if site["type"] != "sample" or site["is_observed"]:
         return None
     prior = site["fn"]
-    if site["name"].endswith("_corr"):
+    if isinstance(prior, LKJCholesky):
         return jnp.broadcast_to(jnp.eye(prior.event_shape[-1]), prior.shape())
     return jnp.broadcast_to(jnp.asarray(prior.mean, float), prior.shape())
 

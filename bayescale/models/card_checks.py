@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from bayescale.models.plan import plan
 from bayescale.models.record import OF_SCORES, ModelRecord
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling
 from bayescale.parts.find import parts
@@ -58,11 +59,7 @@ def _unknown_inputs(model: ModelRecord, names: Iterable[str]) -> Iterator[str]:
 
 def _clashes(model: ModelRecord) -> Iterator[str]:
     """Say which names of sites two coefficients share."""
-    names = [c.name for c in model.coefficients]
-    for name, rules in model.pooling.items():
-        names += [f"{name}_{rule.group}" for rule in rules]
-        names += [f"{name}_{rule.group}_spread" for rule in rules if rule.spread]
-    for name in sorted({name for name in names if names.count(name) > 1}):
+    for name in plan(model).twice:
         yield (
             f"two coefficients are called {name!r} (of the law, its pooling, the link or the "
             "noise): rename the one in your law"
@@ -72,8 +69,7 @@ def _clashes(model: ModelRecord) -> Iterator[str]:
 def _leaderboard_problems(model: ModelRecord) -> Iterator[str]:
     if model.link is None:
         yield "missing key(s) link"
-    scaled = {column.reference for column in model.law.columns if column.reference}
-    if short := scaled - set(model.reference):
+    if short := {c.reference or c.name for c in model.law.columns} - set(model.reference):
         yield f"[reference] lacks {', '.join(sorted(short))}"
     if other := [c.name for c in model.law.columns if c.kind not in ("number", "flag")]:
         yield f"{model.law.name} is a law of skills, which reads numbers: {other[0]} is none"
@@ -102,6 +98,8 @@ def _rule_problems(model: ModelRecord, coefficient: Coefficient, rule: Pooling) 
         if rule.correlated and coefficient.dims != ("skill",) and (coefficient.dims or not own):
             yield f"{of}: only coefficients of skills, or single numbers, can be correlated"
         return
+    if rule.group == "other":
+        yield f"{of}: {model.law.name} has no anchors; pool over benchmark"
     if rule.group == "benchmark" and not own:
         yield f"{of}: {name} differs by benchmark already; take the rule out"
     if rule.correlated and (coefficient.dims or not own):

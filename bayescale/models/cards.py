@@ -21,7 +21,7 @@ from bayescale.parts.coefficients import OF_BENCHMARKS, Prior, pooling_from_card
 from bayescale.parts.find import find_part, load_law, parts
 from bayescale.parts.part import Law, Link, Noise
 from bayescale.tables.named import load_table
-from bayescale.tables.table import Table
+from bayescale.tables.table import Table, group_columns
 
 EFFECT = Prior("real", 0.0, 0.03)  # scale of shifts of a log response
 EFFECT_ON_LOGITS = Prior("real", 0.0, 1.0)
@@ -117,7 +117,7 @@ def for_other_table(model: Model, table: Table) -> tuple[Model, list[str]]:
         The groups left out.
     """
     pooled = {rule.group for rules in model.pooling.values() for rule in rules}
-    lacking = {*pooled, *model.effects} - {RUN, *OF_BENCHMARKS, *table.groups}
+    lacking = {*pooled, *model.effects} - {RUN, *OF_BENCHMARKS, *group_columns(table)}
     along = model.along
     alone = along and (along.within not in table.groups or along.by not in table.inputs)
     renamed = {k: v for k, v in model.inputs.items() if k in table.inputs and v not in table.inputs}

@@ -22,9 +22,9 @@ from bayescale.models.record import OF_SCORES, ModelRecord
 from bayescale.models.sites import taken
 from bayescale.models.values import (
     Values,
-    at_reference,
     in_order,
     loaded,
+    reference_inputs,
     response,
     sample_effect,
     sample_values,
@@ -193,7 +193,7 @@ def _latent(model: ModelRecord, grid: Grid, values: Values, given: Array) -> tup
 def _pivot(model: ModelRecord, values: dict[str, Array]) -> Array:
     """Evaluate the law at the reference run, where scores are pinned."""
     law = taken(model.law.coefficients, values)
-    found = model.law.given({k: jnp.asarray(v) for k, v in at_reference(model).items()}, law)
+    found = model.law.given({k: jnp.asarray(v) for k, v in reference_inputs(model).items()}, law)
     return jnp.atleast_2d(found)
 
 

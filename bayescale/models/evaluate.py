@@ -67,8 +67,8 @@ def _evaluate(
 
 def _new_members(model: ModelRecord, members: Any, key: Any, site: Any) -> Any:
     """Draw the values of new members by who they are; None where that is not known."""
-    group = plan(model).group_of_new(site["name"])
-    if group not in members:
+    new = plan(model).new.get(site["name"])
+    if new is None or new.group not in members:
         return None
     own = jax.random.fold_in(key, crc32(site["name"].encode()))
     prior: Any = site["fn"]  # untyped in NumPyro
@@ -78,7 +78,7 @@ def _new_members(model: ModelRecord, members: Any, key: Any, site: Any) -> Any:
         return jax.random.normal(jax.random.fold_in(own, member), shape)
 
     each: Any = jax.vmap(standard)
-    return from_standard(prior, each(members[group]))
+    return from_standard(prior, each(members[new.group]))
 
 
 def evaluate(

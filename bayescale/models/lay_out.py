@@ -18,10 +18,10 @@ from bayescale.models.grid import WITHIN, Grid
 from bayescale.models.inputs import at_reference, fail, read_inputs, reference_run
 from bayescale.models.plan import RUN, UNKNOWN, plan
 from bayescale.models.record import ModelRecord, group_names
-from bayescale.models.responses import item_problems, response_problems
+from bayescale.models.responses import item_problems, response_problems, unit_problems
 from bayescale.models.values import UNKNOWN_TOKENS
-from bayescale.tables.frames import ACCURACY, WORDS
-from bayescale.tables.table import Table, grid_positions, members
+from bayescale.tables.frames import ACCURACY
+from bayescale.tables.table import Table, grid_positions, group_columns, members
 
 M = TypeVar("M", bound=ModelRecord)
 
@@ -64,12 +64,14 @@ def lay_out(
     inputs, problems = read_inputs(model, table)
     scores = (marks["unit"] == ACCURACY).to_numpy()
     linked = scores if model.link is not None else np.zeros(len(marks), bool)
-    if not of_scores:
+    if of_scores:
+        problems += unit_problems(model, table, marks.index[~linked])
+    else:
         problems += response_problems(model, table, marks.index[~linked])
     if linked.any():
         noise = model.score_noise or model.noise
         problems += item_problems(noise, table, marks.index[linked])
-    own = {*table.groups, *WORDS, *({RUN} if of_scores else ())}
+    own = {*group_columns(table), *({RUN} if of_scores else ())}
     fail(problems + _group_problems(model, table, own))
     row, column = grid_positions(table)
     shape = (len(table.runs), len(marks))

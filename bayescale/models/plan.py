@@ -21,7 +21,6 @@ Kind = Literal["population", "members", "spread", "correlation"]
 LEVELS = {"intercept": 1, "difficulty": 2}
 RUN, UNKNOWN = "run", "unknown"
 TOKENS_UNKNOWN = "tokens_unknown"
-NEW = "_new"
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,8 @@ class Site:
     told
         Whether members are given by the response at their own place (a family's mean inputs, a
         run's inputs), which scores pin down, rather than at the reference run.
+    correlation
+        The site of the correlation of a member's skills; "" where there is none.
     """
 
     name: str
@@ -55,6 +56,12 @@ class Site:
     group: str = ""
     rule: Pooling | None = None
     told: bool = False
+    correlation: str = ""
+
+    @property
+    def new(self) -> str:
+        """Name of the site of members that were not in the fit."""
+        return f"{self.name}_new"
 
 
 @dataclass(frozen=True)
@@ -67,20 +74,23 @@ class Plan:
         By name.
     joint
         For each group the coefficients whose members are correlated with each other, in order.
+    twice
+        Names that two sites would have.
     """
 
     sites: Mapping[str, Site]
     joint: Mapping[str, tuple[Coefficient, ...]]
+    twice: tuple[str, ...]
 
     @property
     def members(self) -> dict[str, Site]:
         """The sites of members of groups, by name."""
         return {name: site for name, site in self.sites.items() if site.kind == "members"}
 
-    def group_of_new(self, name: str) -> str | None:
-        """Give the group whose new members a site draws; None for a site of the fit."""
-        site = self.sites.get(name.removesuffix(NEW))
-        return site.group if site and site.name != name and site.kind == "members" else None
+    @property
+    def new(self) -> dict[str, Site]:
+        """The sites of members of groups, by the name of those that were not in the fit."""
+        return {site.new: site for site in self.members.values()}
 
     def told(self) -> list[Site]:
         """List the sites whose members are given at their own place."""
@@ -90,50 +100,46 @@ class Plan:
 @lru_cache(maxsize=256)
 def plan(model: ModelRecord) -> Plan:
     """Write down what a model samples."""
-    sites: dict[str, Site] = {}
-    of_scores = model.of_leaderboard  # whose levels scores pin down at their own place
+    sites: list[Site] = []
     joint: dict[str, list[Coefficient]] = {}
-
-    def add(site: Site) -> None:
-        sites[site.name] = site
-
+    of_scores = model.of_leaderboard  # whose levels scores pin down at their own place
     if of_scores:
-        add(Site(TOKENS_UNKNOWN, "members", (UNKNOWN,), "tokens", UNKNOWN))
+        sites.append(Site(TOKENS_UNKNOWN, "members", (UNKNOWN,), "tokens", UNKNOWN))
     for c in model.coefficients:
         rules = model.pooling.get(c.name, ())
         whole = tuple(_axis(model, c, dim) for dim in c.dims)
         # Pooled over benchmarks, the population has one value, and benchmarks are the members.
         one = tuple(dim for dim, own in zip(whole, c.dims, strict=True) if own != "benchmark")
         over_benchmarks = any(rule.group in OF_BENCHMARKS for rule in rules)
-        add(Site(c.name, "population", one if over_benchmarks else whole, c.name))
+        sites.append(Site(c.name, "population", one if over_benchmarks else whole, c.name))
+        level = of_scores and c.name in LEVELS and len(whole) == 1 and c.prior.support == "real"
         for rule in rules:
             of_benchmarks = rule.group in OF_BENCHMARKS
             group, dims = _axis(model, c, rule.group), one if of_benchmarks else whole
-            at_own = of_scores and c.name in LEVELS and not of_benchmarks
-            told = at_own and rule.spread is not None
-            name = f"{c.name}_{rule.group}"
-            add(Site(name, "members", (group, *dims), c.name, rule.group, rule, told))
+            name, of_skills = f"{c.name}_{rule.group}", rule.correlated and dims == ("skill",)
+            together = rule.correlated and not of_skills
+            told = level and rule.spread is not None and not (of_benchmarks or together)
+            corr = f"{name}_corr" if of_skills else ""
+            axes = (group, *dims)
+            sites.append(Site(name, "members", axes, c.name, rule.group, rule, told, corr))
             if rule.spread is not None:
-                add(Site(f"{name}_spread", "spread", dims, c.name, rule.group, rule))
-            if rule.correlated and dims == ("skill",):
-                corr = ("skill", "skill_2")
-                add(Site(f"{name}_corr", "correlation", corr, c.name, rule.group, rule))
-            elif rule.correlated:
+                sites.append(Site(f"{name}_spread", "spread", dims, c.name, rule.group, rule))
+            if of_skills:
+                sites.append(Site(corr, "correlation", ("skill", "skill_2"), c.name, rule.group))
+            if together:
                 joint.setdefault(rule.group, []).append(c)
     for group in joint:
         axis = f"coefficient_{group}"
-        add(Site(f"{group}_corr", "correlation", (axis, f"{axis}_2"), "", group))
+        sites.append(Site(f"{group}_corr", "correlation", (axis, f"{axis}_2"), "", group))
     for group, rule in model.effects.items():
         name = f"{EFFECT}_{group}"
-        add(Site(name, "members", (group,), EFFECT, group, rule))
-        add(Site(f"{name}_spread", "spread", (), EFFECT, group, rule))
-    together = {group: tuple(coefficients) for group, coefficients in joint.items()}
-    return Plan(MappingProxyType(sites), MappingProxyType(together))
-
-
-def is_joint(model: ModelRecord, coefficient: Coefficient, group: str) -> bool:
-    """Whether a coefficient's members are correlated with those of other coefficients."""
-    return coefficient in plan(model).joint.get(group, ())
+        sites.append(Site(name, "members", (group,), EFFECT, group, rule))
+        sites.append(Site(f"{name}_spread", "spread", (), EFFECT, group, rule))
+    names = [site.name for site in sites] + [s.new for s in sites if s.kind == "members"]
+    twice = tuple(sorted({name for name in names if names.count(name) > 1}))
+    together_by = {group: tuple(coefficients) for group, coefficients in joint.items()}
+    by_name = {site.name: site for site in sites}
+    return Plan(MappingProxyType(by_name), MappingProxyType(together_by), twice)
 
 
 def _axis(model: ModelRecord, coefficient: Coefficient, dim: str) -> str:

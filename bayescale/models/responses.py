@@ -35,6 +35,19 @@ def item_problems(noise: Noise, table: Table, names: Iterable[str]) -> list[str]
     return [text]
 
 
+def unit_problems(model: ModelRecord, table: Table, others: pd.Index) -> list[str]:
+    """Say what of a table is no score, where a model is of scores."""
+    if not len(others):
+        return []
+    units = table.benchmarks["unit"]
+    text = (
+        f"{model.law.name} is of scores, and {quoted(others)} of table {table.name} is in "
+        f"{quoted(sorted(set(units[others])))}: choose with table.select(benchmarks=[...]) "
+        "(command line: --benchmark)"
+    )
+    return [text]
+
+
 def response_problems(model: ModelRecord, table: Table, own: pd.Index) -> list[str]:
     """Say what is wrong with the responses that are to be the law's own."""
     law, units = model.law, table.benchmarks["unit"]

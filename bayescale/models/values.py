@@ -8,7 +8,7 @@ the population by the sum of their offsets.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from jax import Array
 from numpy.typing import NDArray
 
 from bayescale.models.grid import Grid
-from bayescale.models.plan import LEVELS, NEW, RUN, TOKENS_UNKNOWN, UNKNOWN, Site, plan
+from bayescale.models.plan import LEVELS, RUN, TOKENS_UNKNOWN, UNKNOWN, Site, plan
 from bayescale.models.record import EFFECT, ModelRecord
 from bayescale.models.sites import LKJ, normal, site, spread, taken
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling
@@ -50,7 +50,7 @@ class Values:
     population: Placed
     levels: Placed
     of_runs: Placed
-    of_members: dict[str, Placed]
+    of_members: Mapping[str, Placed]
     inputs: Mapping[str, Any]
 
 
@@ -65,15 +65,16 @@ def sample_values(model: ModelRecord, grid: Grid) -> Values:
                 members = written.sites[f"{c.name}_{rule.group}"]
                 offsets = _benchmarks(model, members, population, grid)
                 levels[c.name] = levels[c.name] + offsets
-    found = Values(population, levels, dict(levels), {}, _inputs(model, grid))
+    found = Values(population, levels, levels, {}, _inputs(model, grid))
     for group in written.joint:
         for name, values in _correlated(model, group, population, grid).items():
-            _add(found, written.sites[f"{name}_{group}"], values, grid)
+            found = _added(found, written.sites[f"{name}_{group}"], values, grid)
     for c in sorted(model.coefficients, key=lambda c: LEVELS.get(c.name, 0)):
-        for rule in model.pooling.get(c.name, ()):
+        # A run's departure is from what all its groups say.
+        for rule in sorted(model.pooling.get(c.name, ()), key=lambda rule: rule.group == RUN):
             if rule.group not in OF_BENCHMARKS and c not in written.joint.get(rule.group, ()):
                 members = written.sites[f"{c.name}_{rule.group}"]
-                _add(found, members, _offsets(model, c, members, found, grid), grid)
+                found = _added(found, members, _offsets(model, c, members, found, grid), grid)
     return found
 
 
@@ -106,7 +107,7 @@ def loaded(loading: Array, skills: Array) -> Array:
     return jnp.einsum("osr,sr->or", loading, skills)
 
 
-def at_reference(model: ModelRecord) -> dict[str, float]:
+def reference_inputs(model: ModelRecord) -> dict[str, float]:
     """Give the inputs of the reference run as a law reads them: one where they are over its own."""
     return {
         column.name: 1.0 if column.reference else model.reference.get(column.name, 1.0)
@@ -120,7 +121,7 @@ def member_places(model: ModelRecord, grid: Grid, group: str) -> dict[str, Array
     At the mean inputs of their runs; without scores, and for a new member, at the reference run.
     """
     known, total = grid.counts(group)
-    reference, found = at_reference(model), {}
+    reference, found = reference_inputs(model), {}
     for name in model.law.inputs:
         mean = jnp.asarray(grid.middle[group][name])
         new = jnp.full(total - known, reference[name])
@@ -136,7 +137,9 @@ def _inputs(model: ModelRecord, grid: Grid) -> dict[str, Any]:
     away = _drawn(plan(model).sites[TOKENS_UNKNOWN], jnp.zeros(total), 1.0, known)
     factor = jnp.exp(jnp.log(UNKNOWN_TOKENS[1]) * away)
     found = dict(grid.inputs)
-    for name in found.keys() & set(TELL_TOKENS):
+    for name in model.law.inputs:
+        if model.inputs.get(name, name) not in TELL_TOKENS:
+            continue
         usual = jnp.asarray(found[name])
         found[name] = usual.at[grid.unknown].set(usual[grid.unknown] * factor)
     return found
@@ -189,10 +192,9 @@ def _members(model: ModelRecord, members: Site, centre: Array, known: int) -> Ar
         prior = next(c.prior for c in model.coefficients if c.name == members.coefficient)
         return _drawn(members, jnp.full_like(centre, prior.location), prior.scale, known)
     width = spread(members.coefficient, rule, shape)
-    correlation = plan(model).sites.get(f"{members.name}_corr")
-    if correlation is None:
+    if not members.correlation:
         return _drawn(members, centre, width, known)
-    factor = width[:, None] * site(correlation.name, dist.LKJCholesky(shape[-1], LKJ))
+    factor = width[:, None] * site(members.correlation, dist.LKJCholesky(shape[-1], LKJ))
     return _drawn(members, centre, factor, known, correlated=True)
 
 
@@ -210,7 +212,7 @@ def _drawn(
     if known:  # a multivariate Normal of no member is refused
         blocks.append(site(members.name, around(centre[:known])))
     if known < len(centre):
-        blocks.append(site(members.name + NEW, around(centre[known:])))
+        blocks.append(site(members.new, around(centre[known:])))
     return jnp.concatenate(blocks) if len(blocks) != 1 else blocks[0]
 
 
@@ -237,13 +239,15 @@ def _correlated(model: ModelRecord, group: str, population: Placed, grid: Grid) 
     return offsets
 
 
-def _add(found: Values, members: Site, offsets: Array, grid: Grid) -> None:
+def _added(found: Values, members: Site, offsets: Array, grid: Grid) -> Values:
     """Add a group's offsets to its members' values and to those of their runs."""
     name, group = members.coefficient, members.group
-    found.of_runs[name] = found.of_runs[name] + _each_run(members, offsets, grid)
+    of_run = found.of_runs[name] + _each_run(members, offsets, grid)
+    of_members = dict(found.of_members)
     if group != RUN:
-        own = found.of_members.setdefault(group, dict(found.levels))
-        own[name] = own[name] + _last(members, offsets)
+        own = of_members.get(group, found.levels)
+        of_members[group] = {**own, name: own[name] + _last(members, offsets)}
+    return replace(found, of_runs={**found.of_runs, name: of_run}, of_members=of_members)
 
 
 def _each_run(members: Site, offsets: Array, grid: Grid) -> Array:

@@ -27,7 +27,7 @@ from bayescale.models.lay_out import filled, lay_out, padded, with_usual_tokens
 from bayescale.models.plan import RUN, TOKENS_UNKNOWN, UNKNOWN, plan
 from bayescale.models.record import ModelRecord, group_names
 from bayescale.tables.compute import ACTIVE, COMPUTE, completed
-from bayescale.tables.table import Table, members
+from bayescale.tables.table import Table, members, only_members
 
 Sites = dict[str, NDArray[Any]]
 FAMILY = "family"
@@ -217,9 +217,11 @@ def lay_out_queries(
     groups = [group for group in fitted if group not in (RUN, UNKNOWN)]
     runs[groups] = runs[groups].fillna("").astype(str)
     kept = {group: _kept(fitted[group], runs[group]) for group in groups}
-    if unnamed.any() and FAMILY in fitted:
-        kept[FAMILY] = np.arange(len(fitted[FAMILY]))
-        runs.loc[unnamed, FAMILY] = fitted[FAMILY][0]
+    # What goes with a family that is another in each draw: itself, and groups that hold it whole.
+    drawn = _with_family(table, groups, runs[unnamed]) if unnamed.any() else {}
+    for group in drawn:
+        kept[group] = np.arange(len(fitted[group]))
+        runs.loc[unnamed, group] = fitted[group][0]
     known: dict[str, list[Any]] = {g: [fitted[g][i] for i in at] for g, at in kept.items()}
     new = {g: sorted(set(runs[g]) - set(members)) for g, members in known.items()}
     known[RUN] = list(range(len(queries.known)))
@@ -232,10 +234,12 @@ def lay_out_queries(
     for group in (RUN, UNKNOWN):
         numbers[group] = np.arange(_new_count(grid, group, len(queries.new)), dtype=np.uint32)
     sites, by_draw = _sites(fit, kept), {}
-    if unnamed.any() and FAMILY in fitted:
+    if drawn:
         draws = len(next(iter(sites.values())))
-        chosen = np.random.default_rng(seed).integers(len(fitted[FAMILY]), size=draws)
-        by_draw["groups"] = _any_family(grid, unnamed, chosen)
+        families = np.array(table.families)
+        chosen = families[np.random.default_rng(seed).integers(len(families), size=draws)]
+        places = {g: pd.Index(fitted[g]).get_indexer(own[chosen]) for g, own in drawn.items()}
+        by_draw["groups"] = _any_family(grid, unnamed, places)
     grid = _as_fitted(model, table, _with_room(grid, numbers), kept)
     return Layout(model, grid, sites, queries.position, given, by_draw, numbers)
 
@@ -319,10 +323,26 @@ def _as_fitted(
     return dataclasses.replace(grid, middle=middle)
 
 
-def _any_family(grid: Grid, unnamed: NDArray[np.bool_], chosen: NDArray[np.int_]) -> dict[str, Any]:
+def _with_family(
+    table: Table, groups: Sequence[str], unnamed: pd.DataFrame
+) -> dict[str, pd.Series]:
+    """Give the members that a family decides, by family: of groups that hold every family whole."""
+    found = {}
+    for group in groups:
+        own = only_members(table, group)
+        if group == FAMILY or (len(own) == len(table.families) and unnamed[group].eq("").all()):
+            found[group] = own
+    return found
+
+
+def _any_family(
+    grid: Grid, unnamed: NDArray[np.bool_], places: Mapping[str, NDArray[np.int_]]
+) -> dict[str, Any]:
     """Give the groups in each draw: runs that name no family share one of the known."""
-    found = {group: np.tile(index, (len(chosen), 1)) for group, index in grid.groups.items()}
-    found[FAMILY][:, unnamed] = chosen[:, None]
+    draws = len(next(iter(places.values())))
+    found = {group: np.tile(index, (draws, 1)) for group, index in grid.groups.items()}
+    for group, place in places.items():
+        found[group][:, unnamed] = place[:, None]
     return found
 
 

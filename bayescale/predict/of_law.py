@@ -46,13 +46,14 @@ def ask_law(
         See `predict`.
     """
     names = group_names(fit.model)
+    groups = {*fit.table.groups, *names}
     known = {name: members(fit.table, name) for name in names}
     plain, ranges = split_unknown(rows)
     try:
         queries, left_out = _queries(fit, plain, source)
         asked = as_table(fit, queries, names)
         lay_out(fit.model, asked, known, ())  # without padding: an error names each query once
-        given = {c: queries[c].to_numpy(float) for c in queries if c not in fit.table.groups}
+        given = {c: queries[c].to_numpy(float) for c in queries if c not in groups}
         layout = lay_out_queries(fit, asked, given, least=LEAST_ROWS)
     except (ModelError, PredictError) as error:
         raise PredictError((source or Source()).problem(str(error))) from error
@@ -62,7 +63,7 @@ def ask_law(
         away = rng.normal(size=layout.draws)[:, None]
         drawn[name] = np.tile(np.exp(middle + spread * away), (1, len(queries)))
     doubts = [*_doubts(fit, queries, known), *told_ranges(ranges)]
-    if idle := [n for n in queries if n in fit.table.groups and n not in names]:
+    if idle := [n for n in queries if n in groups and n not in names]:
         doubts.append(f"{quoted(idle)} changes nothing: the model does not pool it")
     doubts += [f"{name} not known: drawn as the runs of the fit are spread" for name in left_out]
     return Asked(queries, layout, tuple(doubts), drawn)
@@ -82,7 +83,8 @@ def _queries(
         f"{source.row} {label}" if source else f"query {i}"
         for i, label in enumerate(given.index, start=1)
     ]
-    known = (*fit.table.inputs, *fit.table.groups, *COUNTS)
+    groups = {*fit.table.groups, *group_names(fit.model)}
+    known = (*fit.table.inputs, *fit.table.groups, *group_names(fit.model), *COUNTS)
     wanted = [fit.model.inputs.get(name, name) for name in fit.model.law.inputs]
     if "run" in given.columns and "run" not in wanted:
         raise PredictError(
@@ -96,7 +98,7 @@ def _queries(
             f"{quoted(dict.fromkeys([*wanted, *known]), most=15)}"
         )
     for name in given.columns:
-        if name not in fit.table.groups and not pd.api.types.is_numeric_dtype(given[name]):
+        if name not in groups and not pd.api.types.is_numeric_dtype(given[name]):
             raise PredictError(
                 f"{name} is {quoted(given[name])}; give plain numbers such as 7e9 (only the "
                 "command line reads counts such as 7B)"
@@ -115,7 +117,7 @@ def _queries(
     asked = as_table(fit, given, ()).runs
     if missing := [name for name in needed if as_read(asked, name).isna().all()]:
         raise PredictError(f"a query to {fit.model.name} needs {quoted(missing)}")
-    numbers = [name for name in given.columns if name not in fit.table.groups]
+    numbers = [name for name in given.columns if name not in groups]
     given = given.astype(dict.fromkeys(numbers, float))
     for label, row in given[numbers].iterrows():
         if (wrong := contradiction(row.to_dict())) is not None:

@@ -32,7 +32,7 @@ from bayescale.predict.queries import (
     split_unknown,
     told_ranges,
 )
-from bayescale.tables.table import members
+from bayescale.tables.table import members, only_members
 from bayescale.tables.validation import Source, where
 
 COUNTS = ("params", "params_active", "tokens")
@@ -129,7 +129,7 @@ def _queries(fit: Posterior, given: pd.DataFrame, source: Source) -> pd.DataFram
         text = f"the fit has no run {name!r}{hint}; leave run out and give params (and family, "
         _refuse(queries["run"] == name, f"{text}tokens) to predict a new one", source)
     _refuse(
-        named & queries[list(OF_A_RUN)].notna().any(axis=1),
+        named & queries[[*OF_A_RUN, *own, *groups]].notna().any(axis=1),
         "a run of the fit has its own family, params and tokens: give run alone, or leave it out "
         "to predict a new one",
         source,
@@ -144,6 +144,10 @@ def _queries(fit: Posterior, given: pd.DataFrame, source: Source) -> pd.DataFram
     for column in (*OF_A_RUN, *own, *groups):
         its_own = runs[column].reindex(queries.loc[named, "run"]).to_numpy()
         queries.loc[named, column] = its_own
+    for group in groups:
+        # A family's level was told beside those of the groups that it is in.
+        its_own = queries["family"].map(only_members(fit.table, group))
+        queries[group] = queries[group].where(queries[group].notna(), its_own)
     seen = queries["family"].isin(fit.table.families)
     queries["family_status"] = np.where(
         queries["family"].isna(), UNNAMED, np.where(seen, SEEN, NEW)

@@ -12,11 +12,10 @@ import pandas as pd
 from bayescale.base.errors import PredictError
 from bayescale.base.intervals import intervals
 from bayescale.inference.posterior import Posterior
-from bayescale.models.plan import RUN
 from bayescale.predict.of_law import ask_law
 from bayescale.predict.of_leaderboard import ask_leaderboard
 from bayescale.predict.prediction import Prediction, check_kind, chosen_benchmarks
-from bayescale.predict.queries import Asked, query_columns
+from bayescale.predict.queries import Asked
 from bayescale.tables.validation import Sourced
 
 
@@ -38,7 +37,7 @@ def ask(
     if rows is None:
         rows = every_combination(given)
     frame, source = (rows.frame, rows.source) if isinstance(rows, Sourced) else (rows, None)
-    asked = ask_leaderboard if RUN in query_columns(fit.model, fit.table) else ask_law
+    asked = ask_leaderboard if fit.model.of_leaderboard else ask_law
     return asked(fit, frame, seed=seed, source=source)
 
 

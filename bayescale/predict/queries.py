@@ -68,7 +68,8 @@ def query_columns(model: ModelRecord, table: Table) -> list[str]:
     if model.of_leaderboard:
         return [RUN, *OF_A_RUN, *own_inputs(model), *own_groups(model)]
     wanted = [model.inputs.get(name, name) for name in model.law.inputs]
-    return list(dict.fromkeys([*wanted, *table.inputs, *table.groups, *COUNTS]))
+    groups = [*table.groups, *group_names(model)]
+    return list(dict.fromkeys([*wanted, *table.inputs, *groups, *COUNTS]))
 
 
 def own_inputs(model: ModelRecord) -> list[str]:

@@ -469,6 +469,18 @@ class Table:
         _write(Path(path), frame)
 
 
+def group_columns(table: Table) -> tuple[str, ...]:
+    """List the columns of runs that a coefficient may be pooled over."""
+    return (*table.groups, *frames.WORDS)
+
+
+def only_members(table: Table, group: str) -> pd.Series:
+    """Give the member of a group that all runs of a family are in, where there is one, by family."""
+    runs = {"family": table.runs["family"], "member": table.runs[group].astype(str)}
+    pairs = pd.DataFrame(runs).drop_duplicates()
+    return pairs[~pairs["family"].duplicated(keep=False)].set_index("family")["member"]
+
+
 def members(table: Table, group: str) -> list[str]:
     """List the members of a group, sorted."""
     return sorted(table.runs[group].astype(str).unique())
