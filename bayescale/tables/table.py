@@ -475,7 +475,7 @@ def group_columns(table: Table) -> tuple[str, ...]:
 
 
 def only_members(table: Table, group: str) -> pd.Series:
-    """Give the member of a group that all runs of a family are in, where there is one, by family."""
+    """Give, by family, the member of a group that all its runs are in, where there is one."""
     runs = {"family": table.runs["family"], "member": table.runs[group].astype(str)}
     pairs = pd.DataFrame(runs).drop_duplicates()
     return pairs[~pairs["family"].duplicated(keep=False)].set_index("family")["member"]

@@ -19,7 +19,9 @@ from bayescale.models.cards import model_from_card
 from bayescale.models.lay_out import lay_out
 from bayescale.models.plan import plan
 from bayescale.models.simulate import simulate
-from bayescale.tables.table import Table
+from bayescale.predict.predict import ask
+from bayescale.tables.table import Table, only_members
+from tests.kit.prior_fits import fit_of
 
 LAW = '''
 from typing import Annotated
@@ -191,10 +193,9 @@ def test_a_group_that_ends_like_another_has_its_own_members(card: str, table: Ta
     both = Table.from_long(table.scores, runs, table.benchmarks.reset_index())
     model = model_from_card(text)
     written = plan(model)
-    assert written.group_of_new("slope_sub_organisation_new") == "sub_organisation"
-    assert written.group_of_new("intercept_organisation_new") == "organisation"
-    assert written.group_of_new("slope_new") is None
-    assert written.group_of_new("slope") is None
+    assert written.new["slope_sub_organisation_new"].group == "sub_organisation"
+    assert written.new["intercept_organisation_new"].group == "organisation"
+    assert not {"slope_new", "slope", "slope_sub_organisation"} & written.new.keys()
     assert lay_out(model, both).counts("sub_organisation") == (12, 12)
 
 
@@ -211,3 +212,61 @@ def test_the_command_line_tells_columns_and_groups(fit: bs.Fit, tmp_path: Path) 
     refused = CliRunner().invoke(app, [*told, "--at", "corpus=c4"])
     assert refused.exit_code != 0
     assert "for fits of a law" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "clash"),
+    [
+        ("[pooling.loading]\norganisation", "[pooling.slope]\norganisation_new", ""),
+        (
+            "[pooling.loading]\norganisation = { spread = [0.05, 2.0] }",
+            "[pooling.intercept_]\nx = 1",
+            "no coefficient 'intercept_'",
+        ),
+        (
+            "organisation = { spread = [0.5, 2.0] }",
+            "organisation = { spread = [0.5, 2.0] }\norganisation_new = { spread = [0.5, 2.0] }",
+            "two coefficients are called 'intercept_organisation_new'",
+        ),
+        (
+            "organisation = { spread = [0.5, 2.0] }",
+            "g = { spread = [0.5, 2.0], correlated = true }\ng_corr = { spread = [0.5, 2.0] }",
+            "two coefficients are called 'intercept_g_corr'",
+        ),
+    ],
+)
+def test_names_of_sites_that_would_clash_are_refused(
+    card: str, old: str, new: str, clash: str
+) -> None:
+    text = card.replace(old, new, 1)
+    assert text != card
+    if not clash:
+        assert plan(model_from_card(text)).twice == ()
+        return
+    with pytest.raises(ModelError, match=clash):
+        model_from_card(text)
+
+
+def test_a_loss_is_no_score_of_a_leaderboard(card: str, table: Table) -> None:
+    loss = table.scores.query("benchmark == 'MMLU'").assign(benchmark="loss", score=2.0)
+    extra = pd.DataFrame({"benchmark": ["loss"], "unit": ["nats"]})
+    marks = pd.concat([table.benchmarks.reset_index(), extra])
+    both = Table.from_long(pd.concat([table.scores, loss]), table.runs.reset_index(), marks)
+    with pytest.raises(ModelError, match=r'is of scores, and "loss" of table .* is in "nats"'):
+        lay_out(model_from_card(card), both)
+
+
+def test_a_family_brings_the_groups_that_hold_it_whole(card: str, table: Table) -> None:
+    """Its level was told beside its organisation's: with another it would be another family."""
+    runs = table.runs.assign(organisation=[f"of-{name}" for name in table.runs["family"]])
+    nested = Table.from_long(table.scores, runs.reset_index(), table.benchmarks.reset_index())
+    assert only_members(nested, "organisation")["f3"] == "of-f3"
+    assert only_members(nested, "source").empty
+    model = model_from_card(card)
+    made = fit_of(model, nested, simulate(model, lay_out(model, nested), draws=40, seed=0)[0])
+    asked = {"params": 1e10, "tokens": 1e12, "year": 6.0, "source": "ours", "instruct": "True"}
+    alone = made.predict(family="f3", benchmark="MMLU", **asked)
+    named = made.predict(family="f3", organisation="of-f3", benchmark="MMLU", **asked)
+    np.testing.assert_array_equal(alone.draws, named.draws)
+    groups = ask(made, None, one=asked, seed=0).layout.by_draw["groups"]
+    assert len(np.unique(groups["organisation"][:, 0])) > 3
