@@ -219,11 +219,6 @@ def test_the_command_line_tells_columns_and_groups(fit: bs.Fit, tmp_path: Path) 
     [
         ("[pooling.loading]\norganisation", "[pooling.slope]\norganisation_new", ""),
         (
-            "[pooling.loading]\norganisation = { spread = [0.05, 2.0] }",
-            "[pooling.intercept_]\nx = 1",
-            "no coefficient 'intercept_'",
-        ),
-        (
             "organisation = { spread = [0.5, 2.0] }",
             "organisation = { spread = [0.5, 2.0] }\norganisation_new = { spread = [0.5, 2.0] }",
             "two coefficients are called 'intercept_organisation_new'",
@@ -261,7 +256,7 @@ def test_a_family_brings_the_groups_that_hold_it_whole(card: str, table: Table) 
     runs = table.runs.assign(organisation=[f"of-{name}" for name in table.runs["family"]])
     nested = Table.from_long(table.scores, runs.reset_index(), table.benchmarks.reset_index())
     assert only_members(nested, "organisation")["f3"] == "of-f3"
-    assert only_members(nested, "source").empty
+    assert only_members(nested, "instruct").empty
     model = model_from_card(card)
     made = fit_of(model, nested, simulate(model, lay_out(model, nested), draws=40, seed=0)[0])
     asked = {"params": 1e10, "tokens": 1e12, "year": 6.0, "source": "ours", "instruct": "True"}
