@@ -184,9 +184,13 @@ def table_for(
 def question_of(fit: Fit) -> str:
     """Give the options of a prediction: for a law, the inputs and groups of a run that it saw."""
     from bayescale.models.responses import own_responses
+    from bayescale.predict.queries import own_groups, own_inputs
 
     if not own_responses(fit.model, fit.table):
-        return "--family NAME --params 72B --tokens 15T"
+        own = [*own_inputs(fit.model), *own_groups(fit.model)]
+        return " ".join(
+            ["--family NAME --params 72B --tokens 15T", *(f"--at {n}=..." for n in own)]
+        )
     from bayescale.models.record import group_names
     from bayescale.tables.compute import DERIVED
 

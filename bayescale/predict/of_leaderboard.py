@@ -211,10 +211,12 @@ def _doubts(fit: Posterior, queries: pd.DataFrame, unsized: NDArray[np.bool_]) -
             hint = suggest(strange[0], own)
             text = f"{quoted(strange)} is not among the fit's {group}{hint}"
             doubts.append(f"{text}: drawn from the population")
-        if queries[group].isna().any():
+        whole = len(only_members(fit.table, group)) == len(fit.table.families)
+        brought = queries["family"].isna() & whole  # by the family, which is another in each draw
+        if (queries[group].isna() & ~brought).any():
             doubts.append(f"{group} not named: a new one, drawn from the population")
     new = sorted(set(queries.loc[queries["family_status"] == NEW, "family"]))
-    if new:
+    if new and FAMILY in group_names(fit.model):
         known = fit.table.families
         hint = suggest(str(new[0]), known) if len(new) == 1 else ""
         doubts.append(
