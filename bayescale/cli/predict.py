@@ -133,7 +133,7 @@ def predict(
 
     import bayescale as bs
     from bayescale.models.responses import own_responses
-    from bayescale.predict.queries import query_columns
+    from bayescale.predict.queries import own_groups, own_inputs
 
     if stacked := fit.suffix == ".json":
         if backtest is not None:
@@ -145,7 +145,7 @@ def predict(
         forecaster = posterior = bs.load_fit(fit)
     verdicts = None if backtest is None else _verdicts(backtest, posterior.model)
     law = bool(own_responses(posterior.model, posterior.table))
-    may = set(query_columns(posterior.model, posterior.table))
+    may = {*own_inputs(posterior.model), *own_groups(posterior.model)}
     if not law and (flops is not None or not others.keys() <= may):
         raise typer.BadParameter(
             f"--flops and --at are for fits of a law; {fit} is of {posterior.model.name}, a model "

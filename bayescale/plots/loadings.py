@@ -59,7 +59,7 @@ def plot_loadings_frame(fit: Fit) -> pd.DataFrame:
                 low = middle = high = float(benchmark == anchor)
             else:
                 draws = fit.posterior["loading"].sel(other=benchmark, skill=skill)
-                low, middle, high = quantiles(draws, [tail, 0.5, 1 - tail])
+                low, middle, high = quantiles(np.ravel(draws), [tail, 0.5, 1 - tail])
             rows.append((benchmark, skill, middle, low, high, low > 0 or high < 0, fixed))
     names = [f"loading_{part}" for part in ("median", "lower_0.9", "upper_0.9")]
     return pd.DataFrame(rows, columns=["benchmark", "skill", *names, "excludes_zero", "fixed"])

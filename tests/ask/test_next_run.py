@@ -154,7 +154,12 @@ class Straight:
             groups=(),
         )
         self.model = SimpleNamespace(
-            of_leaderboard=False, inputs={}, law=SimpleNamespace(inputs=("params",))
+            of_leaderboard=False,
+            inputs={},
+            law=SimpleNamespace(inputs=("params",)),
+            pooling={},
+            effects={},
+            along=None,
         )
 
     def predict(self, rows: pd.DataFrame, *, kind: str, seed: int) -> Prediction:
