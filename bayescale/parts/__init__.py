@@ -17,5 +17,4 @@ def __getattr__(name: str) -> Any:
     )
     from bayescale.parts.declare import law
 
-    globals()["law"] = law  # Python asks twice for what is imported, and one warning is enough
     return law
