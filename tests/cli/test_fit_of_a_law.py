@@ -177,6 +177,7 @@ def test_predictions_are_those_of_python(fit: Fit, folder: Path) -> None:
         assert f" {cell} " in shown
 
 
+@pytest.mark.usefixtures("fitted")
 def test_queries_of_a_file_have_the_laws_inputs_and_groups(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "q.csv").write_text("size,tokens,text\n7B,1e11,code\n7B,100B,web\n")
     result = run("predict", folder / "c.nc", "--rows", tmp_path / "q.csv", "--json")
