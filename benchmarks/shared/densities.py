@@ -64,22 +64,22 @@ def selection(model: Model) -> Table:
 
 
 def laid_out(name: str) -> tuple[Model, Grid]:
-    """Give a card's model and the design of its selection."""
+    """Give a card's model and the grid of its selection."""
     model = load_model(name)
     table = selection(model)
     model = on_table(model, table)
     return model, lay_out(model, table)
 
 
-def seeded_positions(name: str, model: Model, design: Grid) -> Arrays:
+def seeded_positions(name: str, model: Model, grid: Grid) -> Arrays:
     """Draw positions of every site, on the real line, shape (position, ...)."""
     with jax.enable_x64(True):
         keys = jax.random.split(jax.random.PRNGKey(crc32(name.encode())), POSITIONS)
-        found = [_position(model, design, key) for key in keys]
+        found = [_position(model, grid, key) for key in keys]
     return {site: np.stack([one[site] for one in found]) for site in sorted(found[0])}
 
 
-def _position(model: Model, design: Grid, key: Any) -> Arrays:
+def _position(model: Model, grid: Grid, key: Any) -> Arrays:
     def near_mean(site: Any) -> Any:
         if site["type"] != "sample":
             return None
@@ -93,7 +93,7 @@ def _position(model: Model, design: Grid, key: Any) -> Arrays:
         return site["fn"].sample(own)
 
     drawn = trace(substitute(seeded(density, key), substitute_fn=near_mean)).get_trace(
-        model, design
+        model, grid
     )
     return {
         name: np.asarray(biject_to(site["fn"].support).inv(site["value"]))
@@ -102,11 +102,11 @@ def _position(model: Model, design: Grid, key: Any) -> Arrays:
     }
 
 
-def evaluated(model: Model, design: Grid, positions: Mapping[str, Any]) -> Stored:
+def evaluated(model: Model, grid: Grid, positions: Mapping[str, Any]) -> Stored:
     """Evaluate log density and gradient at positions of every site."""
 
     def log_density(position: Any) -> Any:
-        return -potential_energy(density, (model, design), {}, position)
+        return -potential_energy(density, (model, grid), {}, position)
 
     with jax.enable_x64(True):
         at = {site: jnp.asarray(values) for site, values in positions.items()}

@@ -91,8 +91,8 @@ def store_densities(names: list[str]) -> None:
     """Store positions, log densities and gradients of cards; the others stay as they are."""
     found: Arrays = dict(np.load(DENSITIES)) if DENSITIES.is_file() else {}
     for name in names:
-        model, design = laid_out(name)
-        stored = evaluated(model, design, seeded_positions(name, model, design))
+        model, grid = laid_out(name)
+        stored = evaluated(model, grid, seeded_positions(name, model, grid))
         assert np.isfinite(stored.log_density).all(), name
         found = {key: values for key, values in found.items() if key.split("/")[0] != name}
         found[f"{name}/log_density"] = stored.log_density
@@ -106,8 +106,8 @@ def store_densities(names: list[str]) -> None:
 def chain(name: str) -> Arrays:
     """Draw ten draws of every site of a card on its selection."""
     with jax.enable_x64(True):
-        model, design = laid_out(name)
-        return sample(compile_program(model, design), design, **CHAIN).sites
+        model, grid = laid_out(name)
+        return sample(compile_program(model, grid), grid, **CHAIN).sites
 
 
 def store_chains() -> None:

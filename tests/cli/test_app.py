@@ -1,4 +1,7 @@
-"""The command line: help with examples, plain errors, pure JSON, exit codes."""
+"""The command line: help with examples, plain errors, pure JSON, exit codes.
+
+Over 400 lines: what holds of every command is asked of every command here.
+"""
 
 from __future__ import annotations
 

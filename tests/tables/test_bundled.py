@@ -1,4 +1,7 @@
-"""The bundled tables hold what their cards say, and avoid the traps that the cards name."""
+"""The bundled tables hold what their cards say, and avoid the traps that the cards name.
+
+Over 400 lines: a short check for each table, and each trap beside its table.
+"""
 
 from __future__ import annotations
 

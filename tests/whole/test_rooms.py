@@ -36,14 +36,22 @@ def room(module: str) -> str:
 
 def upwards(found: Iterable[Import]) -> list[str]:
     """Imports of a room above, of a door by a room, and of anything but parts by a door."""
-    return [str(one) for one in found if not allowed(room(one.module), room(one.imported))]
+    return [
+        f"{one}: {room(one.module)} may import {', '.join(below(room(one.module)))}"
+        for one in found
+        if not allowed(room(one.module), room(one.imported))
+    ]
+
+
+def below(importer: str) -> tuple[str, ...]:
+    """What a room may import: itself and the rooms under it."""
+    if importer in DOORS:
+        return ("parts",)
+    return ORDER[: ORDER.index(importer) + 1] if importer in ORDER else ()
 
 
 def allowed(importer: str, imported: str) -> bool:
-    if importer in DOORS:
-        return imported == "parts"
-    known = importer in ORDER and imported in ORDER
-    return known and ORDER.index(imported) <= ORDER.index(importer)
+    return imported in below(importer)
 
 
 def circle(found: Iterable[Import]) -> list[str]:

@@ -50,9 +50,9 @@ def check_density(name: str) -> None:
     table = load_model(name).table
     if table and not is_bundled(load_card(table)) and "BAYESCALE_MIRROR" not in os.environ:
         pytest.skip("BAYESCALE_MIRROR does not name the folder of raw files")
-    model, design = laid_out(name)
+    model, grid = laid_out(name)
     before = stored(name)
-    now = evaluated(model, design, before["position"])
+    now = evaluated(model, grid, before["position"])
     np.testing.assert_allclose(now.log_density, before["log_density"][""], rtol=DENSITY, atol=0)
     assert now.gradients.keys() == before["gradient"].keys()
     largest = np.max(
