@@ -92,9 +92,7 @@ def _position(model: Model, grid: Grid, key: Any) -> Arrays:
             return from_standard(site["fn"], SHRINK * jax.random.normal(own, shape))
         return site["fn"].sample(own)
 
-    drawn = trace(substitute(seeded(density, key), substitute_fn=near_mean)).get_trace(
-        model, grid
-    )
+    drawn = trace(substitute(seeded(density, key), substitute_fn=near_mean)).get_trace(model, grid)
     return {
         name: np.asarray(biject_to(site["fn"].support).inv(site["value"]))
         for name, site in drawn.items()
