@@ -129,6 +129,7 @@ def test_joint_moes_dense_optimum_is_the_papers(
     assert found["tokens"] == pytest.approx(tokens, rel=0.01 + 0.05e9 / tokens)
 
 
+@pytest.mark.slow
 def test_width_depth_and_data_meet_at_lagranges_condition() -> None:
     """In gemstones each input's elasticity over its share of the cost is the same."""
     fit = prior_fit("gemstones", draws=32)
@@ -179,6 +180,7 @@ def test_a_cost_of_ones_own_is_met() -> None:
     assert params > fit.allocate(1e22).draws[0, 0]
 
 
+@pytest.mark.slow
 def test_learning_rate_and_batch_are_the_laws_own_optimum() -> None:
     fit = prior_fit("step-law", draws=16)
     answer = fit.allocate(1e20)
@@ -191,6 +193,7 @@ def test_learning_rate_and_batch_are_the_laws_own_optimum() -> None:
     np.testing.assert_allclose(found["batch"], batch, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_vocabulary_is_chosen_with_its_params() -> None:
     fit = prior_fit("vocabulary", draws=8)
     answer = fit.allocate(1e21, width=2048)
@@ -202,6 +205,7 @@ def test_a_vocabulary_is_chosen_with_its_params() -> None:
     assert (both[0] <= both[1] + 1e-9).all()
 
 
+@pytest.mark.slow
 def test_experts_at_the_end_of_their_range_are_said_to_be() -> None:
     answer = prior_fit("joint-moe", draws=32).allocate(1e21, free=["experts"])
     assert any("best experts is at an end" in doubt for doubt in answer.doubts)
@@ -225,6 +229,7 @@ def test_the_regret_of_the_best_choice_is_none_and_of_others_some() -> None:
     assert other.about["improbable"] == 0.0
 
 
+@pytest.mark.slow
 def test_gadres_law_has_its_own_closed_form() -> None:
     """M* = (b / a)^(1 / 2 eta), whatever the budget."""
     fit = prior_fit("gadre-overtrain", draws=16)
@@ -275,6 +280,7 @@ def test_frames_and_pictures_name_what_they_hold() -> None:
     assert "tokens a parameter" in answer.sentence
 
 
+@pytest.mark.slow
 def test_tokens_are_unique_where_the_table_tells_none_as_in_the_fit_and_in_pictures() -> None:
     runs = law_table("data-constrained", 8).runs[["params", "tokens"]].reset_index(drop=True)
     table = bs.Table.from_runs(runs.assign(loss=1.0), units={"loss": "nats/token"})

@@ -353,6 +353,7 @@ def test_more_of_a_real_fit_s_runs_leave_less(chinchilla: Fit) -> None:
     assert "Make next: params" in str(answer)
 
 
+@pytest.mark.slow
 def test_a_family_new_to_the_fit_is_the_same_in_question_and_runs(small_fit: Fit) -> None:
     runs = pd.DataFrame({"family": ["mine", "other"], "params": 1e9, "tokens": 1e12})
     far = small_fit.predict(family="mine", params=7e10, tokens=1e12, benchmark="MMLU", kind="mean")

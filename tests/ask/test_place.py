@@ -46,6 +46,7 @@ def width(answer: Answer) -> float:
     return float((answer.frame[HIGH] - answer.frame[LOW]).mean())
 
 
+@pytest.mark.slow
 def test_simulated_benchmarks_are_recovered(small_fit: Fit, expected: pd.DataFrame) -> None:
     """Four benchmarks from easy to hard: medians are near, nine tenths of intervals hold."""
     held, errors, spreads = [], [], []
@@ -64,6 +65,7 @@ def test_simulated_benchmarks_are_recovered(small_fit: Fit, expected: pd.DataFra
     assert np.mean(errors) < 0.15 * np.mean(spreads)
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_is_of_no_account(small_fit: Fit, expected: pd.DataFrame) -> None:
     scores = scores_of(truth(expected, 0.5, seed=1), expected.index[::4])
     one = small_fit.place(scores)
@@ -71,6 +73,7 @@ def test_the_order_of_rows_is_of_no_account(small_fit: Fit, expected: pd.DataFra
     pd.testing.assert_frame_equal(one.frame, two.frame)
 
 
+@pytest.mark.slow
 def test_more_scores_narrow_the_intervals(small_fit: Fit, expected: pd.DataFrame) -> None:
     values = truth(expected, 0.5, seed=2)
     asked = pd.DataFrame({"run": list(expected.index[1::5])})
@@ -97,6 +100,7 @@ def test_planned_models_are_predicted(small_fit: Fit, expected: pd.DataFrame) ->
     assert answer.draws.max() <= 1.0
 
 
+@pytest.mark.slow
 def test_an_extrapolation_is_doubted(small_fit: Fit, expected: pd.DataFrame) -> None:
     values = truth(expected, 0.5, seed=4)
     weaker = values.sort_values().index[:12]

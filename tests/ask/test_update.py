@@ -87,6 +87,7 @@ def test_a_surprise_is_refitted_or_said_to_be_one(pooled: Fit) -> None:
     assert answer.frame["probability_below"].iloc[0] == 1.0
 
 
+@pytest.mark.slow
 def test_two_updates_are_one_update_of_both(pooled: Fit) -> None:
     first = pooled.update(runs("new", [3.4]), seed=1).fit
     assert first is not None
@@ -102,6 +103,7 @@ def test_two_updates_are_one_update_of_both(pooled: Fit) -> None:
     assert one.std() == pytest.approx(other.std(), rel=0.1)
 
 
+@pytest.mark.slow
 def test_what_is_weighted_again_counts_once(pooled: Fit) -> None:
     """The draws that count fall with each update by what it weighs, not by all before it."""
     after, counts = pooled, []
@@ -179,6 +181,7 @@ def test_families_that_were_known_keep_their_predictions(
     assert (np.abs(before.mean(axis=0) - now.mean(axis=0)) < 0.5 * before.std(axis=0)).all()
 
 
+@pytest.mark.slow
 def test_a_new_run_of_a_known_family_moves_where_its_level_is_told(small_fit: Fit) -> None:
     """Adding a run moves the middle of the family: levels are told there, and mean the same."""
     family = small_fit.table.runs[small_fit.table.runs["family"] == "pythia"]

@@ -229,6 +229,7 @@ def test_a_data_set_does_not_depend_on_those_beside_it(refitted: Any) -> None:
         assert 0.8 < ours.std() / theirs.std() < 1.25
 
 
+@pytest.mark.slow
 def test_a_wrong_noise_fails() -> None:
     """A sampler told that noise is a tenth of what it is gives intervals that are too narrow."""
     model = model_of_law("power")

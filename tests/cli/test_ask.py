@@ -118,6 +118,7 @@ def test_elasticity_and_checklist_are_told(ask: Any, tmp_path: Path) -> None:
     assert "equation" in set(pd.read_csv(out)["item"])
 
 
+@pytest.mark.slow
 def test_an_update_is_kept_where_it_is_asked_to_be(ask: Any, tmp_path: Path) -> None:
     file, out = tmp_path / "small.csv", tmp_path / "mine.nc"
     pd.DataFrame(

@@ -183,7 +183,7 @@ def test_every_prior_has_a_unit_and_a_meaning(name: str) -> None:
     assert (frame.loc[latent, "in_score_units"] != "").all()
 
 
-@pytest.mark.parametrize("name", ["compute", "skills"])
+@pytest.mark.parametrize("name", ["compute", pytest.param("skills", marks=pytest.mark.slow)])
 def test_prior_scores_cover_the_plausible_range_and_no_more(name: str, small_table: Table) -> None:
     frame = load_model(name).prior_scores(small_table, draws=200, seed=1)
     assert len(frame) == 200 * len(small_table.runs) * len(small_table.benchmarks)

@@ -181,6 +181,7 @@ def test_members_lie_around_the_law_at_their_own_place(small_table: Table) -> No
         )
 
 
+@pytest.mark.slow
 def test_loadings_and_noise_may_differ_by_family(small_table: Table) -> None:
     """The runs of a family are then as in a model where all have that family's values."""
     pooled = ("loading", "degrees")

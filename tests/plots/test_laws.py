@@ -161,7 +161,7 @@ def test_the_best_path_is_the_closed_form(chinchilla: Fit) -> None:
         np.testing.assert_allclose(6 * rows["params"] * rows["tokens"], rows["flops"])
 
 
-@pytest.mark.parametrize("of", [None, ("corpus", "web")])
+@pytest.mark.parametrize("of", [None, pytest.param(("corpus", "web"), marks=pytest.mark.slow)])
 def test_the_best_path_is_what_allocate_answers(
     of: tuple[str, str] | None, request: pytest.FixtureRequest
 ) -> None:

@@ -134,6 +134,7 @@ def test_a_fit_brings_its_law_back(fit: bs.Fit, law_file: Path, tmp_path: Path) 
         shutil.move(kept, law_file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("law", "named"), [("kaplan-nd", {"share"}), ("chinchilla", {"A", "B"})])
 def test_one_ratio_of_tokens_to_params_leaves_the_terms_to_the_prior(
     law: str, named: set[str], caplog: pytest.LogCaptureFixture
