@@ -13,6 +13,8 @@ from bayescale.tables.table import Table
 from builders.leaderboard_facts import V1, V2, benchmarks, protocol
 
 LINES = Path(__file__).resolve().parent.parent / "open-llm-leaderboard/lines.toml"
+# For runs whose upload date is not when their weights were first public: the day, and who tells it.
+DATES = LINES.with_name("dates.csv")
 OBSSCALING_NAMES = {"ARC-C": "ARC", "Winograd": "Winogrande"}
 ELSEWHERE = "a merge, or published by another organisation than its base model"
 # In the order of preference.
@@ -90,8 +92,8 @@ def scores_v1(raw: Path) -> pd.DataFrame:
     board = board.sort_values("submitted", ascending=False).sort_values("rank", kind="stable")
     other = pd.read_csv(raw / "obsscaling/base_llm_benchmark_eval.csv")
     other = other.rename(columns={"Model": "hub_name"} | OBSSCALING_NAMES)
-    kept = ["hub_name", "submitted", *V1]
-    frame = pd.concat([board[kept], other.assign(submitted=None)[kept]])
+    kept = ["hub_name", *V1]
+    frame = pd.concat([board[kept], other[kept]])
     return frame.drop_duplicates("hub_name")
 
 
@@ -103,6 +105,8 @@ def build(raw: Path) -> Table:
     both = first.merge(second, on="hub_name", how="outer")
     both["run"] = both["hub_name"].map(short)
     print_ambiguous(both, known)
+    told = pd.read_csv(DATES, index_col="run")["released"]
+    both["released"] = both["run"].map(told).fillna(both["Upload To Hub Date"]).fillna("")
     rows = [row for line in selection["line"] for row in line_rows(line, both, known)]
     frame = same_size_same_weights(pd.DataFrame(rows))
     assert not frame["run"].duplicated().any(), frame[frame["run"].duplicated(keep=False)]
@@ -141,7 +145,6 @@ def line_rows(
         # The leaderboard shows the size in the name where the weights do not tell.
         measured = weights > 0 and (nominal is None or abs(weights - nominal) > 0.005e9)
         params = line.get("params", {}).get(run, weights if measured else nominal)
-        dates = [row["Upload To Hub Date"], row["submitted"]]
         rows.append(
             {
                 "run": run,
@@ -155,7 +158,7 @@ def line_rows(
                 "params_active": line.get("params_active", {}).get(run),
                 "moe": "params_active" in line,
                 "tokens": tokens_of(run, base, line, known),
-                "released": next((date for date in dates if isinstance(date, str)), ""),
+                "released": row["released"],
                 **{name: row[name] for name in V1 + V2},
             }
         )

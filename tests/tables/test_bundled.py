@@ -139,6 +139,20 @@ def test_leaderboard_values_known_from_the_dump() -> None:
     assert experts["flops"] == 6 * 2.8e9 * 2e12
 
 
+def test_leaderboard_dates_are_told_with_a_text_that_says_them() -> None:
+    told = pd.read_csv(table_folder("open-llm-leaderboard") / "dates.csv", keep_default_na=False)
+    runs = load_table("open-llm-leaderboard").runs
+    assert not told["run"].duplicated().any()
+    assert set(told["run"]) <= set(runs.index)
+    assert (told[["released", "source", "quote"]] != "").all(axis=None)
+    assert (runs.loc[told["run"], "released"].to_numpy() == told["released"]).all()
+    assert (runs["released"] == "").sum() <= 12
+    # No day of a submission is left: the first leaderboard opened years after these models.
+    years = {"opt": "2022", "xglm": "2021", "codegen-nl": "2022", "bloomz": "2022"}
+    for family, year in years.items():
+        assert runs.loc[runs["family"] == family, "released"].str.startswith(year).all()
+
+
 def test_leaderboard_holds_no_models_of_others() -> None:
     table = load_table("open-llm-leaderboard")
     assert table.runs["tokens"].notna().all()
