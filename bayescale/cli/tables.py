@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bayescale.base.errors import TableError
+from bayescale.base.words import suggest
 from bayescale.cli.output import note
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def open_table(
         table = _read(Path(name), None, response)
     else:
         raise TableError(
-            f"no table {name!r}: it is neither a file nor a named table ({', '.join(named)})"
+            f"no table {name!r}{suggest(name, named)}: it is neither a file nor a named table "
+            f"({', '.join(named)})"
         )
     for path in added or ():
         table = table.add(_read_like(path, table))

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bayescale.base.errors import PredictError
 from bayescale.base.intervals import Floats, intervals
+from bayescale.base.words import suggest
 from bayescale.inference.posterior import Posterior
 from bayescale.models.responses import own_responses
 from bayescale.parts.coefficients import Coefficient
@@ -113,7 +114,8 @@ def places(fit: Posterior, by: str | None) -> list[Place]:
     groups = {rule.group: rule.spread is None for rule in rules}
     if by is not None and by not in groups:
         raise PredictError(
-            f"no coefficient varies over {by!r}; the groups are: {', '.join(groups) or 'none'}; "
+            f"no coefficient varies over {by!r}{suggest(by, groups)}; the groups are: "
+            f"{', '.join(groups) or 'none'}; "
             f"fit again with pool={by!r} (command line: --pool {by})"
         )
     told = [group for group, separate in groups.items() if separate or group == by]
