@@ -29,7 +29,15 @@ from bayescale.inference.run import CHAINS, DRAWS, WINDOWS, run
 from bayescale.inference.sensitivity import judged
 from bayescale.inference.storage import read_fit
 from bayescale.inference.transition import WINDOW
-from bayescale.models.cards import Pool, Rules, customise, for_other_table, load_model, own_table
+from bayescale.models.cards import (
+    Drifts,
+    Pool,
+    Rules,
+    customise,
+    for_other_table,
+    load_model,
+    own_table,
+)
 from bayescale.models.model import Model
 from bayescale.tables.table import Table
 
@@ -111,6 +119,7 @@ def fit(
     priors: Mapping[str, tuple[float, float]] | None = None,
     reference: Mapping[str, float] | None = None,
     inputs: Mapping[str, str] | None = None,
+    drift: Drifts = None,
 ) -> Fit:
     """Sample the posterior of a model given a table, with NUTS.
 
@@ -142,6 +151,9 @@ def fit(
         Median and spread for coefficients.
     reference, inputs
         Values at the reference run, and columns, for inputs of the law.
+    drift
+        How the law's shape drifts: "none"; "usual", along every input of the law and compute; names
+        of inputs; or for each a mapping with `order`, `scale` and `own`, as in a card.
 
     Returns
     -------
@@ -173,6 +185,7 @@ def fit(
         priors=priors,
         reference=reference,
         inputs=inputs,
+        drift=drift,
     )
     return run(
         Fit,

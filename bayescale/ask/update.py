@@ -29,10 +29,10 @@ from bayescale.inference.marginal import TAKEN, condition_new_members, new_membe
 from bayescale.inference.posterior import Posterior
 from bayescale.inference.run import run
 from bayescale.inference.sampler import Draws
-from bayescale.models.lay_out import lay_out
+from bayescale.models.lay_out import fitted_members, lay_out
+from bayescale.models.level import reference_inputs
 from bayescale.models.plan import UNKNOWN, plan
-from bayescale.models.values import reference_inputs
-from bayescale.predict.layout import Layout, fitted_members, lay_out_queries
+from bayescale.predict.layout import Layout, lay_out_queries
 from bayescale.predict.predict import predict
 from bayescale.predict.queries import query_columns
 from bayescale.tables.compute import as_read
@@ -114,6 +114,8 @@ def update(
     if refit != "always":
         if fit.model.along is not None:
             why = "its noise goes on along a curve, which weights cannot condition on"
+        elif fit.model.drift:
+            why = "its law drifts, and new runs may lie where no increment was"
         else:
             weighted = _weigh(fit, new, seed)
             why = _too_few(weighted)

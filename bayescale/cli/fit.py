@@ -18,6 +18,7 @@ from bayescale.cli.options import (
     Added,
     Chains,
     Draws,
+    Drifts,
     Effects,
     FitFile,
     Inputs,
@@ -34,6 +35,7 @@ from bayescale.cli.options import (
     Warmup,
     columns,
     counts,
+    drifts,
     leaderboard_of,
     pool_rules,
     pooling,
@@ -52,6 +54,7 @@ EXAMPLES = examples(
     "bayescale fit skills --add my_runs.csv --out mine.nc",
     "bayescale fit data-constrained --noise normal-log --prior alpha=0.35,1.6",
     "bayescale fit chinchilla --table my_runs.csv --response loss --pool corpus",
+    "bayescale fit chinchilla --table my_runs.csv --response loss --drift usual",
     "bayescale fit power-floor --table my_runs.csv --response loss --input x=flops",
     "bayescale fit --law my_law.py:my_law --table overtraining --benchmark loss",
 )
@@ -75,6 +78,7 @@ def fit(
     prior: Priors = None,
     reference: References = None,
     inputs: Inputs = None,
+    drift: Drifts = None,
     seed: Seed = 0,
     chains: Chains = 4,
     warmup: Warmup = None,
@@ -114,6 +118,7 @@ def fit(
         priors=given_priors,
         reference=references,
         inputs=given_columns,
+        drift=drifts(drift),
     )
     for doubt in data.doubts():
         note(f"note: {doubt}")

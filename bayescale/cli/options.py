@@ -91,6 +91,16 @@ def pairs(texts: Sequence[str] | None, option: str, example: str) -> dict[str, s
     return found
 
 
+def drifts(given: list[str] | None) -> str | list[str] | None:
+    """Read what --drift says: one word for all inputs, or names of inputs."""
+    words = {"none", "usual"} & {*(given or ())}
+    if words and len(given or ()) > 1:
+        raise typer.BadParameter(
+            f"{words.pop()!r} stands alone, or name the inputs", param_hint="--drift"
+        )
+    return given[0] if given and words else given or None
+
+
 def columns(texts: Sequence[str] | None) -> dict[str, str]:
     """Read --input: the column of each input."""
     return pairs(texts, "--input", "x=flops")
@@ -193,6 +203,15 @@ Effects = Annotated[
 OtherNoise = Annotated[
     str | None,
     typer.Option("--noise", help="Another noise than the model's, such as normal-log."),
+]
+Drifts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--drift",
+        metavar="INPUT",
+        help="Let the law's shape drift along an input; may be repeated. usual: along each and "
+        "compute; none: along none.",
+    ),
 ]
 Priors = Annotated[
     list[str] | None,

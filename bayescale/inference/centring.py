@@ -8,20 +8,29 @@ Gorinova, Moore, Hoffman 2020). Only the coordinates of the sampler depend on th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+from jax.scipy.linalg import solve_triangular
 
 from bayescale.base.intervals import Floats
+from bayescale.models.drifts import reach
 from bayescale.models.grid import Grid
+from bayescale.models.level import pinned_by_level
 from bayescale.models.plan import RUN, Site, plan
 from bayescale.models.record import EFFECT, ModelRecord
+from bayescale.models.sites import Pinned, Pulled
+from bayescale.parts.drift import CELL, DRIFT
 
 COORDINATES = "_coordinates"  # ending of the name of what is sampled in place of a site
 ENOUGH = 5.0  # values of a member that pin it down half
+SUMS = 24  # of residuals, that tell of drifts: their weight falls with the square of their number
 NOISE = 0.012  # score: prior median of the noise beside the finite test set
 
 
@@ -44,6 +53,10 @@ def coordinates(weight: Any, name: str, prior: Any, _obs: None) -> tuple[None, A
     tuple
         None, since nothing is left to sample, and the site's value.
     """
+    if isinstance(weight, Told):
+        return _pulled(weight, name, prior.base_dist)
+    if isinstance(prior, Pinned):
+        return _pinned(name, prior)
     base = prior
     while isinstance(base, dist.Independent | dist.ExpandedDistribution):
         base = base.base_dist
@@ -54,6 +67,54 @@ def coordinates(weight: Any, name: str, prior: Any, _obs: None) -> tuple[None, A
     standard = dist.Normal(mean, scale).expand(prior.event_shape).to_event()
     value = numpyro.sample(name + COORDINATES, standard)
     return None, base.loc + rest * (value - mean)
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=("reach", "into"), meta_fields=())
+@dataclass(frozen=True)
+class Told:
+    """What data tell of the increments of drifts: a few sums of residuals.
+
+    Parameters
+    ----------
+    reach
+        What a unit increment of each cell adds to each sum, shape (cell, sum).
+    into
+        From the residuals of runs to the sums, shape (sum, run).
+    """
+
+    reach: Any
+    into: Any
+
+
+def _pinned(name: str, prior: Pinned) -> tuple[None, Any]:
+    """Sample a value by its distance from where data pin it down."""
+    standard = dist.Normal(0.0, 1.0)
+    away = numpyro.sample(name + COORDINATES, standard)
+    value = prior.place + away
+    numpyro.factor(f"{name}_change", prior.log_prob(value) - standard.log_prob(away))
+    return None, value
+
+
+def _pulled(told: Told, name: str, prior: Pulled) -> tuple[None, Any]:
+    r"""Sample increments by how far they are from what residuals and noise say of them.
+
+    With W what standardised increments add to the sums, and F the Cholesky factor of
+    :math:`W^T W + \sigma^2`, their covariance given the sums has the square root
+    :math:`I - W F^{-T} (F + \sigma)^{-1} W^T` (Andrews 1968), so that few sums make it cheap.
+    """
+    count = told.into.shape[0]
+    z = numpyro.sample(
+        name + COORDINATES, dist.Normal(0.0, 1.0).expand(prior.batch_shape).to_event()
+    )
+    pull = prior.scale[:, None] * told.reach
+    noise = prior.noise * jnp.eye(count)
+    root = jnp.linalg.cholesky(pull.T @ pull + noise**2)
+    solve = partial(solve_triangular, lower=True)
+    seen = solve(root, told.into @ prior.residual) - solve(root + noise, pull.T @ z)
+    standard = z + pull @ solve(root, seen, trans=1)
+    change = count * jnp.log(prior.noise) - jnp.log(jnp.diagonal(root)).sum()
+    numpyro.factor(f"{name}_change", jnp.sum(z**2 - standard**2) / 2 + change)
+    return None, prior.scale * standard
 
 
 def centring(model: ModelRecord, grid: Grid) -> dict[str, Any]:
@@ -77,6 +138,10 @@ def centring(model: ModelRecord, grid: Grid) -> dict[str, Any]:
     """
     written = plan(model)
     found: dict[str, Any] = {}
+    if pinned := pinned_by_level(model):
+        found[pinned] = None
+    if model.drift:
+        found[DRIFT] = None if model.of_leaderboard else _told(model, grid)
     for name, members in written.members.items():
         if members.rule is None or members.coefficient == EFFECT or members.correlation:
             continue
@@ -87,6 +152,18 @@ def centring(model: ModelRecord, grid: Grid) -> dict[str, Any]:
         else:
             found[name] = None if model.of_leaderboard else _by_count(members, grid)
     return found
+
+
+def _told(model: ModelRecord, grid: Grid) -> Told:
+    """Find the sums of residuals that tell most of the increments, under their usual scales."""
+    with jax.enable_x64(True):
+        each = np.asarray(reach(model, grid, grid.inputs))[: grid.counts(CELL)[0]]
+    rules = [rule for drift in model.drift.values() for rule in drift.parts.values()]
+    usual = np.array([rule.learned.median for rule in rules])[grid.cells.part[: len(each)]]
+    seen = (np.asarray(grid.weights) > 0).any(axis=1)
+    count = min(SUMS, *each.shape)
+    _, _, sums = np.linalg.svd(usual[:, None] * each * seen, full_matrices=False)
+    return Told(each @ sums[:count].T, sums[:count] * seen)
 
 
 def _by_information(model: ModelRecord, members: Site, grid: Grid) -> Any:

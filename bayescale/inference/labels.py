@@ -6,10 +6,11 @@ import numpy as np
 import xarray as xr
 
 from bayescale.inference.sampler import Draws
-from bayescale.models.plan import RUN, plan
-from bayescale.models.record import ModelRecord, group_names
+from bayescale.models.lay_out import fitted_members
+from bayescale.models.plan import UNKNOWN, plan
+from bayescale.models.record import ModelRecord
 from bayescale.tables.frames import ACCURACY
-from bayescale.tables.table import Table, members
+from bayescale.tables.table import Table
 
 
 def to_datasets(model: ModelRecord, table: Table, found: Draws) -> tuple[xr.Dataset, xr.Dataset]:
@@ -50,8 +51,8 @@ def _coordinates(model: ModelRecord, table: Table) -> dict[str, list[str]]:
         "response": list(marks.index[~linked]),
         "other": [b for b in marks.index if b not in anchors.values()],
     }
-    for group in group_names(model):
-        coords[group] = list(table.runs.index) if group == RUN else members(table, group)
+    named = fitted_members(model, table)
+    coords |= {axis: members for axis, members in named.items() if axis != UNKNOWN}
     for group, coefficients in plan(model).joint.items():
         axis = f"coefficient_{group}"
         coords[axis] = coords[f"{axis}_2"] = [c.name for c in coefficients]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayescale.models.grid import Grid
+from bayescale.models.grid import Cells, Grid
 from bayescale.models.lay_out import padded
 from bayescale.models.plan import RUN, UNKNOWN
+from bayescale.parts.drift import CELL
 from bayescale.parts.inputs import Schedule
 
 
@@ -23,8 +26,12 @@ def only_group(grid: Grid, observed: NDArray[Any], runs: NDArray[np.int_]) -> Gr
     outside[runs] = False
     unknown = np.flatnonzero(np.isin(at[: len(runs)], grid.unknown))
     groups = {name: np.asarray(index)[at] for name, index in grid.groups.items()}
-    sizes, middle = [], {}
-    for name, known, _ in grid.members:
+    sizes, middle, cells = [], {}, grid.cells
+    for name, known, total in grid.members:
+        if name == CELL:
+            cells = _cells(grid, at, groups)
+            sizes.append((name, known, known + len(cells.part) - total))
+            continue
         members = _Members(at, 0, len(at))
         if name == UNKNOWN:
             members = _Members(unknown, 0, len(unknown))
@@ -43,6 +50,7 @@ def only_group(grid: Grid, observed: NDArray[Any], runs: NDArray[np.int_]) -> Gr
         stderr=np.asarray(grid.stderr)[at],
         scores=np.asarray(grid.scores)[at],
         order=np.asarray(grid.order)[at],
+        cells=cells,
         members=tuple(sizes),
     )
     # What members of the fit are told at stays as it was when their draws were made.
@@ -65,6 +73,24 @@ def _members(index: Any, at: Any, outside: Any, known: int) -> _Members:
     kept = known if len(np.setdiff1d(mine, new)) else 0
     place = np.where(np.isin(mine, new), kept + np.searchsorted(new, mine), mine)
     return _Members(place, kept, padded(len(new)))
+
+
+def _cells(grid: Grid, at: NDArray[np.int_], groups: Mapping[str, Any]) -> Cells:
+    """Add cells of their own for members that are new, as wide as those they had in the fit."""
+    cells = grid.cells
+    part, member = np.asarray(cells.part), np.asarray(cells.member)
+    added: list[int] = []
+    whose: list[int] = []
+    for i, group in enumerate(cells.groups):
+        before = np.asarray(grid.groups[group])[at] if group else ()
+        for old, now in sorted({*zip(before, groups.get(group, ()), strict=True)}):
+            own = np.flatnonzero((part == i) & (member == old)) if old != now else ()
+            added += [int(cell) for cell in own]
+            whose += [int(now)] * len(own)
+    spare = padded(len(added)) - len(added)  # cells of nobody
+    index = np.array([*range(len(part)), *added, *[0] * spare], int)
+    taken = {f: np.asarray(getattr(cells, f))[index] for f in ("start", "width", "along", "part")}
+    return replace(cells, **taken, member=np.array([*member, *whose, *[-1] * spare], int))
 
 
 def _of_runs(values: Any, at: Any) -> Any:

@@ -32,6 +32,18 @@ class Score:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Drifting:
+    """How a law drifts along an input: the order, and the scale's median and factor.
+
+    `scale` is of what all runs share; `own` of what members of groups have beside it.
+    """
+
+    order: int = 2
+    scale: MedianSpread | None = None
+    own: Mapping[str, MedianSpread] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Card:
     """What a model card says; the keys are those of `Model`, parts are named."""
 
@@ -49,6 +61,7 @@ class Card:
     effects: Mapping[str, Rule] = field(default_factory=dict)
     along: Along | None = None
     scatter: str = ""
+    drift: Mapping[str, Drifting] = field(default_factory=dict)
     notes: str = ""
     table: str = ""
     measured: tuple[str, ...] = ()
@@ -99,6 +112,12 @@ def _number(value: Any, _: Any) -> float:
     return float(value)
 
 
+def _whole(value: Any, _: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _Misfit("a whole number")
+    return value
+
+
 def _texts(value: Any, _: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise _Misfit("a list of texts")
@@ -146,6 +165,7 @@ def _converter() -> Converter:
     )
     made.register_structure_hook(str, _text)
     made.register_structure_hook(float, _number)
+    made.register_structure_hook(int, _whole)
     others: dict[Any, Callable[[Any, Any], Any]] = {
         tuple[str, ...]: _texts,
         MedianSpread: _median_spread,

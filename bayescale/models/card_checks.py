@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from bayescale.base.words import suggest
+from bayescale.models.cells import drifting
 from bayescale.models.plan import plan
 from bayescale.models.record import OF_SCORES, ModelRecord
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling
@@ -24,6 +26,7 @@ def problems(model: ModelRecord, names: Mapping[str, Coefficient]) -> Iterator[s
     for group, rule in model.effects.items():
         if rule.spread is None or rule.correlated:
             yield f"effects of {group}: give partial, or spread = [median, factor]"
+    yield from _drift_problems(model)
     yield from _clashes(model)
     for name, rules in model.pooling.items():
         if len(rules) > 1 and any(rule.spread is None for rule in rules):
@@ -55,6 +58,16 @@ def _unknown_inputs(model: ModelRecord, names: Iterable[str]) -> Iterator[str]:
         if name not in model.law.inputs:
             known = ", ".join(model.law.inputs)
             yield f"{model.law.name} has no input {name!r}; its inputs are {known}"
+
+
+def _drift_problems(model: ModelRecord) -> Iterator[str]:
+    known = drifting(model.law.columns)
+    for along in model.drift:
+        if along not in known:
+            yield (
+                f"[drift.{along}] is along no input of {model.law.name}{suggest(along, known)}; it "
+                f"may drift along {', '.join(known) or 'none'}"
+            )
 
 
 def _clashes(model: ModelRecord) -> Iterator[str]:

@@ -13,11 +13,13 @@ import tomli_w
 from bayescale.base.errors import ModelError
 from bayescale.base.records import records_dir
 from bayescale.base.words import suggest
-from bayescale.models.card import Card, Rule, read_card, rules_of
+from bayescale.models.card import Card, Drifting, Rule, read_card, rules_of
 from bayescale.models.card_checks import problems
+from bayescale.models.cells import FLOPS, drifting
 from bayescale.models.model import Model
 from bayescale.models.plan import RUN
 from bayescale.parts.coefficients import OF_BENCHMARKS, Prior, pooling_from_card, prior_from_card
+from bayescale.parts.drift import USUAL, USUAL_OF_COMPUTE, Drift, Order
 from bayescale.parts.find import find_part, load_law, parts
 from bayescale.parts.part import Law, Link, Noise
 from bayescale.tables.named import load_table
@@ -28,6 +30,7 @@ EFFECT_ON_LOGITS = Prior("real", 0.0, 1.0)
 
 Rules = str | Mapping[str, Rule]
 Pool = str | Mapping[str, Rules] | None
+Drifts = str | Sequence[str] | Mapping[str, Mapping[str, Any]] | None
 
 
 def list_models() -> list[str]:
@@ -158,6 +161,7 @@ def customise(
     priors: Mapping[str, tuple[float, float]] | None = None,
     reference: Mapping[str, float] | None = None,
     inputs: Mapping[str, str] | None = None,
+    drift: Drifts = None,
 ) -> Model:
     """Change a model's card, and make the model anew.
 
@@ -179,6 +183,9 @@ def customise(
         Values of inputs at the reference run, added to those given.
     inputs
         For inputs of the law, the table's columns.
+    drift
+        "none"; "usual", along every input of the law and compute; names of inputs; or for each
+        what cards say of it: `order`, `scale`, `own`.
 
     Returns
     -------
@@ -189,7 +196,7 @@ def customise(
     ModelError
         A name is unknown, or a rule makes no sense.
     """
-    if not (pool or effects or noise or priors or reference or inputs):
+    if drift is None and not (pool or effects or noise or priors or reference or inputs):
         return model
     card = tomllib.loads(model.card)
     if isinstance(pool, str):
@@ -205,7 +212,19 @@ def customise(
         if changes:
             plain = {k: list(v) if isinstance(v, tuple) else v for k, v in changes.items()}
             card[key] = {**card.get(key, {}), **plain}
+    if drift is not None:
+        card["drift"] = _drifts(model.law, drift)
     return model_from_card(tomli_w.dumps(card), source=f"model {model.name}, changed")
+
+
+def _drifts(law: Law, given: str | Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
+    """Write down what a call says of drift as a card does."""
+    if isinstance(given, Mapping):
+        return {along: dict(said) for along, said in given.items()}
+    if given == "none":
+        return {}
+    named = drifting(law.columns) if given == "usual" else given
+    return {along: {} for along in ([named] if isinstance(named, str) else named)}
 
 
 def model_from_card(text: str, *, source: str = "the card") -> Model:
@@ -224,6 +243,18 @@ def model_from_card(text: str, *, source: str = "the card") -> Model:
         return _model(read_card(mapping), text)
     except ModelError as error:
         raise ModelError(f"{source}: {error}") from error
+
+
+def _drift(along: str, given: Drifting) -> Drift:
+    order: Order = 1 if given.order == 1 else 2
+    if given.order != order:
+        raise ModelError(f"[drift.{along}] order is 1 or 2; given: {given.order}")
+    of = f"[drift.{along}] scale"
+    scale = None if given.own else USUAL_OF_COMPUTE if along == FLOPS else USUAL
+    if given.scale:
+        scale = prior_from_card(of, "positive", given.scale)
+    own = {g: prior_from_card(f"{of} of {g}", "positive", pair) for g, pair in given.own.items()}
+    return Drift(along, order, scale, own)
 
 
 def _model(card: Card, text: str) -> Model:
@@ -252,6 +283,7 @@ def _model(card: Card, text: str) -> Model:
         },
         along=card.along,
         scatter=card.scatter,
+        drift={along: _drift(along, given) for along, given in card.drift.items()},
         table=card.table,
         measured=card.measured,
         where=card.where,

@@ -16,7 +16,9 @@ import jax.numpy as jnp
 import numpyro
 from jax import Array
 
+from bayescale.models.drifts import sample_drift
 from bayescale.models.grid import Grid
+from bayescale.models.level import reference_inputs
 from bayescale.models.plan import plan
 from bayescale.models.record import OF_SCORES, ModelRecord
 from bayescale.models.sites import taken
@@ -24,7 +26,6 @@ from bayescale.models.values import (
     Values,
     in_order,
     loaded,
-    reference_inputs,
     response,
     sample_effect,
     sample_values,
@@ -169,8 +170,11 @@ def levels_at(
 
 
 def _law(model: ModelRecord, grid: Grid, values: Values) -> Array:
-    """Evaluate the law for each run, shifted by effects: on logits by a sum, else by a factor."""
+    """Evaluate the law for each run, drifted and shifted: on logits by a sum, else by a factor."""
     given: Array = model.law.given(values.inputs, taken(model.law.coefficients, values.of_runs))
+    if model.drift:
+        away = sample_drift(model, grid, values, given)
+        given = given + away if model.of_leaderboard else given * jnp.exp(away)
     for group in model.effects:
         shift = sample_effect(model, group, grid)
         given = given + shift if model.of_leaderboard else given * jnp.exp(shift)

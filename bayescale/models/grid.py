@@ -9,7 +9,7 @@ new run) come after the known ones, so that a prediction is the same model on a 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,35 @@ import numpy as np
 from bayescale.base.intervals import Floats
 
 WITHIN = "_within"  # the group along which neighbours share noise, beside those that are pooled
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=("start", "width", "along", "part", "member"),
+    meta_fields=("groups",),
+)
+@dataclass(frozen=True)
+class Cells:
+    """Where the cells of drifts lie, known ones first; shape (cell,) each.
+
+    Parameters
+    ----------
+    start, width
+        In e-folds from the reference run, to its left where the width is negative.
+    along, part
+        Positions of the input, and of the part of its drift: what all share, or a group's.
+    member
+        Index of the member whose it is; 0 where all share it.
+    groups
+        The group of each part; "" where all share it.
+    """
+
+    start: Any = field(default_factory=partial(np.zeros, 0))
+    width: Any = field(default_factory=partial(np.zeros, 0))
+    along: Any = field(default_factory=partial(np.zeros, 0, int))
+    part: Any = field(default_factory=partial(np.zeros, 0, int))
+    member: Any = field(default_factory=partial(np.zeros, 0, int))
+    groups: tuple[str, ...] = ()
 
 
 @partial(
@@ -38,6 +67,7 @@ WITHIN = "_within"  # the group along which neighbours share noise, beside those
         "order",
         "previous",
         "gap",
+        "cells",
     ),
     meta_fields=("members", "linked", "anchors", "absolute"),
 )
@@ -72,13 +102,15 @@ class Grid:
         for none), and the distance between them in `order`; shape (run, benchmark).
     members
         For each group its name, how many members were in the fit, and how many there are; so for
-        "run" and for the "unknown" token counts.
+        "run", for the "unknown" token counts, and for each "cell" of drifts.
     linked
         For each benchmark whether it is a score behind the link, or the law's own response.
     anchors
         Position of each skill's anchor benchmark.
     absolute
         The inputs that are used as they are: their means are not geometric.
+    cells
+        The cells of drifts.
     """
 
     inputs: dict[str, Any]
@@ -99,6 +131,7 @@ class Grid:
     linked: tuple[bool, ...]
     anchors: tuple[int, ...]
     absolute: tuple[str, ...]
+    cells: Cells = field(default_factory=Cells)
 
     @property
     def runs(self) -> int:

@@ -2,7 +2,8 @@
 
 A site holds real-line values. `<name>` is a coefficient's population value, `<name>_<group>` those
 of a group's members, `<name>_<group>_spread` the logarithm of their spread, and
-`<name>_<group>_new` members that were not in the fit.
+`<name>_<group>_new` members that were not in the fit. `drift` are the increments of drifts, whose
+members are cells of inputs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Literal
 
 from bayescale.models.record import EFFECT, OF_SCORES, ModelRecord
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling
+from bayescale.parts.drift import CELL, DRIFT
 
 Kind = Literal["population", "members", "spread", "correlation"]
 # Sampled in this order, after the slopes that they rest on, and told where their members' runs are.
@@ -135,6 +137,10 @@ def plan(model: ModelRecord) -> Plan:
         name = f"{EFFECT}_{group}"
         sites.append(Site(name, "members", (group,), EFFECT, group, rule))
         sites.append(Site(f"{name}_spread", "spread", (), EFFECT, group, rule))
+    if model.drift:
+        sites.append(Site(DRIFT, "members", (CELL,), DRIFT, CELL))
+        parts = [rule for each in model.drift.values() for rule in each.parts.values()]
+        sites += [Site(f"{DRIFT}_{r.group}_spread", "spread", (), DRIFT, CELL, r) for r in parts]
     names = [site.name for site in sites] + [s.new for s in sites if s.kind == "members"]
     twice = tuple(sorted({name for name in names if names.count(name) > 1}))
     together_by = {group: tuple(coefficients) for group, coefficients in joint.items()}

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling, Prior, real
+from bayescale.parts.drift import DRIFT, Drift
 from bayescale.parts.part import Law, Link, Noise
 from bayescale.tables.table import Table
 
@@ -77,6 +78,8 @@ class ModelRecord:
         Where neighbouring measurements share noise.
     scatter
         Input of the law that the noise's spread is a power of; "" for none.
+    drift
+        For inputs, how the law's shape drifts along them.
     priors_given
         Priors that replace those the parts declare.
     table, measured, where
@@ -101,6 +104,7 @@ class ModelRecord:
     effects: Mapping[str, Pooling] = field(default_factory=dict)
     along: Along | None = None
     scatter: str = ""
+    drift: Mapping[str, Drift] = field(default_factory=dict)
     priors_given: Mapping[str, Prior] = field(default_factory=dict)
     table: str = ""
     measured: tuple[str, ...] = ()
@@ -185,6 +189,14 @@ class ModelRecord:
                 name = f"{EFFECT}_{group}_spread"
                 unit = self.law.unit if self.law.latent else "log response"
                 rows.append(_prior_row(name, rule.spread, unit, text, []))
+        for along, each in self.drift.items():
+            for group, rule in each.parts.items():
+                power = "of its exponent" if each.order == 2 else "of its level"
+                unit = f"{self.law.unit if self.law.latent else 'log response'} {power}"
+                text = f"how much the law's shape wanders per root e-fold of {along}"
+                text += f", of one {group} beside the others" if group else ""
+                name = f"{DRIFT}_{rule.group}_spread"
+                rows.append(_prior_row(name, rule.learned, unit, text, []))
         return pd.DataFrame(rows)
 
 
@@ -192,7 +204,8 @@ def group_names(model: ModelRecord) -> list[str]:
     """List the groups of runs that a model tells members of apart."""
     pooled = [rule.group for rules in model.pooling.values() for rule in rules]
     within = [model.along.within] if model.along else []
-    names = [name for name in (*pooled, *model.effects, *within) if name not in OF_BENCHMARKS]
+    drifting = [group for each in model.drift.values() for group in each.own]
+    names = [n for n in (*pooled, *model.effects, *within, *drifting) if n not in OF_BENCHMARKS]
     return sorted(set(names))
 
 

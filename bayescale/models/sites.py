@@ -19,6 +19,28 @@ def normal(location: Any, scale: Any, shape: tuple[int, ...]) -> dist.Distributi
     return dist.Normal(location, scale).expand(shape).to_event(len(shape))
 
 
+class Pinned(dist.Normal):  # type: ignore[misc]
+    """A Normal prior of a value that data pin down about a place.
+
+    Only the coordinates of the sampler look at the place.
+    """
+
+    def __init__(self, loc: Any, scale: Any, place: Array) -> None:
+        self.place = place
+        super().__init__(loc, scale)
+
+
+class Pulled(dist.Normal):  # type: ignore[misc]
+    """A Normal prior of increments that residuals pull at, as strongly as their noise is small.
+
+    Only the coordinates of the sampler look at these.
+    """
+
+    def __init__(self, loc: Any, scale: Any, residual: Array, noise: Array) -> None:
+        self.residual, self.noise = residual, noise
+        super().__init__(loc, scale)
+
+
 def site(name: str, prior: dist.Distribution) -> Array:
     """Sample a site."""
     value: Array = numpyro.sample(name, prior)  # untyped in NumPyro

@@ -18,9 +18,10 @@ from jax import Array
 from numpy.typing import NDArray
 
 from bayescale.models.grid import Grid
+from bayescale.models.level import level_given, pinned_by_level, reference_inputs
 from bayescale.models.plan import LEVELS, RUN, TOKENS_UNKNOWN, UNKNOWN, Site, plan
 from bayescale.models.record import EFFECT, ModelRecord
-from bayescale.models.sites import LKJ, normal, site, spread, taken
+from bayescale.models.sites import LKJ, Pinned, normal, site, spread, taken
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling
 
 UNKNOWN_TOKENS = (2e12, 3.0)  # prior median and factor of a run's tokens when they are not known
@@ -57,7 +58,11 @@ class Values:
 def sample_values(model: ModelRecord, grid: Grid) -> Values:
     """Sample every coefficient, in the order that what is told at members' places needs."""
     written = plan(model)
-    population = {c.name: _population(model, c, grid) for c in model.coefficients}
+    pinned = pinned_by_level(model)
+    last = [c for c in model.coefficients if c.name == pinned]
+    population: Placed = {}
+    for c in [*(c for c in model.coefficients if c.name != pinned), *last]:
+        population[c.name] = _population(model, c, grid, population if c in last else None)
     levels = {name: _placed(written.sites[name], value) for name, value in population.items()}
     for c in model.coefficients:
         for rule in model.pooling.get(c.name, ()):
@@ -107,14 +112,6 @@ def loaded(loading: Array, skills: Array) -> Array:
     return jnp.einsum("osr,sr->or", loading, skills)
 
 
-def reference_inputs(model: ModelRecord) -> dict[str, float]:
-    """Give the inputs of the reference run as a law reads them: one where they are over its own."""
-    return {
-        column.name: 1.0 if column.reference else model.reference.get(column.name, 1.0)
-        for column in model.law.columns
-    }
-
-
 def member_places(model: ModelRecord, grid: Grid, group: str) -> dict[str, Array]:
     """Give the law's inputs where members of a group are told, shape (member,) each.
 
@@ -145,13 +142,21 @@ def _inputs(model: ModelRecord, grid: Grid) -> dict[str, Any]:
     return found
 
 
-def _population(model: ModelRecord, coefficient: Coefficient, grid: Grid) -> Array:
-    """Sample the population's value; separate members have none."""
+def _population(
+    model: ModelRecord, coefficient: Coefficient, grid: Grid, others: Placed | None = None
+) -> Array:
+    """Sample the population's value; separate members have none.
+
+    `others` are the law's, where data pin this one down by them.
+    """
     rules = model.pooling.get(coefficient.name, ())
     prior = coefficient.prior
     shape = _shape(plan(model).sites[coefficient.name].dims, grid)
     if rules and all(rule.spread is None for rule in rules):
         return jnp.full(shape, prior.location)
+    if others is not None and not rules:
+        place = level_given(model, grid, coefficient, others)
+        return site(coefficient.name, Pinned(prior.location, prior.scale, place))
     return site(coefficient.name, normal(prior.location, prior.scale, shape))
 
 

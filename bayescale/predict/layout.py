@@ -20,14 +20,16 @@ from numpy.typing import NDArray
 
 from bayescale.base.intervals import Floats
 from bayescale.inference.posterior import Posterior
+from bayescale.models.cells import cells_beyond, cells_of
 from bayescale.models.evaluate import Evaluation, evaluate, expected_values
 from bayescale.models.grid import Grid
 from bayescale.models.inputs import at_reference
-from bayescale.models.lay_out import filled, lay_out, padded, with_usual_tokens
-from bayescale.models.plan import RUN, TOKENS_UNKNOWN, UNKNOWN, plan
+from bayescale.models.lay_out import filled, fitted_members, lay_out, padded
+from bayescale.models.plan import RUN, UNKNOWN, plan
 from bayescale.models.record import ModelRecord, group_names
+from bayescale.parts.drift import CELL
 from bayescale.tables.compute import ACTIVE, COMPUTE, completed
-from bayescale.tables.table import Table, members, only_members
+from bayescale.tables.table import Table, only_members
 
 Sites = dict[str, NDArray[Any]]
 FAMILY = "family"
@@ -214,7 +216,7 @@ def lay_out_queries(
     if any_family is not None:
         unnamed[len(queries.known) :] = any_family[queries.new]
     fitted = fitted_members(model, table)
-    groups = [group for group in fitted if group not in (RUN, UNKNOWN)]
+    groups = [group for group in group_names(model) if group != RUN]
     runs[groups] = runs[groups].fillna("").astype(str)
     kept = {group: _kept(fitted[group], runs[group]) for group in groups}
     # What goes with a family that is another in each draw: itself, and groups that hold it whole.
@@ -225,12 +227,16 @@ def lay_out_queries(
     known: dict[str, list[Any]] = {g: [fitted[g][i] for i in at] for g, at in kept.items()}
     new = {g: sorted(set(runs[g]) - set(members)) for g, members in known.items()}
     known[RUN] = list(range(len(queries.known)))
+    kept[CELL] = np.array(cells_of(fitted[CELL], known), int)
+    known[CELL] = [fitted[CELL][i] for i in kept[CELL]]
+    new[CELL] = cells_beyond(model, known[CELL], {g: [*known[g], *new[g]] for g in groups})
     anchors = list(model.anchors(table).values())
     grid = lay_out(model, dataclasses.replace(asked, runs=runs), known, anchors)
     kept[RUN] = queries.known
     without = pd.Index(fitted[UNKNOWN]).get_indexer(table.runs.index[queries.known])
     kept[UNKNOWN] = without[without >= 0]
-    numbers = {group: _numbers(names) for group, names in new.items()}
+    numbers = {group: _numbers(names) for group, names in new.items() if group != CELL}
+    numbers[CELL] = np.array([number_of(name) for name in new[CELL]], np.uint32)
     for group in (RUN, UNKNOWN):
         numbers[group] = np.arange(_new_count(grid, group, len(queries.new)), dtype=np.uint32)
     sites, by_draw = _sites(fit, kept), {}
@@ -242,13 +248,6 @@ def lay_out_queries(
         by_draw["groups"] = _any_family(grid, unnamed, places)
     grid = _as_fitted(model, table, _with_room(grid, numbers), kept)
     return Layout(model, grid, sites, queries.position, given, by_draw, numbers)
-
-
-def fitted_members(model: ModelRecord, table: Table) -> dict[str, list[str]]:
-    """List the members of each group in the order of a fit's draws, unknown token counts too."""
-    found = {g: members(table, g) for g in group_names(model) if g != RUN}
-    without = with_usual_tokens(table)[1] if TOKENS_UNKNOWN in plan(model).sites else []
-    return found | {RUN: list(table.runs.index), UNKNOWN: list(table.runs.index[without])}
 
 
 @dataclass(frozen=True, eq=False)

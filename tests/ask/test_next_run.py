@@ -160,6 +160,7 @@ class Straight:
             pooling={},
             effects={},
             along=None,
+            drift={},
         )
 
     def predict(self, rows: pd.DataFrame, *, kind: str, seed: int) -> Prediction:

@@ -23,7 +23,12 @@ from benchmarks.shared.surface import (
 # place is allowed too.
 RECORD = "a model is a record: `lay_out` and `on_table` of bayescale.models.lay_out do this"
 SORTS = "laws, links and noises are records of their own, `Law`, `Link` and `Noise`, over `Part`"
+DRIFT = "a law may drift, where that is asked for"
 ALLOWED: dict[str, str] = {
+    "commands > bayescale fit > parameters > --drift": DRIFT,
+    "names > bayescale.Model > fields > drift": DRIFT,
+    "names > bayescale.Model > signature": DRIFT,
+    "names > bayescale.fit > signature": DRIFT,
     "names > bayescale.Fit > members > diagnosis": "the verdict of the draws alone is of Posterior",
     "names > bayescale.Model > members > design": RECORD,
     "names > bayescale.Model > members > on": RECORD,

@@ -17,6 +17,7 @@ from bayescale.base.errors import AskError
 from bayescale.base.intervals import number
 from bayescale.base.words import quoted, suggest
 from bayescale.inference.posterior import Posterior
+from bayescale.models.inputs import at_reference
 from bayescale.models.model import Model
 from bayescale.tables.compute import ACTIVE, completed
 
@@ -65,6 +66,11 @@ def choice_of(
         The law has no inputs to choose among, its costs are not known, or an input is none of its.
     """
     model = fit.model
+    if model.drift:
+        raise AskError(
+            f"the best split of a law that drifts ({', '.join(model.drift)}) is not known yet: fit "
+            'with drift="none" (command line: --drift none)'
+        )
     columns = [c.name for c in model.law.columns]
     _check_choosable(model)
     raw = _chosen_by(columns)
@@ -186,12 +192,11 @@ def law_loss(model: Model) -> Any:
         for name, whole in ((ACTIVE, "params"), (UNIQUE, "tokens")):
             if whole in known:
                 known.setdefault(name, known[whole])
-        values = []
-        for column in model.law.columns:
-            scale = 1.0 if column.reference is None else model.reference[column.reference]
-            name = column.name if column.name in known else model.inputs[column.name]
-            values.append(jnp.asarray(known[name]) / scale)
-        return model.law(*values, **coefficients)
+        scaled = {}
+        for name in model.law.inputs:
+            given = jnp.asarray(known[name if name in known else model.inputs[name]])
+            scaled[name] = at_reference(model, name, given)
+        return model.law.given(scaled, coefficients)
 
     return loss
 

@@ -1,0 +1,82 @@
+r"""`Drift`: what a law does not know about its own shape along an input.
+
+.. math:: \log y = \log f(x) + \sum_k \delta_k(t_k) + \text{noise}, \quad t_k = \log(x_k / x_{k,0})
+
+Each :math:`\delta_k` is a two-sided Brownian motion, integrated once for order two, that is zero
+(for order two with its slope) at the reference run: there the law is as it says, and t e-folds away
+the drift has the standard deviation :math:`s_k (t^3 / 3)^{1/2}`, or :math:`s_k t^{1/2}` for order
+one. What a formula lacks is its discrepancy in Kennedy and O'Hagan (2001).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import jax.numpy as jnp
+from jax import Array
+
+from bayescale.parts.coefficients import Pooling, Prior
+
+DRIFT, CELL = "drift", "cell"  # the site of increments, and its axis
+STEP = 0.5  # e-folds that a cell between runs is wide
+Order = Literal[1, 2]
+# Scales that a card does not give. Compute has a smaller one: runs of one budget share a recipe.
+USUAL, USUAL_OF_COMPUTE = Prior("positive", 0.015, 2.0), Prior("positive", 0.004, 2.0)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A drift along one input.
+
+    Parameters
+    ----------
+    along
+        The input: one of the law's, or "flops" where it reads size and tokens.
+    order
+        2: the law's local exponent wanders; 1: its level does.
+    scale
+        Prior of the scale of what all runs share, in the log of the response per root e-fold
+        (of its exponent, for order two); None where they share nothing.
+    own
+        For groups whose members have a drift for themselves beside it, the prior of its scale.
+    """
+
+    along: str
+    order: Order
+    scale: Prior | None
+    own: Mapping[str, Prior] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> dict[str, Pooling]:
+        """For "", what all share, and for each group: how the increments are spread."""
+        shared = {"": Pooling(self.along, self.scale)} if self.scale else {}
+        return shared | {g: Pooling(f"{self.along}_{g}", scale) for g, scale in self.own.items()}
+
+
+def hinges(order: Any, away: Array, start: Any, width: Any) -> Array:
+    """Give what a unit increment of each cell adds at some places.
+
+    A cell starts some e-folds from the reference run and reaches on from it, to the left where its
+    width is negative. A unit increment adds the root of the width: to the level, linearly over the
+    cell, for order one; to the slope, from the middle of the cell on, for order two.
+
+    Parameters
+    ----------
+    order
+        One or two, of each cell, shape (cell, 1).
+    away
+        E-folds of each run from the reference run, shape (cell, run).
+    start, width
+        Of each cell, in e-folds, shape (cell, 1).
+
+    Returns
+    -------
+    Array
+        Shape (cell, run).
+    """
+    size = jnp.abs(width)
+    past = jnp.sign(width) * (away - start)
+    level, slope = jnp.clip(past / size, 0.0, 1.0), jnp.maximum(past - size / 2, 0.0)
+    return jnp.sqrt(size) * jnp.where(order == 1, level, slope)
