@@ -141,7 +141,7 @@ def centring(model: ModelRecord, grid: Grid) -> dict[str, Any]:
     if pinned := pinned_by_level(model):
         found[pinned] = None
     if model.drift:
-        found[DRIFT] = None if model.of_leaderboard else _told(model, grid)
+        found[DRIFT] = _told(model, grid)
     for name, members in written.members.items():
         if members.rule is None or members.coefficient == EFFECT or members.correlation:
             continue

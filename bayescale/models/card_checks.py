@@ -61,6 +61,8 @@ def _unknown_inputs(model: ModelRecord, names: Iterable[str]) -> Iterator[str]:
 
 
 def _drift_problems(model: ModelRecord) -> Iterator[str]:
+    if model.drift and model.of_leaderboard:
+        yield f"[drift] is of laws of a quantity, and {model.law.name} is one of a leaderboard"
     known = drifting(model.law.columns)
     for along in model.drift:
         if along not in known:

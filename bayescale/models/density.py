@@ -173,8 +173,7 @@ def _law(model: ModelRecord, grid: Grid, values: Values) -> Array:
     """Evaluate the law for each run, drifted and shifted: on logits by a sum, else by a factor."""
     given: Array = model.law.given(values.inputs, taken(model.law.coefficients, values.of_runs))
     if model.drift:
-        away = sample_drift(model, grid, values, given)
-        given = given + away if model.of_leaderboard else given * jnp.exp(away)
+        given = given * jnp.exp(sample_drift(model, grid, values, given))
     for group in model.effects:
         shift = sample_effect(model, group, grid)
         given = given + shift if model.of_leaderboard else given * jnp.exp(shift)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
-import numpyro.distributions as dist
 from jax import Array
 
 from bayescale.models.cells import distance
@@ -36,11 +35,8 @@ def sample_drift(model: ModelRecord, grid: Grid, values: Values, given: Array) -
     scales = jnp.stack([spread(DRIFT, rule, ()) for rule in rules])[grid.cells.part]
     members, blocks = plan(model).sites[DRIFT], []
     if known:
-        prior: dist.Distribution = normal(0.0, scales[:known], (known,))
-        if not model.of_leaderboard:
-            pull = log_residuals(grid, jnp.log(given)), _noise(model, values)
-            prior = Pulled(0.0, scales[:known], *pull).to_event(1)
-        blocks.append(site(members.name, prior))
+        pull = log_residuals(grid, jnp.log(given)), _noise(model, values)
+        blocks.append(site(members.name, Pulled(0.0, scales[:known], *pull).to_event(1)))
     if total > known:
         blocks.append(site(members.new, normal(0.0, scales[known:], (total - known,))))
     return jnp.concatenate(blocks) @ reach(model, grid, values.inputs)

@@ -34,9 +34,10 @@ def reference_inputs(model: ModelRecord) -> dict[str, float]:
 @lru_cache(maxsize=256)
 def pinned_by_level(model: ModelRecord) -> str:
     """Name the coefficient of a drifting law that moves its level most; "" where there is none."""
-    if not model.drift or model.of_leaderboard:
+    if not model.drift:
         return ""
-    numbers = [c.name for c in model.law.coefficients if not c.dims]
+    free = [c for c in model.law.coefficients if c.name not in model.pooling]
+    numbers = [c.name for c in free if not c.dims]
     with jax.ensure_compile_time_eval():
         moved = jax.grad(lambda real: log_law(model, reference_inputs(model), real))(usual(model))
         return max(numbers, key=lambda name: abs(float(moved[name])), default="")
@@ -56,8 +57,9 @@ def log_law(model: ModelRecord, inputs: Mapping[str, Any], real: Mapping[str, Ar
 
 def log_residuals(grid: Grid, given: Array) -> Array:
     """Give the mean over benchmarks of log measured less log expected, shape (run,); 0 for none."""
-    seen = jnp.asarray(grid.weights)[:, jnp.asarray(grid.own)] > 0
-    scores = jnp.asarray(grid.scores)[:, jnp.asarray(grid.own)]
+    own = jnp.asarray(grid.own, int)
+    scores = jnp.asarray(grid.scores)[:, own]
+    seen = (jnp.asarray(grid.weights)[:, own] > 0) & (scores > 0)  # a difference may be negative
     logs = jnp.log(jnp.where(seen, scores, 1.0))
     away = jnp.where(seen, logs - jnp.broadcast_to(given, seen.shape[::-1]).T, 0.0)
     return away.sum(axis=1) / jnp.maximum(seen.sum(axis=1), 1)

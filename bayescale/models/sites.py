@@ -19,7 +19,7 @@ def normal(location: Any, scale: Any, shape: tuple[int, ...]) -> dist.Distributi
     return dist.Normal(location, scale).expand(shape).to_event(len(shape))
 
 
-class Pinned(dist.Normal):  # type: ignore[misc]
+class Pinned(dist.Normal):  # type: ignore[misc]  # untyped in NumPyro
     """A Normal prior of a value that data pin down about a place.
 
     Only the coordinates of the sampler look at the place.
@@ -30,7 +30,7 @@ class Pinned(dist.Normal):  # type: ignore[misc]
         super().__init__(loc, scale)
 
 
-class Pulled(dist.Normal):  # type: ignore[misc]
+class Pulled(dist.Normal):  # type: ignore[misc]  # untyped in NumPyro
     """A Normal prior of increments that residuals pull at, as strongly as their noise is small.
 
     Only the coordinates of the sampler look at these.

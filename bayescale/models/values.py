@@ -154,7 +154,7 @@ def _population(
     shape = _shape(plan(model).sites[coefficient.name].dims, grid)
     if rules and all(rule.spread is None for rule in rules):
         return jnp.full(shape, prior.location)
-    if others is not None and not rules:
+    if others is not None:
         place = level_given(model, grid, coefficient, others)
         return site(coefficient.name, Pinned(prior.location, prior.scale, place))
     return site(coefficient.name, normal(prior.location, prior.scale, shape))

@@ -19,7 +19,7 @@ from bayescale.base.errors import AskError, ModelError
 from bayescale.fits import Fit, load_fit
 from bayescale.inference.centring import COORDINATES, centring, coordinates
 from bayescale.inference.one_group import only_group
-from bayescale.models.cards import customise, model_from_card, model_of_law
+from bayescale.models.cards import customise, load_model, model_from_card, model_of_law
 from bayescale.models.cells import BEYOND, Cell, cell, cells_beyond, known_cells, lay_out_cells
 from bayescale.models.density import density
 from bayescale.models.lay_out import lay_out, on_table, padded
@@ -231,6 +231,11 @@ noise = "student-t-log"
 def test_a_drift_that_makes_no_sense_is_refused(text: str, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         model_from_card(CARD + text)
+
+
+def test_a_leaderboard_does_not_drift_yet() -> None:
+    with pytest.raises(ModelError, match="is of laws of a quantity, and skills is one of a leader"):
+        customise(load_model("skills"), drift="usual")
 
 
 def test_a_group_that_drifts_by_itself_must_be_there(table: Table) -> None:
