@@ -63,6 +63,8 @@ def _unknown_inputs(model: ModelRecord, names: Iterable[str]) -> Iterator[str]:
 def _drift_problems(model: ModelRecord) -> Iterator[str]:
     if model.drift and model.of_leaderboard:
         yield f"[drift] is of laws of a quantity, and {model.law.name} is one of a leaderboard"
+    elif model.drift and not model.law.noise.endswith("-log"):
+        yield f"[drift] is of the log of a response, and that of {model.law.name} may be negative"
     known = drifting(model.law.columns)
     for along in model.drift:
         if along not in known:

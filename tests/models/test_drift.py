@@ -238,6 +238,11 @@ def test_a_leaderboard_does_not_drift_yet() -> None:
         customise(load_model("skills"), drift="usual")
 
 
+def test_what_may_be_negative_does_not_drift() -> None:
+    with pytest.raises(ModelError, match="that of vocabulary may be negative"):
+        customise(model_of_law("vocabulary"), drift="usual")
+
+
 def test_a_group_that_drifts_by_itself_must_be_there(table: Table) -> None:
     model = drifting({"params": {"own": {"lab": [0.01, 2.0]}}})
     with pytest.raises(ModelError, match='needs a column "lab"'):
