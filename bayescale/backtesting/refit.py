@@ -103,13 +103,13 @@ def fold_fitter(
         From a fold to its prediction. A fold with R-hat above 1.05 goes on for as many draws again,
         at most to sixteen times the draws; its seconds count all.
     """
-    model = on_table(model, table)
+    model = as_trained(model, table, split)
     grid = lay_out(model, table)
     tell(f"compiling {model.name}")
     began = time.perf_counter()
     with jax.enable_x64(True):
         program = compile_program(model, grid)
-    common = np.logical_and.reduce([fold.train for fold in split.folds])
+    common = _common(split)
     start: Start | None = None
     if common.any():
         tell("learning a start from the rows that every fold trains on")
@@ -156,6 +156,26 @@ def fold_fitter(
         )
 
     return fit_fold
+
+
+def as_trained(model: Model, table: Table, split: Split) -> Model:
+    """Give a model with the reference run of the rows that every fold trains on, if there are any.
+
+    Parameters
+    ----------
+    model, table
+        What to fit.
+    split
+        All folds to come.
+    """
+    common = _common(split)
+    runs = table.scores["run"]
+    return on_table(model, table.select(runs=runs[common].unique()) if common.any() else table)
+
+
+def _common(split: Split) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = np.logical_and.reduce([fold.train for fold in split.folds])
+    return found
 
 
 def _grid(table: Table, rows: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ import pandas as pd
 from bayescale.backtesting.backtest import Backtest
 from bayescale.backtesting.baselines import BASELINES, predict_baseline
 from bayescale.backtesting.decisions import RANKING, decide, decision_scores, matched_pairs, ranked
-from bayescale.backtesting.refit import CHAINS, DRAWS, FoldPrediction, silent
+from bayescale.backtesting.refit import CHAINS, DRAWS, FoldPrediction, as_trained, silent
 from bayescale.backtesting.rules import FOLDS, hold_out, log_compute
 from bayescale.backtesting.scorecard import Scorecard, gains, score_rows, scorecard
 from bayescale.backtesting.splits import Fold, Split, read_split
@@ -23,7 +23,7 @@ from bayescale.backtesting.workers import fit_folds
 from bayescale.base.errors import BacktestError, SplitError
 from bayescale.base.words import quoted
 from bayescale.models.cards import for_other_table, load_model, own_table
-from bayescale.models.lay_out import lay_out, on_table
+from bayescale.models.lay_out import lay_out
 from bayescale.models.model import Model
 from bayescale.tables.table import Table
 
@@ -160,7 +160,7 @@ def backtest(
     summed = _summed_up(table, split, found, baselines, group)
     return replace(
         summed,
-        models={name: on_table(model, table).card for name, model in loaded.items()},
+        models={name: as_trained(model, table, split).card for name, model in loaded.items()},
         seed=seed,
     )
 

@@ -55,11 +55,11 @@ def coordinates(weight: Any, name: str, prior: Any, _obs: None) -> tuple[None, A
     """
     if isinstance(weight, Told):
         return _pulled(weight, name, prior.base_dist)
-    if isinstance(prior, Pinned):
-        return _pinned(name, prior)
     base = prior
     while isinstance(base, dist.Independent | dist.ExpandedDistribution):
         base = base.base_dist
+    if isinstance(base, Pinned):
+        return _pinned(name, base)
     mean, scale, rest = jnp.zeros(()), jnp.ones(()), base.scale
     if weight is not None:
         mean, scale = weight * base.loc, jnp.exp(weight * jnp.log(base.scale))
@@ -87,11 +87,13 @@ class Told:
 
 
 def _pinned(name: str, prior: Pinned) -> tuple[None, Any]:
-    """Sample a value by its distance from where data pin it down."""
-    standard = dist.Normal(0.0, 1.0)
+    """Sample values by their distance from where data pin them down."""
+    shape = jnp.shape(prior.place)
+    standard = dist.Normal(0.0, 1.0).expand(shape).to_event(len(shape))
     away = numpyro.sample(name + COORDINATES, standard)
     value = prior.place + away
-    numpyro.factor(f"{name}_change", prior.log_prob(value) - standard.log_prob(away))
+    change = prior.log_prob(value).sum() - standard.log_prob(away)
+    numpyro.factor(f"{name}_change", change)
     return None, value
 
 
@@ -138,14 +140,15 @@ def centring(model: ModelRecord, grid: Grid) -> dict[str, Any]:
     """
     written = plan(model)
     found: dict[str, Any] = {}
-    if pinned := pinned_by_level(model):
+    pinned = pinned_by_level(model)
+    if pinned and pinned not in model.pooling:
         found[pinned] = None
     if model.drift:
         found[DRIFT] = _told(model, grid)
     for name, members in written.members.items():
         if members.rule is None or members.coefficient == EFFECT or members.correlation:
             continue
-        if members.rule.spread is None or members.group == RUN:
+        if members.coefficient == pinned or members.rule.spread is None or members.group == RUN:
             found[name] = None  # one run's values are few: its departures mix best as offsets
         elif members.told:
             found[name] = _by_information(model, members, grid)

@@ -21,6 +21,7 @@ METRIC_RANGE = (1e-10, 1e10)
 MANY = 12  # draws for each unknown from which their covariance is the better metric
 RIDGE = 1e-5  # keeps a direction that no draw has moved along
 DENSE_UP_TO = 64  # a law's unknowns up to which the metric learns their correlations
+DENSE_WITH_DRIFT = 512  # increments follow every change of the law, and each other
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ BETWEEN = Recipe(between, "dense")
 DENSE = Recipe(dense, "dense")
 
 
-def recipe_for(*, of_law: bool, unknowns: int) -> Recipe:
+def recipe_for(*, of_law: bool, unknowns: int, drifts: bool = False) -> Recipe:
     """Give the recipe of fits: correlations are worth learning where a law has few unknowns."""
-    return DENSE if of_law and unknowns <= DENSE_UP_TO else DIAGONAL
+    most = DENSE_WITH_DRIFT if drifts else DENSE_UP_TO
+    return DENSE if of_law and unknowns <= most else DIAGONAL

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from bayescale.base.runtime import cpu_count
 from bayescale.inference.centring import centring
@@ -132,7 +133,8 @@ def sample(
         whole = jax.tree.map(lambda *parts: np.concatenate(parts)[:iterations], *chunks)
         return state, whole
 
-    with ThreadPoolExecutor(min(chains, cpu_count())) as pool:
+    # Chains take the processors, and leave BLAS no second thread to wait for.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(chains, cpu_count())) as pool:
         try:
             for window in range(windows):
                 adapt = partial(run, window=window, iterations=WINDOW)

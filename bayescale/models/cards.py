@@ -245,16 +245,22 @@ def model_from_card(text: str, *, source: str = "the card") -> Model:
         raise ModelError(f"{source}: {error}") from error
 
 
-def _drift(along: str, given: Drifting) -> Drift:
+def _drift(law: Law, along: str, given: Drifting) -> Drift:
     order: Order = 1 if given.order == 1 else 2
     if given.order != order:
         raise ModelError(f"[drift.{along}] order is 1 or 2; given: {given.order}")
     of = f"[drift.{along}] scale"
-    scale = None if given.own else USUAL_OF_COMPUTE if along == FLOPS else USUAL
+    scale = None if given.own else _usual_scale(law, along)
     if given.scale:
         scale = prior_from_card(of, "positive", given.scale)
     own = {g: prior_from_card(f"{of} of {g}", "positive", pair) for g, pair in given.own.items()}
     return Drift(along, order, scale, own)
+
+
+def _usual_scale(law: Law, along: str) -> Prior:
+    """Give the scale of a drift; compute is beside size and tokens where a law reads these."""
+    own = {column.name for column in law.columns}
+    return USUAL_OF_COMPUTE if along == FLOPS and FLOPS not in own else USUAL
 
 
 def _model(card: Card, text: str) -> Model:
@@ -283,7 +289,7 @@ def _model(card: Card, text: str) -> Model:
         },
         along=card.along,
         scatter=card.scatter,
-        drift={along: _drift(along, given) for along, given in card.drift.items()},
+        drift={along: _drift(law, along, given) for along, given in card.drift.items()},
         table=card.table,
         measured=card.measured,
         where=card.where,

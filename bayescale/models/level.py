@@ -18,7 +18,7 @@ from jax import Array
 from bayescale.models.grid import Grid
 from bayescale.models.record import ModelRecord
 from bayescale.models.sites import taken
-from bayescale.parts.coefficients import Coefficient
+from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient
 
 STEPS = 4  # of Newton, each no longer than one on the log
 
@@ -36,8 +36,7 @@ def pinned_by_level(model: ModelRecord) -> str:
     """Name the coefficient of a drifting law that moves its level most; "" where there is none."""
     if not model.drift:
         return ""
-    free = [c for c in model.law.coefficients if c.name not in model.pooling]
-    numbers = [c.name for c in free if not c.dims]
+    numbers = [c.name for c in model.law.coefficients if not c.dims and _members_of(model, c)]
     with jax.ensure_compile_time_eval():
         moved = jax.grad(lambda real: log_law(model, reference_inputs(model), real))(usual(model))
         return max(numbers, key=lambda name: abs(float(moved[name])), default="")
@@ -66,25 +65,57 @@ def log_residuals(grid: Grid, given: Array) -> Array:
 
 
 def level_given(
-    model: ModelRecord, grid: Grid, coefficient: Coefficient, others: Mapping[str, Array]
+    model: ModelRecord,
+    grid: Grid,
+    coefficient: Coefficient,
+    others: Mapping[str, Array],
+    group: str = "",
 ) -> Array:
-    """Give the value of a coefficient at which the law has the level that data say."""
+    """Give the value of a coefficient at which the law has the level that data say.
+
+    Parameters
+    ----------
+    model, grid
+        As of the density.
+    coefficient
+        The coefficient.
+    others
+        Values of the law's others; of each member, where a group is given.
+    group
+        The group of runs whose members have a value each; the others then differ by member.
+
+    Returns
+    -------
+    Array
+        A number, or shape (member,).
+    """
     start = usual(model)
     reference = reference_inputs(model)
-    seen = (jnp.asarray(grid.weights) > 0).any(axis=1).sum()
-    misfit = log_residuals(grid, log_law(model, grid.inputs, start)).sum() / jnp.maximum(seen, 1)
-    level = log_law(model, reference, start) + misfit
+    residuals = log_residuals(grid, log_law(model, grid.inputs, start))
+    seen = jnp.where((jnp.asarray(grid.weights) > 0).any(axis=1), 1.0, 0.0)
+    mine, count = (grid.groups[group], grid.counts(group)[1]) if group else (0, 1)
+    member = jnp.broadcast_to(jnp.asarray(mine), seen.shape)
+    total, number = (jnp.zeros(count).at[member].add(v) for v in (residuals * seen, seen))
+    level = log_law(model, reference, start) + total / jnp.maximum(number, 1)
+    level = level if group else level[0]
     rest = {name: others[name] for name in start if name != coefficient.name}
 
     def above(value: Array) -> Array:
         return log_law(model, reference, {**rest, coefficient.name: value}) - level
 
     def step(_: int, value: Array) -> Array:
-        gap, slope = jax.value_and_grad(above)(value)
+        gap, slope = jax.jvp(above, (value,), (jnp.ones_like(value),))
         return value - jnp.tanh(gap / slope)
 
-    found: Array = jax.lax.fori_loop(0, STEPS, step, start[coefficient.name])
+    first = jnp.broadcast_to(start[coefficient.name], level.shape)
+    found: Array = jax.lax.fori_loop(0, STEPS, step, first)
     return found
+
+
+def _members_of(model: ModelRecord, coefficient: Coefficient) -> bool:
+    """Tell whether a coefficient has one value, or one for each member of one group of runs."""
+    rules = model.pooling.get(coefficient.name, ())
+    return len(rules) < 2 and not any(rule.group in OF_BENCHMARKS for rule in rules)
 
 
 def _of(model: ModelRecord, coefficient: Coefficient) -> bool:

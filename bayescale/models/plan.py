@@ -14,6 +14,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
+from bayescale.models.level import pinned_by_level
 from bayescale.models.record import EFFECT, OF_SCORES, ModelRecord
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling
 from bayescale.parts.drift import CELL, DRIFT
@@ -143,7 +144,8 @@ def plan(model: ModelRecord) -> Plan:
         sites += [Site(f"{DRIFT}_{r.group}_spread", "spread", (), DRIFT, CELL, r) for r in parts]
     names = [site.name for site in sites] + [s.new for s in sites if s.kind == "members"]
     twice = tuple(sorted({name for name in names if names.count(name) > 1}))
-    together_by = {group: tuple(coefficients) for group, coefficients in joint.items()}
+    last = pinned_by_level(model)  # by the others
+    together_by = {g: tuple(sorted(cs, key=lambda c: c.name == last)) for g, cs in joint.items()}
     by_name = {site.name: site for site in sites}
     return Plan(MappingProxyType(by_name), MappingProxyType(together_by), twice)
 

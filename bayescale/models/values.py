@@ -74,7 +74,7 @@ def sample_values(model: ModelRecord, grid: Grid) -> Values:
     for group in written.joint:
         for name, values in _correlated(model, group, population, grid).items():
             found = _added(found, written.sites[f"{name}_{group}"], values, grid)
-    for c in sorted(model.coefficients, key=lambda c: LEVELS.get(c.name, 0)):
+    for c in sorted(model.coefficients, key=lambda c: (c.name == pinned, LEVELS.get(c.name, 0))):
         # A run's departure is from what all its groups say.
         for rule in sorted(model.pooling.get(c.name, ()), key=lambda rule: rule.group == RUN):
             if rule.group not in OF_BENCHMARKS and c not in written.joint.get(rule.group, ()):
@@ -154,7 +154,7 @@ def _population(
     shape = _shape(plan(model).sites[coefficient.name].dims, grid)
     if rules and all(rule.spread is None for rule in rules):
         return jnp.full(shape, prior.location)
-    if others is not None:
+    if others is not None and not rules:
         place = level_given(model, grid, coefficient, others)
         return site(coefficient.name, Pinned(prior.location, prior.scale, place))
     return site(coefficient.name, normal(prior.location, prior.scale, shape))
@@ -178,33 +178,48 @@ def _offsets(
     """Sample what a group's members add to the population, shape (member, ...)."""
     known, total = grid.counts(members.group)
     shape = (total, *_shape(members.dims[1:], grid))
+    place = None
+    if coefficient.name == pinned_by_level(model):
+        others = found.of_members.get(members.group, found.levels)
+        place = level_given(model, grid, coefficient, others, members.group)
     if members.told:
         of_run = members.group == RUN
-        place = found.inputs if of_run else member_places(model, grid, members.group)
+        inputs = found.inputs if of_run else member_places(model, grid, members.group)
         values = found.of_runs if of_run else found.of_members.get(members.group, found.levels)
-        last = response(model, coefficient.name, place, values)
+        last = response(model, coefficient.name, inputs, values)
         centre = jnp.moveaxis(jnp.broadcast_to(last, (*shape[1:], total)), -1, 0)
     else:
         centre = jnp.broadcast_to(found.population[coefficient.name], shape)
-    return _members(model, members, centre, known) - centre
+    return _members(model, members, centre, known, place) - centre
 
 
-def _members(model: ModelRecord, members: Site, centre: Array, known: int) -> Array:
-    """Sample the values of members around their centres: those of the fit, then new ones."""
+def _members(
+    model: ModelRecord, members: Site, centre: Array, known: int, place: Array | None = None
+) -> Array:
+    """Sample the values of members around their centres: those of the fit, then new ones.
+
+    `place` is where data pin them down, where they do.
+    """
     shape = centre.shape[1:]
     rule = _rule(members)
     if rule.spread is None:  # separate members have the coefficient's prior for themselves
         prior = next(c.prior for c in model.coefficients if c.name == members.coefficient)
-        return _drawn(members, jnp.full_like(centre, prior.location), prior.scale, known)
+        return _drawn(members, jnp.full_like(centre, prior.location), prior.scale, known, place)
     width = spread(members.coefficient, rule, shape)
     if not members.correlation:
-        return _drawn(members, centre, width, known)
+        return _drawn(members, centre, width, known, place)
     factor = width[:, None] * site(members.correlation, dist.LKJCholesky(shape[-1], LKJ))
     return _drawn(members, centre, factor, known, correlated=True)
 
 
 def _drawn(
-    members: Site, centre: Array, width: Any, known: int, *, correlated: bool = False
+    members: Site,
+    centre: Array,
+    width: Any,
+    known: int,
+    place: Array | None = None,
+    *,
+    correlated: bool = False,
 ) -> Array:
     """Sample Normal values around centres (member, ...): those of the fit, then new ones."""
 
@@ -214,7 +229,10 @@ def _drawn(
         return normal(centre, width, centre.shape)
 
     blocks = []
-    if known:  # a multivariate Normal of no member is refused
+    if known and place is not None:
+        told = Pinned(centre[:known], jnp.broadcast_to(width, (known,)), place[:known])
+        blocks.append(site(members.name, told.to_event(1)))
+    elif known:  # a multivariate Normal of no member is refused
         blocks.append(site(members.name, around(centre[:known])))
     if known < len(centre):
         blocks.append(site(members.new, around(centre[known:])))
@@ -232,13 +250,17 @@ def _correlated(model: ModelRecord, group: str, population: Placed, grid: Grid) 
     known, total = grid.counts(group)
     corr = site(f"{group}_corr", dist.LKJCholesky(len(coefficients), LKJ))
     standard = jnp.zeros((total, 0))
-    offsets = {}
+    offsets: Placed = {}
     for i, c in enumerate(coefficients):
         members = written.sites[f"{c.name}_{group}"]
         width = spread(c.name, _rule(members), ())
         carried = population[c.name] + width * (standard @ corr[i, :i])
         rest = width * corr[i, i]
-        drawn = _drawn(members, carried, rest, known)
+        place = None
+        if c.name == pinned_by_level(model):
+            others = {k: v + offsets.get(k, 0.0) for k, v in population.items()}
+            place = level_given(model, grid, c, others, group)
+        drawn = _drawn(members, carried, rest, known, place)
         standard = jnp.column_stack([standard, (drawn - carried) / rest])
         offsets[c.name] = drawn - population[c.name]
     return offsets

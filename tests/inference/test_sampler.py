@@ -246,6 +246,7 @@ def test_a_recipe_gives_the_shape_that_it_says(recipe: Recipe) -> None:
 def test_only_laws_of_few_unknowns_learn_correlations() -> None:
     assert recipe_for(of_law=True, unknowns=64) is DENSE
     assert recipe_for(of_law=True, unknowns=65) is DIAGONAL
+    assert recipe_for(of_law=True, unknowns=65, drifts=True) is DENSE
     assert recipe_for(of_law=False, unknowns=3) is DIAGONAL
 
 
