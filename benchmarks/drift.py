@@ -10,9 +10,10 @@ all sizes of `olmo-ladder`; gemstones are held out by size of model, since check
 miss together.
 
 1. Validate. Inside the training rows their own larger half is predicted from the smaller, without
-   drift and with drift of each structure (increments that all groups share, of each group's own,
-   both), under a wide prior of the scales. A candidate (structure, median of the scales of inputs,
-   that of compute beside them, factor) is scored by weighting these draws by its prior.
+   drift and with drift that all groups share, under a wide prior of the scales. A candidate
+   (median of the scales of inputs, that of compute over it) is scored by weighting these draws by
+   its prior. Increments of each group's own, in place of shared ones or beside them, were tried on
+   `loss-to-loss` in this way: no better for three of the four laws, at three times the time.
 2. Choose. For each table the candidate with the least mean over the other tables of the log ratio
    of interval scores, with drift to without.
 3. Judge. Fits of all training rows, with the candidate that the others chose and without drift,
@@ -41,7 +42,7 @@ from bayescale.backtesting.scores import cluster_bootstrap, interval_score
 from bayescale.base.files import atomic_path, write_json
 from bayescale.base.runtime import keep_compiled
 from bayescale.models.cards import customise, load_model, model_of_law
-from bayescale.models.cells import drifting
+from bayescale.models.cells import FLOPS, drifting
 from bayescale.models.model import Model
 from bayescale.models.plan import plan
 from bayescale.parts.drift import CELL, DRIFT
@@ -55,7 +56,6 @@ WIDE = 3.0  # factor of the prior that validation samples under
 BASE, BASE_OF_COMPUTE = 0.012, 0.004  # its medians
 SCALES = (0.004, 0.006, 0.008, 0.012, 0.016, 0.024)
 OF_COMPUTE = (0.125, 0.25, 0.5)  # that of compute over that of size and tokens
-STRUCTURES = ("shared", "own", "both")
 FACTOR = 2.0
 CHAINS, DRAWS = 2, 600
 LEVELS = (0.5, 0.9)
@@ -108,12 +108,11 @@ PAIRS = (
 class Candidate:
     """A prior of the scales of drift."""
 
-    structure: str
     scale: float
     of_compute: float
 
 
-CANDIDATES = tuple(Candidate(*each) for each in product(STRUCTURES, SCALES, OF_COMPUTE))
+CANDIDATES = tuple(Candidate(*each) for each in product(SCALES, OF_COMPUTE))
 
 
 def main() -> None:
@@ -131,8 +130,8 @@ def main() -> None:
     pairs = [pair for pair in PAIRS if not arguments.table or pair.table in arguments.table]
     parallel = joblib.Parallel(arguments.jobs)
     seed = arguments.seed
-    tasks = [(pair, how) for pair in pairs for how in ("none", *structures(pair))]
-    parallel(joblib.delayed(validated)(pair, how, folder, seed) for pair, how in tasks)
+    tasks = product(pairs, (False, True))
+    parallel(joblib.delayed(validated)(pair, drifts, folder, seed) for pair, drifts in tasks)
     scored = {pair.name: scores_of_candidates(pair, folder, seed) for pair in pairs}
     frame = pd.concat(scored, names=["pair"]).reset_index(level=0)
     chosen = {table: choice(frame, table) for table in sorted({pair.table for pair in pairs})}
@@ -156,11 +155,6 @@ def main() -> None:
             "summary": summary(lines),
         },
     )
-
-
-def structures(pair: Pair) -> tuple[str, ...]:
-    """Give the structures that a pair can tell apart."""
-    return STRUCTURES if pair.group != "family" else STRUCTURES[:1]
 
 
 def table_of(pair: Pair) -> Table:
@@ -187,36 +181,24 @@ def model_of(pair: Pair, drift: Mapping[str, Any] | str) -> Model:
     return customise(bare, pool=pool, inputs=inputs, noise="student-t-log", drift=drift)
 
 
-def drift_of(pair: Pair, structure: str, scale: float, of_compute: float, factor: float) -> Any:
-    """Write down the drift of a structure as cards do."""
-    columns = model_of(pair, "none").law.columns
-    inputs = {column.name for column in columns}
-    grouped = pair.group != "family"
-    found = {}
-    for along in drifting(columns):
-        median = scale if along in inputs else of_compute
-        median = median / np.sqrt(2) if structure == "both" and grouped else median
-        said: dict[str, Any] = {}
-        if structure != "own" or not grouped:
-            said["scale"] = [median, factor]
-        if structure != "shared" and grouped:
-            said["own"] = {pair.group: [median, factor]}
-        found[along] = said
-    return found
+def drift_of(pair: Pair, scale: float, of_compute: float, factor: float) -> Any:
+    """Write down the drift along all inputs of a law as cards do."""
+    model = model_of(pair, "none")
+    compute = {n for n in drifting(model.law.columns) if model.inputs.get(n, n) == FLOPS}
+    medians = {n: of_compute if n in compute else scale for n in drifting(model.law.columns)}
+    return {along: {"scale": [median, factor]} for along, median in medians.items()}
 
 
-def validated(pair: Pair, structure: str, folder: Path, seed: int) -> None:
+def validated(pair: Pair, drifts: bool, folder: Path, seed: int) -> None:
     """Predict the larger half of the training rows from the smaller, and keep the draws."""
-    path = path_of(pair, f"validate-{structure}", folder)
+    path = path_of(pair, f"validate-{'wide' if drifts else 'none'}", folder)
     if path.exists():
         return
     whole = table_of(pair)
     outer = bs.hold_out(whole, by="size", group=pair.group, size=pair.size)
     kept = whole.scores["run"][outer.folds[0].train].unique()
     inner = whole.select(runs=kept)
-    drift = "none"
-    if structure != "none":
-        drift = drift_of(pair, structure, BASE, BASE_OF_COMPUTE, WIDE)
+    drift = drift_of(pair, BASE, BASE_OF_COMPUTE, WIDE) if drifts else "none"
     predicted(pair, inner, model_of(pair, drift), path, seed)
 
 
@@ -259,10 +241,8 @@ def path_of(pair: Pair, what: str, folder: Path) -> Path:
 def scores_of_candidates(pair: Pair, folder: Path, seed: int) -> pd.DataFrame:
     """Score every candidate inside the training rows, beside the law without drift."""
     bare = scored(np.load(path_of(pair, "validate-none", folder)))
-    lines = []
+    lines, kept = [], np.load(path_of(pair, "validate-wide", folder))
     for candidate in CANDIDATES:
-        structure = candidate.structure if pair.group != "family" else "shared"
-        kept = np.load(path_of(pair, f"validate-{structure}", folder))
         told = scored(kept, weights(pair, candidate, kept), seed)
         lines.append(
             {
@@ -283,8 +263,7 @@ def weights(pair: Pair, candidate: Candidate, kept: Any) -> np.ndarray[Any, Any]
     """Weigh draws under the wide prior to those of a candidate's."""
 
     def model(scale: float, of_compute: float, factor: float) -> Model:
-        drift = drift_of(pair, candidate.structure, scale, of_compute, factor)
-        return model_of(pair, drift)
+        return model_of(pair, drift_of(pair, scale, of_compute, factor))
 
     wanted = model(candidate.scale, candidate.scale * candidate.of_compute, FACTOR)
     base = model(BASE, BASE_OF_COMPUTE, WIDE)
@@ -325,7 +304,7 @@ def scored(
 
 def means(frame: pd.DataFrame) -> pd.DataFrame:
     """Average over the pairs of a table, then over tables."""
-    by = ["structure", "scale", "of_compute"]
+    by = ["scale", "of_compute"]
     numbers = ["log_ratio", "hold_0.5", "hold_0.9", "error"]
     of_tables = frame.groupby(["table", *by])[numbers].mean()
     return of_tables.groupby(by).mean()
@@ -342,8 +321,8 @@ def judge(pair: Pair, candidate: Candidate | None, folder: Path, seed: int) -> d
     what, drift = "judge-none", "none"
     if candidate:
         compute = candidate.scale * candidate.of_compute
-        what = f"judge-{candidate.structure}-{candidate.scale}-{candidate.of_compute}"
-        drift = drift_of(pair, candidate.structure, candidate.scale, compute, FACTOR)
+        what = f"judge-{candidate.scale}-{candidate.of_compute}"
+        drift = drift_of(pair, candidate.scale, compute, FACTOR)
     path = path_of(pair, what, folder)
     if not path.exists():
         predicted(pair, table_of(pair), model_of(pair, drift), path, seed)

@@ -24,6 +24,7 @@ from bayescale.base.words import percent
 from bayescale.inference.posterior import Posterior
 from bayescale.models.plan import RUN, TOKENS_UNKNOWN, plan
 from bayescale.models.record import group_names
+from bayescale.parts.drift import CELL, DRIFT
 from bayescale.predict.predict import ask
 from bayescale.predict.queries import Asked, query_columns
 from bayescale.tables.compute import ACTIVE, COMPUTE, as_read, as_read_by
@@ -32,7 +33,7 @@ NOTHING = 1e-9  # a step that small is none
 NARROW = -20.0  # log of a spread that is none
 NOBODY = "a member that is as the population"
 NAMES = {"params": "size", "tokens": "tokens", "flops": "compute", "multiplier": "tokens per param"}
-NOISE, POPULATION = "noise", "population"
+NOISE, POPULATION, SHAPE = "noise", "population", "the law's shape"
 
 
 def contributions(
@@ -114,11 +115,13 @@ def contributions(
 
 
 def _without(fit: Posterior, asked: Asked, groups: set[str]) -> Asked:
-    """Take the spread out of groups, so that a new member is as the population."""
-    owners = plan(fit.model).members
-    narrow = {f"{name}_spread" for name, site in owners.items() if site.group in groups}
+    """Take the spread out of groups, so that a new member is as the population; and drift."""
+    written = plan(fit.model).sites
+    narrow = {n for n, site in written.items() if site.kind == "spread" and site.group in groups}
+    still = {DRIFT} if CELL in groups else set()
+    usual = {**dict.fromkeys(narrow, NARROW), **dict.fromkeys(still, 0.0)}
     sites = {
-        name: np.full_like(values, NARROW) if name in narrow else values
+        name: np.full_like(values, usual[name]) if name in usual else values
         for name, values in asked.layout.sites.items()
     }
     return replace(asked, layout=replace(asked.layout, sites=sites))
@@ -151,7 +154,7 @@ def _walk(
     unknown: dict[str, Floats] = {}
 
     def expected(off: set[str], where: Mapping[str, Any]) -> Floats:
-        row = {**flags, **where, **named, **dict.fromkeys(off - {RUN}, NOBODY)}
+        row = {**flags, **where, **named, **dict.fromkeys(off - {RUN, CELL}, NOBODY)}
         if {ACTIVE, "params"} <= {*told.index} and ACTIVE in flags and "params" in where:
             row[ACTIVE] = where["params"] * told[ACTIVE] / told["params"]
         place = _without(fit, ask(fit, None, one=row, seed=seed), off)
@@ -159,7 +162,7 @@ def _walk(
         changed = {n: np.broadcast_to(v, (draws, 1)) for n, v in unknown.items()}
         return place.expected(seed, changed, one_run=True)[:, 0, column]
 
-    off = shared & {*group_names(fit.model)}
+    off = (shared & {*group_names(fit.model)}) | ({CELL} if fit.model.drift else set())
     steps[POPULATION] = expected(off, usual)
     for group in [g for g in groups if g in shared]:
         off = off - {group}
@@ -174,6 +177,8 @@ def _walk(
             del where[name]  # its prior tells it
         unknown |= {n: asked.drawn[n] for n in (name,) if n in asked.drawn}
         steps[NAMES.get(name, name)] = expected(off, where)
+    if fit.model.drift:
+        steps[SHAPE] = expected(off - {CELL}, where)
     return steps
 
 

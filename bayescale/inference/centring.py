@@ -144,7 +144,7 @@ def centring(model: ModelRecord, grid: Grid) -> dict[str, Any]:
     if pinned and pinned not in model.pooling:
         found[pinned] = None
     if model.drift:
-        found[DRIFT] = _told(model, grid)
+        found[DRIFT] = None if model.of_leaderboard else _told(model, grid)
     for name, members in written.members.items():
         if members.rule is None or members.coefficient == EFFECT or members.correlation:
             continue
@@ -160,7 +160,7 @@ def centring(model: ModelRecord, grid: Grid) -> dict[str, Any]:
 def _told(model: ModelRecord, grid: Grid) -> Told:
     """Find the sums of residuals that tell most of the increments, under their usual scales."""
     with jax.enable_x64(True):
-        each = np.asarray(reach(model, grid, grid.inputs))[: grid.counts(CELL)[0]]
+        each = np.asarray(reach(model, grid, grid.inputs, grid.groups))[: grid.counts(CELL)[0]]
     rules = [rule for drift in model.drift.values() for rule in drift.parts.values()]
     usual = np.array([rule.learned.median for rule in rules])[grid.cells.part[: len(each)]]
     seen = (np.asarray(grid.weights) > 0).any(axis=1)

@@ -35,10 +35,11 @@ class Score:
 class Drifting:
     """How a law drifts along an input: the order, and the scale's median and factor.
 
+    The order is two, of the date one, where it is not given.
     `scale` is of what all runs share; `own` of what members of groups have beside it.
     """
 
-    order: int = 2
+    order: int | None = None
     scale: MedianSpread | None = None
     own: Mapping[str, MedianSpread] = field(default_factory=dict)
 

@@ -9,6 +9,7 @@ from bayescale.models.cells import drifting
 from bayescale.models.plan import plan
 from bayescale.models.record import OF_SCORES, ModelRecord
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling
+from bayescale.parts.drift import RELEASED
 from bayescale.parts.find import parts
 from bayescale.parts.part import Link, Noise
 
@@ -61,12 +62,12 @@ def _unknown_inputs(model: ModelRecord, names: Iterable[str]) -> Iterator[str]:
 
 
 def _drift_problems(model: ModelRecord) -> Iterator[str]:
-    if model.drift and model.of_leaderboard:
-        yield f"[drift] is of laws of a quantity, and {model.law.name} is one of a leaderboard"
-    elif model.drift and not model.law.noise.endswith("-log"):
+    if not model.of_leaderboard and model.drift and not model.law.noise.endswith("-log"):
         yield f"[drift] is of the log of a response, and that of {model.law.name} may be negative"
-    known = drifting(model.law.columns)
-    for along in model.drift:
+    known = drifting(model.law.columns) + ([RELEASED] if model.of_leaderboard else [])
+    for along, drift in model.drift.items():
+        if model.of_leaderboard and drift.own:
+            yield f"[drift.{along}] own is of laws of a quantity, not {model.law.name}"
         if along not in known:
             yield (
                 f"[drift.{along}] is along no input of {model.law.name}{suggest(along, known)}; it "
@@ -86,7 +87,8 @@ def _clashes(model: ModelRecord) -> Iterator[str]:
 def _leaderboard_problems(model: ModelRecord) -> Iterator[str]:
     if model.link is None:
         yield "missing key(s) link"
-    if short := {c.reference or c.name for c in model.law.columns} - set(model.reference):
+    needed = {c.reference or c.name for c in model.law.columns} | {RELEASED} & set(model.drift)
+    if short := needed - set(model.reference):
         yield f"[reference] lacks {', '.join(sorted(short))}"
     if other := [c.name for c in model.law.columns if c.kind not in ("number", "flag")]:
         yield f"{model.law.name} is a law of skills, which reads numbers: {other[0]} is none"

@@ -19,7 +19,15 @@ from bayescale.models.cells import FLOPS, drifting
 from bayescale.models.model import Model
 from bayescale.models.plan import RUN
 from bayescale.parts.coefficients import OF_BENCHMARKS, Prior, pooling_from_card, prior_from_card
-from bayescale.parts.drift import USUAL, USUAL_OF_COMPUTE, Drift, Order
+from bayescale.parts.drift import (
+    RELEASED,
+    USUAL,
+    USUAL_OF_COMPUTE,
+    USUAL_OF_DATES,
+    USUAL_OF_SKILLS,
+    Drift,
+    Order,
+)
 from bayescale.parts.find import find_part, load_law, parts
 from bayescale.parts.part import Law, Link, Noise
 from bayescale.tables.named import load_table
@@ -245,22 +253,24 @@ def model_from_card(text: str, *, source: str = "the card") -> Model:
         raise ModelError(f"{source}: {error}") from error
 
 
-def _drift(law: Law, along: str, given: Drifting) -> Drift:
-    order: Order = 1 if given.order == 1 else 2
-    if given.order != order:
+def _drift(law: Law, along: str, column: str, given: Drifting) -> Drift:
+    usual: Order = 1 if along == RELEASED else 2
+    order: Order = usual if given.order is None else 1 if given.order == 1 else 2
+    if given.order not in (None, order):
         raise ModelError(f"[drift.{along}] order is 1 or 2; given: {given.order}")
     of = f"[drift.{along}] scale"
-    scale = None if given.own else _usual_scale(law, along)
+    scale = None if given.own else _usual_scale(law, column)
     if given.scale:
         scale = prior_from_card(of, "positive", given.scale)
     own = {g: prior_from_card(f"{of} of {g}", "positive", pair) for g, pair in given.own.items()}
     return Drift(along, order, scale, own)
 
 
-def _usual_scale(law: Law, along: str) -> Prior:
-    """Give the scale of a drift; compute is beside size and tokens where a law reads these."""
-    own = {column.name for column in law.columns}
-    return USUAL_OF_COMPUTE if along == FLOPS and FLOPS not in own else USUAL
+def _usual_scale(law: Law, column: str) -> Prior:
+    """Give the scale of a drift along a column of runs."""
+    if law.latent:
+        return USUAL_OF_DATES if column == RELEASED else USUAL_OF_SKILLS
+    return USUAL_OF_COMPUTE if column == FLOPS else USUAL
 
 
 def _model(card: Card, text: str) -> Model:
@@ -289,7 +299,10 @@ def _model(card: Card, text: str) -> Model:
         },
         along=card.along,
         scatter=card.scatter,
-        drift={along: _drift(law, along, given) for along, given in card.drift.items()},
+        drift={
+            along: _drift(law, along, card.inputs.get(along, along), given)
+            for along, given in card.drift.items()
+        },
         table=card.table,
         measured=card.measured,
         where=card.where,

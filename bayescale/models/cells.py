@@ -15,7 +15,7 @@ import numpy as np
 from bayescale.base.intervals import Floats
 from bayescale.models.grid import Cells
 from bayescale.models.record import ModelRecord
-from bayescale.parts.drift import STEP
+from bayescale.parts.drift import RELEASED, STEP, STEP_OF_DATES
 from bayescale.parts.inputs import Input
 
 BEYOND, GROWTH = 8, 1.5  # cells beyond, each wider than the one before: 25 e-folds and more
@@ -56,7 +56,7 @@ def drifting(columns: Sequence[Input]) -> list[str]:
 def factors(inputs: Collection[str], along: str) -> tuple[str, ...]:
     """Name the inputs whose product a drift is along: compute is that of size and tokens.
 
-    None where the law reads nothing of the kind.
+    None where the law reads nothing of the kind, or it is along the date.
     """
     if along in inputs:
         return (along,)
@@ -65,7 +65,9 @@ def factors(inputs: Collection[str], along: str) -> tuple[str, ...]:
 
 
 def distance(inputs: Mapping[str, Any], along: str, log: Callable[[Any], Any] = np.log) -> Any:
-    """Give how many e-folds each run is from the reference run, shape (run,)."""
+    """Give how many e-folds, or years, each run is from the reference run, shape (run,)."""
+    if along == RELEASED:
+        return inputs[RELEASED]
     return sum(log(inputs[name]) for name in factors(inputs, along))
 
 
@@ -95,7 +97,7 @@ def known_cells(
             for i, member in enumerate(members[group] if group else [""]):
                 mine = away[groups[group] == i] if group else away
                 for side, farthest in (("-", -mine), ("+", mine)):
-                    count = int(np.ceil(np.max(farthest, initial=0.0) / STEP))
+                    count = int(np.ceil(np.max(farthest, initial=0.0) / step(along)))
                     found += [Cell(along, group, member, side, j + 1) for j in range(count)]
     return [each.name for each in found]
 
@@ -137,7 +139,7 @@ def lay_out_cells(
     for name in (*known, *beyond):
         one = cell(name)
         last = count[one[:-1]]
-        wide = STEP * GROWTH ** np.maximum(np.arange(1, one.number + 1) - last, 0)
+        wide = step(one.along) * GROWTH ** np.maximum(np.arange(1, one.number + 1) - last, 0)
         sign = 1.0 if one.side == "+" else -1.0
         at.append(inputs.index(one.along))
         start.append(sign * wide[:-1].sum())
@@ -152,6 +154,11 @@ def lay_out_cells(
         member=np.array(whose, int),
         groups=tuple(group for _, group in parts),
     )
+
+
+def step(along: str) -> float:
+    """Give how wide a cell between runs is."""
+    return STEP_OF_DATES if along == RELEASED else STEP
 
 
 def _counts(known: Sequence[str]) -> Counter[tuple[str, ...]]:

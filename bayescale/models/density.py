@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpyro
 from jax import Array
 
-from bayescale.models.drifts import sample_drift
+from bayescale.models.drifts import log_drift, of_run, reach, sample_increments
 from bayescale.models.grid import Grid
 from bayescale.models.level import reference_inputs
 from bayescale.models.plan import plan
@@ -24,12 +24,14 @@ from bayescale.models.record import OF_SCORES, ModelRecord
 from bayescale.models.sites import taken
 from bayescale.models.values import (
     Values,
+    drifted,
     in_order,
     loaded,
     response,
     sample_effect,
     sample_values,
 )
+from bayescale.parts.drift import DRIFT
 
 
 def density(model: ModelRecord, grid: Grid) -> None:
@@ -130,11 +132,15 @@ def law_values(model: ModelRecord, grid: Grid, measured: int, run: int) -> dict[
     Returns
     -------
     dict
-        Coefficient to its value, a number; of one with more dimensions, these.
+        Coefficient to its value, a number; of one with more dimensions, these. Under "drift" the
+        increments that are the run's, shape (cell,), where the law drifts.
     """
     found = {}
     sites, coefficients = plan(model).sites, model.law.coefficients
-    for name, value in taken(coefficients, sample_values(model, grid).of_runs).items():
+    values = sample_values(model, grid)
+    if model.drift:
+        found[DRIFT] = sample_increments(model, grid) * of_run(model, grid, run)
+    for name, value in taken(coefficients, values.of_runs).items():
         more = sum(dim == "contrast" for dim in sites[name].dims)
         tail = jnp.shape(value)[jnp.ndim(value) - more :]
         wide = jnp.broadcast_to(value, (len(grid.own), grid.runs, *tail))
@@ -164,7 +170,9 @@ def levels_at(
     for site in plan(model).told():
         if site.group in places:
             own = values.of_members[site.group]
-            last = response(model, site.coefficient, places[site.group], own)
+            place = places[site.group]
+            moved = drifted(model, grid, values.increments, place)
+            last = response(model, site.coefficient, place, own, moved)
             found[site.name] = jnp.moveaxis(last, -1, 0)
     return found
 
@@ -172,8 +180,10 @@ def levels_at(
 def _law(model: ModelRecord, grid: Grid, values: Values) -> Array:
     """Evaluate the law for each run, drifted and shifted: on logits by a sum, else by a factor."""
     given: Array = model.law.given(values.inputs, taken(model.law.coefficients, values.of_runs))
-    if model.drift:
-        given = given * jnp.exp(sample_drift(model, grid, values, given))
+    if values.increments is not None:
+        given = given + values.increments.T @ reach(model, grid, values.inputs, grid.groups)
+    elif model.drift:
+        given = given * jnp.exp(log_drift(model, grid, values.of_runs, given))
     for group in model.effects:
         shift = sample_effect(model, group, grid)
         given = given + shift if model.of_leaderboard else given * jnp.exp(shift)

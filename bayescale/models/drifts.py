@@ -1,4 +1,4 @@
-"""How far the shape of a model's law has drifted at each run."""
+"""How far the shape of a model's law has drifted at each run: on its log, or on skills."""
 
 from __future__ import annotations
 
@@ -6,61 +6,140 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from bayescale.models.cells import distance
-from bayescale.models.grid import Grid
+from bayescale.models.grid import Cells, Grid
 from bayescale.models.level import log_residuals
 from bayescale.models.plan import plan
 from bayescale.models.record import ModelRecord
 from bayescale.models.sites import Pulled, normal, site, spread
-from bayescale.models.values import Values
 from bayescale.parts.drift import CELL, DRIFT, hinges
 
+GEOMETRY = ("start", "width", "along", "part")  # of cells, where all are one run's
 USUAL_NOISE = 0.01  # of the log response, where a noise tells none
 
 
-def sample_drift(model: ModelRecord, grid: Grid, values: Values, given: Array) -> Array:
-    """Sample the increments, and give what they add to the log response, shape (run,).
+def sample_increments(
+    model: ModelRecord, grid: Grid, pull: tuple[Array, Array] | None = None
+) -> Array:
+    """Sample the increments of drifts, shape (cell,); of a leaderboard (cell, skill or benchmark).
 
     Parameters
     ----------
-    model, grid, values
+    model, grid
         As of the density.
-    given
-        What the law gives for each run.
+    pull
+        Residuals of the runs that pull at increments, and their noise; for coordinates alone.
     """
+    members = plan(model).sites[DRIFT]
     known, total = grid.counts(CELL)
     rules = [rule for drift in model.drift.values() for rule in drift.parts.values()]
     scales = jnp.stack([spread(DRIFT, rule, ()) for rule in rules])[grid.cells.part]
-    members, blocks = plan(model).sites[DRIFT], []
-    if known:
-        pull = log_residuals(grid, jnp.log(given)), _noise(model, values)
-        blocks.append(site(members.name, Pulled(0.0, scales[:known], *pull).to_event(1)))
+    shape = tuple(grid.size(dim) for dim in members.dims[1:])
+    wide = jnp.broadcast_to(scales.reshape(-1, *(1 for _ in shape)), (total, *shape))
+    blocks = []
+    if known and pull is not None:
+        blocks.append(site(members.name, Pulled(0.0, wide[:known], *pull).to_event(1)))
+    elif known:
+        blocks.append(site(members.name, normal(0.0, wide[:known], (known, *shape))))
     if total > known:
-        blocks.append(site(members.new, normal(0.0, scales[known:], (total - known,))))
-    return jnp.concatenate(blocks) @ reach(model, grid, values.inputs)
+        blocks.append(site(members.new, normal(0.0, wide[known:], (total - known, *shape))))
+    return jnp.concatenate(blocks)
 
 
-def reach(model: ModelRecord, grid: Grid, inputs: Mapping[str, Any]) -> Array:
-    """Give what a unit increment of each cell adds to each run, shape (cell, run)."""
-    cells, nobody = grid.cells, jnp.zeros(grid.runs, int)
-    parts = [(d.order, group) for d in model.drift.values() for group in d.parts]
+def log_drift(model: ModelRecord, grid: Grid, of_noise: Mapping[str, Array], given: Array) -> Array:
+    """Sample what drifts add to the log of what a law of a quantity gives, shape (run,).
+
+    Parameters
+    ----------
+    model, grid
+        As of the density.
+    of_noise
+        Real-line values of the noise's coefficients.
+    given
+        What the law gives for each run.
+    """
+    pull = log_residuals(grid, jnp.log(given)), _noise(model, of_noise)
+    return sample_increments(model, grid, pull) @ reach(model, grid, grid.inputs, grid.groups)
+
+
+def reach(
+    model: ModelRecord, grid: Grid, inputs: Mapping[str, Any], groups: Mapping[str, Any]
+) -> Array:
+    """Give what a unit increment of each cell adds to each run, or place, shape (cell, run).
+
+    Parameters
+    ----------
+    model, grid
+        As of the density.
+    inputs
+        Over those of the reference run.
+    groups
+        Index of the member of each group that a drift tells apart.
+    """
     away = jnp.stack([distance(inputs, along, jnp.log) for along in model.drift])
-    mine = jnp.stack([grid.groups[group] if group else nobody for _, group in parts])[cells.part]
-    order = jnp.array([order for order, _ in parts])[cells.part]
+    nobody = jnp.zeros(away.shape[1], int)
+    names = [group for drift in model.drift.values() for group in drift.parts]
+    mine = jnp.stack([groups[group] if group else nobody for group in names])[grid.cells.part]
+    found = _units(model, grid.cells, away)
+    return jnp.where(mine == jnp.asarray(grid.cells.member)[:, None], found, 0.0)
+
+
+def of_run(model: ModelRecord, grid: Grid, run: int) -> Array:
+    """Say which cells are a run's: those that all share, and those of its members."""
+    names = [group for drift in model.drift.values() for group in drift.parts]
+    mine = jnp.stack([jnp.asarray(grid.groups[g])[run] if g else jnp.asarray(0) for g in names])
+    return jnp.where(mine[grid.cells.part] == jnp.asarray(grid.cells.member), 1.0, 0.0)
+
+
+def with_cells(coefficients: Mapping[str, Any], cells: Cells) -> dict[str, Any]:
+    """Put the places of drifts' cells beside draws of coefficients, shape (draw, cell) each."""
+    shape = np.shape(coefficients[DRIFT])
+    places = {CELL + n: np.broadcast_to(getattr(cells, n), shape) for n in GEOMETRY}
+    return {**coefficients, **places}
+
+
+def law_at(model: ModelRecord, inputs: Mapping[str, Any], coefficients: Mapping[str, Any]) -> Array:
+    """Give a law of a quantity at some places, with its drift where coefficients tell it.
+
+    Parameters
+    ----------
+    model
+        The model.
+    inputs
+        Over those of the reference run: numbers, or shape (place,) each.
+    coefficients
+        In natural units; increments of the run's own cells, and their places, as `with_cells`.
+    """
+    own = {c.name: coefficients[c.name] for c in model.law.coefficients}
+    given: Array = model.law.given(inputs, own)
+    if DRIFT not in coefficients:
+        return given
+    places: dict[str, Any] = {name: jnp.asarray(coefficients[CELL + name]) for name in GEOMETRY}
+    places |= {name: places[name].astype(int) for name in ("along", "part")}
+    logs = [jnp.atleast_1d(distance(inputs, along, jnp.log)) for along in model.drift]
+    units = _units(model, Cells(**places), jnp.stack(jnp.broadcast_arrays(*logs)))
+    moved = jnp.asarray(coefficients[DRIFT]) @ units
+    return given * jnp.exp(moved.reshape(jnp.shape(given)))
+
+
+def _units(model: ModelRecord, cells: Cells, away: Array) -> Array:
+    """Give what a unit increment adds at places, whosever the cell is, shape (cell, place)."""
+    orders = jnp.array([drift.order for drift in model.drift.values() for _ in drift.parts])
     start, width = jnp.asarray(cells.start), jnp.asarray(cells.width)
-    found = hinges(order[:, None], away[cells.along], start[:, None], width[:, None])
-    return jnp.where(mine == jnp.asarray(cells.member)[:, None], found, 0.0)
+    along = jnp.asarray(cells.along)
+    return hinges(orders[cells.part][:, None], away[along], start[:, None], width[:, None])
 
 
-def _noise(model: ModelRecord, values: Values) -> Array:
+def _noise(model: ModelRecord, values: Mapping[str, Array]) -> Array:
     """Give the spread of a measured log response about its mean, roughly: noises differ."""
     names = {c.name for c in model.noise.coefficients}
     spread = jnp.asarray(USUAL_NOISE)
     if "spread" in names and model.noise.name.endswith("-log"):
-        spread = jnp.exp(jnp.mean(values.of_runs["spread"]))
+        spread = jnp.exp(jnp.mean(values["spread"]))
     if "degrees" in names:  # what a Student-t tells of its centre
-        degrees = 1.0 + jnp.exp(jnp.mean(values.of_runs["degrees"]))
+        degrees = 1.0 + jnp.exp(jnp.mean(values["degrees"]))
         spread = spread * jnp.sqrt((degrees + 3) / (degrees + 1))
     return spread

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from bayescale.base.errors import ModelError
 from bayescale.base.words import quoted, suggest
 from bayescale.models.cells import cells_beyond, known_cells, lay_out_cells
+from bayescale.models.dates import years_from_reference
 from bayescale.models.grid import WITHIN, Grid
 from bayescale.models.inputs import at_reference, fail, read_inputs, reference_run
 from bayescale.models.plan import RUN, UNKNOWN, plan
 from bayescale.models.record import ModelRecord, group_names
 from bayescale.models.responses import item_problems, response_problems, unit_problems
 from bayescale.models.values import UNKNOWN_TOKENS
-from bayescale.parts.drift import CELL
+from bayescale.parts.drift import CELL, RELEASED
 from bayescale.tables.frames import ACCURACY
 from bayescale.tables.table import Table, grid_positions, group_columns, members
 
@@ -89,7 +90,7 @@ def lay_out(
         groups[WITHIN] = groups[model.along.within]
         order = np.log(table.runs[model.along.by].to_numpy(float))
     sizes = [(name, len(fitted[name]), len(index[name])) for name in names]
-    scaled = _scaled(model, inputs)
+    scaled = _scaled(model, table, inputs)
     have = list((known or {}).get(CELL, known_cells(model, scaled, groups, index)))
     beyond = [] if known is None else cells_beyond(model, have, index)
     if model.drift:
@@ -117,7 +118,7 @@ def lay_out(
         members=(*sizes, (UNKNOWN, known_unknown, len(unknown))),
         linked=tuple(bool(of_score) for of_score in linked),
         anchors=tuple(list(marks.index).index(name) for name in chosen),
-        absolute=tuple(c.name for c in model.law.columns if c.reference is None),
+        absolute=(*(c.name for c in model.law.columns if c.reference is None), RELEASED),
     )
     return grid.with_weights(weights)
 
@@ -130,7 +131,7 @@ def fitted_members(model: ModelRecord, table: Table) -> dict[str, list[str]]:
     found = {name: _members(table, name) for name in {*group_names(model), RUN}}
     whole, unknown = with_usual_tokens(table) if model.of_leaderboard else (table, [])
     groups = {n: pd.Index(found[n]).get_indexer(_column(table, n)) for n in found}
-    scaled = _scaled(model, read_inputs(model, whole)[0]) if model.drift else {}
+    scaled = _scaled(model, whole, read_inputs(model, whole)[0]) if model.drift else {}
     cells = known_cells(model, scaled, groups, found)
     return found | {CELL: cells, UNKNOWN: list(table.runs.index[unknown])}
 
@@ -192,8 +193,9 @@ def filled(index: Sequence[int] | NDArray[np.int_]) -> NDArray[np.int_]:
     return found[np.minimum(np.arange(padded(len(found))), len(found) - 1)]
 
 
-def _scaled(model: ModelRecord, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: at_reference(model, name, given) for name, given in inputs.items()}
+def _scaled(model: ModelRecord, table: Table, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    dates = {RELEASED: years_from_reference(model, table)} if RELEASED in model.drift else {}
+    return {name: at_reference(model, name, given) for name, given in inputs.items()} | dates
 
 
 def _column(table: Table, group: str) -> Any:

@@ -139,7 +139,8 @@ def plan(model: ModelRecord) -> Plan:
         sites.append(Site(name, "members", (group,), EFFECT, group, rule))
         sites.append(Site(f"{name}_spread", "spread", (), EFFECT, group, rule))
     if model.drift:
-        sites.append(Site(DRIFT, "members", (CELL,), DRIFT, CELL))
+        of = {"skills": ("skill",), "latent": ("benchmark",)}.get(model.law.response, ())
+        sites.append(Site(DRIFT, "members", (CELL, *of), DRIFT, CELL))
         parts = [rule for each in model.drift.values() for rule in each.parts.values()]
         sites += [Site(f"{DRIFT}_{r.group}_spread", "spread", (), DRIFT, CELL, r) for r in parts]
     names = [site.name for site in sites] + [s.new for s in sites if s.kind == "members"]

@@ -17,12 +17,14 @@ import numpyro.distributions as dist
 from jax import Array
 from numpy.typing import NDArray
 
+from bayescale.models.drifts import reach, sample_increments
 from bayescale.models.grid import Grid
 from bayescale.models.level import level_given, pinned_by_level, reference_inputs
 from bayescale.models.plan import LEVELS, RUN, TOKENS_UNKNOWN, UNKNOWN, Site, plan
 from bayescale.models.record import EFFECT, ModelRecord
 from bayescale.models.sites import LKJ, Pinned, normal, site, spread, taken
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling
+from bayescale.parts.drift import RELEASED
 
 UNKNOWN_TOKENS = (2e12, 3.0)  # prior median and factor of a run's tokens when they are not known
 TELL_TOKENS = ("tokens", "flops", "multiplier", "unique_tokens")  # inputs that are as many times
@@ -46,6 +48,8 @@ class Values:
         with members last.
     inputs
         Inputs of the law over those of the reference run.
+    increments
+        Of the drifts of skills or latent scores, shape (cell, skill or benchmark).
     """
 
     population: Placed
@@ -53,6 +57,7 @@ class Values:
     of_runs: Placed
     of_members: Mapping[str, Placed]
     inputs: Mapping[str, Any]
+    increments: Array | None = None
 
 
 def sample_values(model: ModelRecord, grid: Grid) -> Values:
@@ -70,7 +75,9 @@ def sample_values(model: ModelRecord, grid: Grid) -> Values:
                 members = written.sites[f"{c.name}_{rule.group}"]
                 offsets = _benchmarks(model, members, population, grid)
                 levels[c.name] = levels[c.name] + offsets
-    found = Values(population, levels, levels, {}, _inputs(model, grid))
+    of_skills = model.of_leaderboard and model.drift
+    increments = sample_increments(model, grid) if of_skills else None
+    found = Values(population, levels, levels, {}, _inputs(model, grid), increments)
     for group in written.joint:
         for name, values in _correlated(model, group, population, grid).items():
             found = _added(found, written.sites[f"{name}_{group}"], values, grid)
@@ -91,17 +98,28 @@ def sample_effect(model: ModelRecord, group: str, grid: Grid) -> Array:
 
 
 def response(
-    model: ModelRecord, coefficient: str, place: Mapping[str, Any], values: Mapping[str, Array]
+    model: ModelRecord,
+    coefficient: str,
+    place: Mapping[str, Any],
+    values: Mapping[str, Array],
+    moved: Array | float = 0.0,
 ) -> Array:
     """Give what members of `LEVELS` are values of at a place: of the law, or of other benchmarks.
 
-    Shape (skill, benchmark or other, place).
+    Shape (skill, benchmark or other, place). What the law gives there has `moved` by drift.
     """
     law = taken(model.law.coefficients, values)
-    given: Array = model.law.given(place, law)
+    given: Array = model.law.given(place, law) + moved
     if coefficient == "intercept":
         return given
     return values["difficulty"] + loaded(values["loading"], given)
+
+
+def drifted(
+    model: ModelRecord, grid: Grid, increments: Array | None, place: Mapping[str, Any]
+) -> Array | float:
+    """Give how far skills, or latent scores, have drifted at places, shape (skill, place)."""
+    return 0.0 if increments is None else increments.T @ reach(model, grid, place, {})
 
 
 def loaded(loading: Array, skills: Array) -> Array:
@@ -118,9 +136,9 @@ def member_places(model: ModelRecord, grid: Grid, group: str) -> dict[str, Array
     At the mean inputs of their runs; without scores, and for a new member, at the reference run.
     """
     known, total = grid.counts(group)
-    reference, found = reference_inputs(model), {}
-    for name in model.law.inputs:
-        mean = jnp.asarray(grid.middle[group][name])
+    reference, found = {RELEASED: 0.0, **reference_inputs(model)}, {}
+    for name, means in grid.middle[group].items():
+        mean = jnp.asarray(means)
         new = jnp.full(total - known, reference[name])
         found[name] = jnp.concatenate([jnp.where(jnp.isnan(mean), reference[name], mean), new])
     return found
@@ -186,7 +204,8 @@ def _offsets(
         of_run = members.group == RUN
         inputs = found.inputs if of_run else member_places(model, grid, members.group)
         values = found.of_runs if of_run else found.of_members.get(members.group, found.levels)
-        last = response(model, coefficient.name, inputs, values)
+        moved = drifted(model, grid, found.increments, inputs)
+        last = response(model, coefficient.name, inputs, values, moved)
         centre = jnp.moveaxis(jnp.broadcast_to(last, (*shape[1:], total)), -1, 0)
     else:
         centre = jnp.broadcast_to(found.population[coefficient.name], shape)

@@ -20,10 +20,12 @@ from jax import Array
 from bayescale.parts.coefficients import Pooling, Prior
 
 DRIFT, CELL = "drift", "cell"  # the site of increments, and its axis
-STEP = 0.5  # e-folds that a cell between runs is wide
+RELEASED = "released"  # the date of a run, in years
+STEP, STEP_OF_DATES = 0.5, 0.25  # e-folds, years that a cell between runs is wide
 Order = Literal[1, 2]
 # Scales that a card does not give. Compute has a smaller one: runs of one budget share a recipe.
 USUAL, USUAL_OF_COMPUTE = Prior("positive", 0.015, 2.0), Prior("positive", 0.004, 2.0)
+USUAL_OF_SKILLS, USUAL_OF_DATES = Prior("positive", 0.05, 2.0), Prior("positive", 0.3, 2.0)
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,13 @@ class Drift:
     Parameters
     ----------
     along
-        The input: one of the law's, or "flops" where it reads size and tokens.
+        The input: one of the law's, "flops" where it reads size and tokens, or, of a leaderboard,
+        "released", the date in years.
     order
         2: the law's local exponent wanders; 1: its level does.
     scale
-        Prior of the scale of what all runs share, in the log of the response per root e-fold
-        (of its exponent, for order two); None where they share nothing.
+        Prior of the scale of what all runs share, in the log of the response (skills as they are)
+        per root e-fold or year (of its exponent, for order two); None where they share nothing.
     own
         For groups whose members have a drift for themselves beside it, the prior of its scale.
     """
@@ -59,8 +62,8 @@ def hinges(order: Any, away: Array, start: Any, width: Any) -> Array:
     """Give what a unit increment of each cell adds at some places.
 
     A cell starts some e-folds from the reference run and reaches on from it, to the left where its
-    width is negative. A unit increment adds the root of the width: to the level, linearly over the
-    cell, for order one; to the slope, from the middle of the cell on, for order two.
+    width is negative. A unit increment adds the root of the width, linearly over the cell: to the
+    level for order one, to the slope for order two.
 
     Parameters
     ----------
@@ -78,5 +81,6 @@ def hinges(order: Any, away: Array, start: Any, width: Any) -> Array:
     """
     size = jnp.abs(width)
     past = jnp.sign(width) * (away - start)
-    level, slope = jnp.clip(past / size, 0.0, 1.0), jnp.maximum(past - size / 2, 0.0)
+    level = jnp.clip(past / size, 0.0, 1.0)
+    slope = size * level**2 / 2 + jnp.maximum(past - size, 0.0)
     return jnp.sqrt(size) * jnp.where(order == 1, level, slope)

@@ -15,11 +15,17 @@ from bayescale.base.words import quoted, suggest
 from bayescale.inference.estimates import law_draws, places
 from bayescale.inference.posterior import Posterior
 from bayescale.inference.thinned import thinned
+from bayescale.models.drifts import law_at, with_cells
+from bayescale.models.evaluate import law_coefficients
 from bayescale.models.inputs import at_reference
-from bayescale.models.lay_out import lay_out
+from bayescale.models.lay_out import lay_out, on_table
 from bayescale.models.model import Model
+from bayescale.models.record import group_names
 from bayescale.models.responses import own_responses
+from bayescale.parts.drift import DRIFT
 from bayescale.parts.inputs import Input
+from bayescale.predict.layout import lay_out_queries
+from bayescale.predict.queries import as_table
 from bayescale.tables.compute import COMPUTE, DERIVED, completed
 from bayescale.tables.table import Table
 
@@ -87,7 +93,24 @@ def few_draws(fit: Posterior, of: Of) -> dict[str, Floats]:
             f"members of {group} are separate, so that there is no population: say which with "
             f"of=({group!r}, {member!r}) (command line: --of {group}={member})"
         )
-    return thinned(draws, MOST_DRAWS)
+    few = thinned(draws, MOST_DRAWS)
+    return few | thinned(_drift_draws(fit, of), MOST_DRAWS) if fit.model.drift else few
+
+
+def _drift_draws(fit: Posterior, of: Of) -> dict[str, Floats]:
+    """Give draws of increments, with their places: what all share, and what a member has alone."""
+    model = on_table(fit.model, fit.table)
+    place = {name: usual(model, fit.table, name) for name in number_columns(model)}
+    named = {of[0]: of[1]} if of else {}
+    asked = as_table(fit, pd.DataFrame([place | named]), group_names(model))
+    layout = lay_out_queries(fit, asked, {n: np.array([v]) for n, v in place.items()})
+    found = law_coefficients(
+        model, layout.grid, layout.sites, response=0, seed=0, members=layout.new
+    )
+    cells = layout.grid.cells
+    alone = np.array([not group for group in cells.groups])[np.asarray(cells.part)]
+    shown = alone if of is None else np.ones(len(alone), bool)
+    return with_cells({DRIFT: found[DRIFT] * shown}, cells)
 
 
 def number_columns(model: Model) -> dict[str, Input]:
@@ -233,7 +256,10 @@ def expected(
             told = pd.Series(usual(fit.model, fit.table, name), index=range(points))
         values.append(at_reference(fit.model, column.name, told.to_numpy(float)))
     with jax.enable_x64(True):
-        law = jax.jit(jax.vmap(lambda c: fit.model.law(*values, **c)))
+        names = [column.name for column in columns.values()]
+        law = jax.jit(
+            jax.vmap(lambda c: law_at(fit.model, dict(zip(names, values, strict=True)), c))
+        )
         return np.broadcast_to(np.asarray(law(dict(draws))), (_count(draws), points))
 
 

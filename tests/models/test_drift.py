@@ -118,7 +118,7 @@ def test_a_drift_is_a_factor_of_the_law(table: Table) -> None:
         if one.along == "tokens":
             unit = np.clip(past / STEP, 0, 1) * (runs["corpus"].to_numpy() == one.member)
         else:
-            unit = np.maximum(past - STEP / 2, 0)
+            unit = np.clip(past, 0, STEP) ** 2 / (2 * STEP) + np.maximum(past - STEP, 0)
         total += sites["drift"][:, [i]] * np.sqrt(STEP) * unit
     natural = {name: np.exp(sites[name])[:, None] for name in ("E", "A", "B", "alpha", "beta")}
     law = natural["E"] + natural["A"] * np.exp(-natural["alpha"] * away["params"])

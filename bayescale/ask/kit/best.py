@@ -19,6 +19,7 @@ from bayescale.base.intervals import Floats
 from bayescale.base.words import quoted
 from bayescale.inference.posterior import Posterior
 from bayescale.inference.thinned import thinned
+from bayescale.models.drifts import with_cells
 from bayescale.models.evaluate import law_coefficients
 from bayescale.models.responses import own_responses
 from bayescale.predict.predict import ask
@@ -75,10 +76,9 @@ class Best:
         """Give the law's response at inputs of a user's choice, shape (draw,)."""
         known = {**self.kept, **inputs}
         known |= self.task.tied(known)
+        wide = {k: np.broadcast_to(np.asarray(v, float), (self.draws,)) for k, v in known.items()}
         with jax.enable_x64(True):
-            return np.broadcast_to(
-                np.asarray(self.task.loss(known, self.coefficients)), (self.draws,)
-            )
+            return np.asarray(jax.vmap(self.task.loss)(wide, self.coefficients))
 
 
 def one_response(fit: Posterior, benchmark: str | None) -> str:
@@ -132,6 +132,8 @@ def best_of(
     coefficients = law_coefficients(
         fit.model, grid, sites, response=position, seed=seed, members=new
     )
+    if fit.model.drift:
+        coefficients = with_cells(coefficients, grid.cells)
     doubts = tuple(d for d in asked.doubts if "beyond" not in d)
     return Best(choice.task, coefficients, choice.start, choice.kept, doubts)
 

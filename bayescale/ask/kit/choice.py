@@ -17,6 +17,7 @@ from bayescale.base.errors import AskError
 from bayescale.base.intervals import number
 from bayescale.base.words import quoted, suggest
 from bayescale.inference.posterior import Posterior
+from bayescale.models.drifts import law_at
 from bayescale.models.inputs import at_reference
 from bayescale.models.model import Model
 from bayescale.tables.compute import ACTIVE, completed
@@ -66,11 +67,6 @@ def choice_of(
         The law has no inputs to choose among, its costs are not known, or an input is none of its.
     """
     model = fit.model
-    if model.drift:
-        raise AskError(
-            f"the best split of a law that drifts ({', '.join(model.drift)}) is not known yet: fit "
-            'with drift="none" (command line: --drift none)'
-        )
     columns = [c.name for c in model.law.columns]
     _check_choosable(model)
     raw = _chosen_by(columns)
@@ -181,7 +177,7 @@ def law_loss(model: Model) -> Any:
     """Give the law as a function of inputs in the table's units, under its names or the table's.
 
     Compute follows from params and tokens; active params are all, and each token is read once,
-    where these are not given.
+    where these are not given. The coefficients of a law that drifts have `with_cells`.
     """
 
     def loss(inputs: Inputs, coefficients: Mapping[str, Any]) -> Any:
@@ -196,7 +192,7 @@ def law_loss(model: Model) -> Any:
         for name in model.law.inputs:
             given = jnp.asarray(known[name if name in known else model.inputs[name]])
             scaled[name] = at_reference(model, name, given)
-        return model.law.given(scaled, coefficients)
+        return law_at(model, scaled, coefficients)
 
     return loss
 
