@@ -29,6 +29,7 @@ from .plots.coverage import plot_coverage as plot_coverage
 from .plots.curve import plot_curve as plot_curve
 from .plots.diagnostics import plot_rank as plot_rank
 from .plots.diagnostics import plot_trace as plot_trace
+from .plots.drift import plot_drift as plot_drift
 from .plots.fans import plot_fans as plot_fans
 from .plots.forest import plot_forest as plot_forest
 from .plots.isoflops import plot_isoflops as plot_isoflops

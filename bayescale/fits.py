@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -39,6 +40,7 @@ from bayescale.models.cards import (
     own_table,
 )
 from bayescale.models.model import Model
+from bayescale.predict.drifted import drift_note
 from bayescale.tables.table import Table
 
 
@@ -47,7 +49,8 @@ class Fit(Posterior):  # noqa: D101  # told once, with the fields
 
     @cached_property
     def _summary(self) -> Diagnosis:
-        return judged(self)
+        found = judged(self)
+        return replace(found, notes=(*found.notes, *drift_note(self)))
 
     def summary(self) -> Diagnosis:
         """Say whether the draws can be trusted, in words and by site.

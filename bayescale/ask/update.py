@@ -30,8 +30,9 @@ from bayescale.inference.posterior import Posterior
 from bayescale.inference.run import run
 from bayescale.inference.sampler import Draws
 from bayescale.models.lay_out import fitted_members, lay_out
-from bayescale.models.level import reference_inputs
+from bayescale.models.level import reference_place
 from bayescale.models.plan import UNKNOWN, plan
+from bayescale.parts.drift import CELL
 from bayescale.predict.layout import Layout, lay_out_queries
 from bayescale.predict.predict import predict
 from bayescale.predict.queries import query_columns
@@ -114,8 +115,8 @@ def update(
     if refit != "always":
         if fit.model.along is not None:
             why = "its noise goes on along a curve, which weights cannot condition on"
-        elif fit.model.drift:
-            why = "its law drifts, and new runs may lie where no increment was"
+        elif fitted_members(fit.model, joint)[CELL] != fitted_members(fit.model, fit.table)[CELL]:
+            why = "its law drifts, and new runs lie beyond all that it was fitted to"
         else:
             weighted = _weigh(fit, new, seed)
             why = _too_few(weighted)
@@ -177,8 +178,17 @@ def _layout(fit: Posterior, new: Table, seed: int) -> Layout:
     return dataclasses.replace(layout, grid=filled)
 
 
+def _only_known_cells(layout: Layout) -> Layout:
+    """Leave out increments of drifts beyond the fit's data, where no new run is."""
+    grid = layout.grid
+    known = next((k for name, k, _ in grid.members if name == CELL), 0)
+    sizes = tuple((n, k, k if n == CELL else total) for n, k, total in grid.members)
+    cut = dataclasses.replace(grid, cells=grid.cells.first(known), members=sizes)
+    return dataclasses.replace(layout, grid=cut)
+
+
 def _weigh(fit: Posterior, new: Table, seed: int) -> _Weighted:
-    layout = _layout(fit, new, seed)
+    layout = _only_known_cells(_layout(fit, new, seed))
     found = condition_new_members(fit.model, layout.grid, layout.sites, seed=seed)
     chains, length = (fit.posterior.sizes[name] for name in ("chain", "draw"))
     likelihood = np.exp(found.log_density - found.log_density.max()).reshape(chains, length)
@@ -227,7 +237,7 @@ def _new_places(
     found = {}
     for group in whole:
         _, total = layout.grid.counts(group)
-        found[group] = {k: np.full(total, v) for k, v in reference_inputs(fit.model).items()}
+        found[group] = {k: np.full(total, v) for k, v in reference_place(fit.model).items()}
         for name, place in _places(layout, new, group).items():
             for column, values in found[group].items():
                 mean = whole[group][column][names[group].index(name)]
@@ -310,6 +320,7 @@ def _reweighted(
         table=joint,
         posterior=posterior,
         stored_log_likelihood=None,
+        stored_judged=None,
         evidence=(*fit.evidence, evidence),
     )
     return after, evidence

@@ -19,6 +19,7 @@ from bayescale.cli.options import (
     Chains,
     CsvOut,
     Draws,
+    Drifts,
     Effects,
     Inputs,
     Measured,
@@ -32,6 +33,7 @@ from bayescale.cli.options import (
     Seed,
     columns,
     counts,
+    drifts,
     pool_rules,
     pooling,
     priors,
@@ -47,6 +49,7 @@ EXAMPLES = examples(
     "bayescale backtest skills compute --by date --cutoff 2024-01-01 --json card.json",
     "bayescale backtest chinchilla --table my_runs.csv --response loss --pool corpus --by size "
     "--group corpus",
+    "bayescale backtest chinchilla --table my_runs.csv --response loss --drift usual --by size",
     "bayescale backtest skills --table my_scores.csv --split split.csv --csv scores.csv",
     "bayescale backtest skills --by family --dask tcp://scheduler:8786",
 )
@@ -113,6 +116,7 @@ def backtest(
     prior: Priors = None,
     reference: References = None,
     inputs: Inputs = None,
+    drift: Drifts = None,
     seed: Seed = 0,
     chains: Chains = 2,
     draws: Draws = None,
@@ -134,7 +138,13 @@ def backtest(
     if (by is None) == (split is None):
         raise typer.BadParameter("give --by size|family|date|benchmark, or --split FILE, not both")
     changes = _Changes(
-        pool_rules(pool), priors(prior), counts(reference), columns(inputs), effect or None, noise
+        pool_rules(pool),
+        priors(prior),
+        counts(reference),
+        columns(inputs),
+        effect or None,
+        noise,
+        drifts(drift),
     )
     to_stdout = json is not None and str(json) == "-"
     for path in (json, csv):
@@ -185,6 +195,7 @@ class _Changes:
     inputs: Mapping[str, str]
     effects: Sequence[str] | None
     noise: str | None
+    drift: str | list[str] | None
 
     @property
     def named(self) -> list[str]:
@@ -211,6 +222,7 @@ class _Changes:
             priors={k: v for k, v in self.priors.items() if k in own},
             reference={k: v for k, v in self.reference.items() if k in own},
             inputs={k: v for k, v in self.inputs.items() if k in own},
+            drift=self.drift,
         )
 
 

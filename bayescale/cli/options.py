@@ -54,13 +54,14 @@ def leaderboard_of(model: Model) -> str | None:
 def values(texts: Mapping[str, str], fit: Posterior) -> dict[str, Any]:
     """Read what --at gives: members of groups are text, inputs are numbers."""
     from bayescale.base.words import quoted, suggest
+    from bayescale.parts.drift import RELEASED
     from bayescale.tables.table import group_columns
 
     groups = group_columns(fit.table)
     found: dict[str, Any] = {}
     for name, text in texts.items():
         try:
-            found[name] = text if name in groups else number(text)
+            found[name] = text if name in (*groups, RELEASED) else number(text)
         except BayescaleError:
             raise typer.BadParameter(
                 f"{name}={text}: {text!r} is no number, and the fit has no group {name!r}"

@@ -270,6 +270,20 @@ def residuals(
 
 @app.command(
     epilog=examples(
+        "bayescale plot drift chinchilla.nc --out drift.png",
+    )
+)
+def drift(fit: FitFile, out: Out, of: OfMember = None, seed: Seed = 0) -> None:
+    """Draw how far a law's shape has drifted along each input, and may beyond the data."""
+    member = _member(of)
+    posterior = prepare(fit, out)
+    import bayescale as bs
+
+    save(bs.plot_drift(posterior, member, seed=seed), out)
+
+
+@app.command(
+    epilog=examples(
         "bayescale plot prior chinchilla --out prior.png",
         "bayescale plot prior power-floor --table my_runs.csv --response loss --input x=flops "
         "--out prior.png",

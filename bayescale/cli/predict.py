@@ -145,7 +145,7 @@ def predict(
         forecaster = posterior = bs.load_fit(fit)
     verdicts = None if backtest is None else _verdicts(backtest, posterior.model)
     law = bool(own_responses(posterior.model, posterior.table))
-    may = {*own_inputs(posterior.model), *own_groups(posterior.model)}
+    may = {*own_inputs(posterior.model), *own_groups(posterior.model), *posterior.model.drift}
     if not law and (flops is not None or not others.keys() <= may):
         raise typer.BadParameter(
             f"--flops and --at are for fits of a law; {fit} is of {posterior.model.name}, a model "

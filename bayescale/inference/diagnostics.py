@@ -86,8 +86,28 @@ class Diagnosis:
     __repr__ = __str__
 
 
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What is judged of the draws: long work, which a fit file keeps.
+
+    Parameters
+    ----------
+    elements
+        A row for each scalar that moves: `site`, `group`, `r_hat`, `ess_bulk`, `ess_tail`,
+        `finite`.
+    constant
+        For each site how many scalars never move.
+    """
+
+    elements: pd.DataFrame
+    constant: pd.Series
+
+
 def diagnose(
-    posterior: xr.Dataset, sample_stats: xr.Dataset, groups: Mapping[str, str]
+    posterior: xr.Dataset,
+    sample_stats: xr.Dataset,
+    groups: Mapping[str, str],
+    judged: Judged | None = None,
 ) -> Diagnosis:
     """Judge the draws of a fit site by site.
 
@@ -104,6 +124,8 @@ def diagnose(
     groups
         Site -> "population" or "group" (its elements are members of groups: families, runs,
         benchmarks); a site that is not named is held to the stricter limit of the population.
+    judged
+        What `judge` gave of these draws, where that is kept.
 
     Returns
     -------
@@ -125,7 +147,8 @@ def diagnose(
     for site, group in groups.items():
         if group not in R_HAT_LIMIT or site not in posterior:
             raise ValueError(f'groups: no site "{site}" of group "{group}"')
-    elements, constant = _elements(posterior, groups)
+    found = judged or judge(posterior, groups)
+    elements, constant = found.elements, found.constant
     frame = _per_site(elements, constant, groups)
     divergences = int(sample_stats["diverging"].sum())
     total = int(sample_stats["diverging"].size)
@@ -183,8 +206,8 @@ def _r_hat(draws: xr.DataArray) -> NDArray[np.float64]:
     return found
 
 
-def _elements(posterior: xr.Dataset, groups: Mapping[str, str]) -> tuple[pd.DataFrame, pd.Series]:
-    """One row per scalar that moves, and the number of constant ones of each site."""
+def judge(posterior: xr.Dataset, groups: Mapping[str, str]) -> Judged:
+    """Compute what a diagnosis is made from; arguments as of `diagnose`."""
     parts, labels, sites = [], [], []
     constant = {}
     for site, array in posterior.data_vars.items():
@@ -206,7 +229,7 @@ def _elements(posterior: xr.Dataset, groups: Mapping[str, str]) -> tuple[pd.Data
         },
         index=pd.Index(labels, name="element", dtype="str"),
     )
-    return frame, pd.Series(constant, dtype=np.int64)
+    return Judged(frame, pd.Series(constant, dtype=np.int64))
 
 
 def _labels(array: xr.DataArray) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.inference.diagnostics import Diagnosis, Verdict, diagnose
+from bayescale.inference.diagnostics import Diagnosis, Judged, Verdict, diagnose, judge
 from bayescale.inference.evidence import Evidence
 from bayescale.inference.labels import site_groups
 from bayescale.models.evaluate import evaluate
@@ -44,6 +44,8 @@ class Posterior:
         What a small fit's file holds of `log_likelihood`.
     evidence
         Scores that it was conditioned on after it was fitted, and how.
+    stored_judged
+        What a file holds of `judged`.
     """
 
     model: Model
@@ -55,6 +57,7 @@ class Posterior:
     seconds: dict[str, float] = field(default_factory=dict)
     stored_log_likelihood: xr.DataArray | None = None
     evidence: tuple[Evidence, ...] = ()
+    stored_judged: Judged | None = None
 
     response = "score"
     base_measure = "density"
@@ -69,14 +72,22 @@ class Posterior:
     @cached_property
     def diagnosis(self) -> Diagnosis:
         """Whether the sampler's draws can be trusted, and what they were conditioned on since."""
-        groups = {k: v for k, v in site_groups(self.model).items() if k in self.posterior}
-        found = diagnose(self.posterior, self.sample_stats, groups)
+        found = diagnose(self.posterior, self.sample_stats, self._groups, self.judged)
         said = [str(one) for one in self.evidence]
         if found.sentences and said and self.evidence[-1].how == "reweighted":
             said.append(
                 'its draws were weighted, not sampled: `update` with refit="always" samples anew'
             )
         return replace(found, notes=tuple(said))
+
+    @cached_property
+    def judged(self) -> Judged:
+        """R-hat and effective draws of every scalar: long work, done once."""
+        return self.stored_judged or judge(self.posterior, self._groups)
+
+    @property
+    def _groups(self) -> dict[str, str]:
+        return {k: v for k, v in site_groups(self.model).items() if k in self.posterior}
 
     @property
     def verdict_ok(self) -> bool:

@@ -16,6 +16,7 @@ import xarray as xr
 
 from bayescale.base.errors import BayescaleError, FitFileError, ModelError
 from bayescale.base.files import atomic_path
+from bayescale.inference.diagnostics import Judged
 from bayescale.inference.evidence import from_json, to_json
 from bayescale.inference.posterior import Posterior
 from bayescale.models.cards import model_from_card
@@ -74,6 +75,8 @@ def save_fit(fit: Posterior, path: str | os.PathLike[str]) -> None:
     for name in FRAMES:
         frame = getattr(fit.table, name)
         texts[name] = frame.to_csv(index=name in ("runs", "benchmarks"))
+    texts["judged"] = fit.judged.elements.to_csv()
+    texts["constant"] = fit.judged.constant.to_json()
     groups = {
         "/": xr.Dataset(texts),
         "/posterior": fit.posterior,
@@ -184,9 +187,19 @@ def read_fit(path: str | os.PathLike[str], kind: type[P]) -> P:
             seconds=about["seconds"],
             stored_log_likelihood=stored,
             evidence=from_json(about.get("evidence", [])),
+            stored_judged=_judged(tree) if "judged" in tree else None,
         )
     except (KeyError, ValueError, BayescaleError) as error:
         raise FitFileError(f"{path} lacks a part of a fit: {error}") from error
+
+
+def _judged(tree: xr.DataTree) -> Judged:
+    """Read what was judged of the draws when they were saved."""
+    text = str(tree["judged"].item())
+    words = dict.fromkeys(("element", "site", "group"), str)
+    elements = pd.read_csv(io.StringIO(text), index_col="element", dtype=words)
+    constant = pd.Series(json.loads(str(tree["constant"].item())), dtype="int64")
+    return Judged(elements, constant)
 
 
 def _open(path: Path) -> xr.DataTree:

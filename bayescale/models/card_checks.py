@@ -27,6 +27,9 @@ def problems(model: ModelRecord, names: Mapping[str, Coefficient]) -> Iterator[s
     for group, rule in model.effects.items():
         if rule.spread is None or rule.correlated:
             yield f"effects of {group}: give partial, or spread = [median, factor]"
+    for group, together in plan(model).joint.items():
+        if len(together) < 2:
+            yield f"pooling {together[0].name} over {group}: it is correlated with nothing"
     yield from _drift_problems(model)
     yield from _clashes(model)
     for name, rules in model.pooling.items():

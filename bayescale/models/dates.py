@@ -17,7 +17,7 @@ YEAR = 365.25  # days
 def years_of(dates: pd.Series) -> Floats:
     """Turn ISO dates into years with their fraction, such as 2024.5; NaN for an empty one."""
     read = pd.to_datetime(dates.where(dates != ""), format="%Y-%m-%d")
-    found: Floats = (read.dt.year + (read.dt.dayofyear - 1) / YEAR).to_numpy(float)
+    found: Floats = (read.dt.year + (read.dt.day_of_year - 1) / YEAR).to_numpy(float)
     return found
 
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpyro
 from jax import Array
 
-from bayescale.models.drifts import log_drift, of_run, reach, sample_increments
+from bayescale.models.drifts import log_drift, reach
 from bayescale.models.grid import Grid
 from bayescale.models.level import reference_inputs
 from bayescale.models.plan import plan
@@ -31,7 +31,6 @@ from bayescale.models.values import (
     sample_effect,
     sample_values,
 )
-from bayescale.parts.drift import DRIFT
 
 
 def density(model: ModelRecord, grid: Grid) -> None:
@@ -132,15 +131,11 @@ def law_values(model: ModelRecord, grid: Grid, measured: int, run: int) -> dict[
     Returns
     -------
     dict
-        Coefficient to its value, a number; of one with more dimensions, these. Under "drift" the
-        increments that are the run's, shape (cell,), where the law drifts.
+        Coefficient to its value, a number; of one with more dimensions, these.
     """
     found = {}
     sites, coefficients = plan(model).sites, model.law.coefficients
-    values = sample_values(model, grid)
-    if model.drift:
-        found[DRIFT] = sample_increments(model, grid) * of_run(model, grid, run)
-    for name, value in taken(coefficients, values.of_runs).items():
+    for name, value in taken(coefficients, sample_values(model, grid).of_runs).items():
         more = sum(dim == "contrast" for dim in sites[name].dims)
         tail = jnp.shape(value)[jnp.ndim(value) - more :]
         wide = jnp.broadcast_to(value, (len(grid.own), grid.runs, *tail))

@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from numpy.typing import NDArray
 
 from bayescale.models.cells import distance
 from bayescale.models.grid import Cells, Grid
@@ -87,18 +88,19 @@ def reach(
     return jnp.where(mine == jnp.asarray(grid.cells.member)[:, None], found, 0.0)
 
 
-def of_run(model: ModelRecord, grid: Grid, run: int) -> Array:
+def of_run(model: ModelRecord, grid: Grid, run: int) -> NDArray[np.bool_]:
     """Say which cells are a run's: those that all share, and those of its members."""
     names = [group for drift in model.drift.values() for group in drift.parts]
-    mine = jnp.stack([jnp.asarray(grid.groups[g])[run] if g else jnp.asarray(0) for g in names])
-    return jnp.where(mine[grid.cells.part] == jnp.asarray(grid.cells.member), 1.0, 0.0)
+    mine = np.array([np.asarray(grid.groups[g])[run] if g else 0 for g in names])
+    found: NDArray[np.bool_] = mine[np.asarray(grid.cells.part)] == np.asarray(grid.cells.member)
+    return found
 
 
-def with_cells(coefficients: Mapping[str, Any], cells: Cells) -> dict[str, Any]:
-    """Put the places of drifts' cells beside draws of coefficients, shape (draw, cell) each."""
-    shape = np.shape(coefficients[DRIFT])
+def as_coefficients(increments: Any, cells: Cells) -> dict[str, Any]:
+    """Give increments and the places of their cells as `law_at` takes them, (draw, cell) each."""
+    shape = np.shape(increments)[:2]
     places = {CELL + n: np.broadcast_to(getattr(cells, n), shape) for n in GEOMETRY}
-    return {**coefficients, **places}
+    return {DRIFT: increments, **places}
 
 
 def law_at(model: ModelRecord, inputs: Mapping[str, Any], coefficients: Mapping[str, Any]) -> Array:
@@ -111,7 +113,7 @@ def law_at(model: ModelRecord, inputs: Mapping[str, Any], coefficients: Mapping[
     inputs
         Over those of the reference run: numbers, or shape (place,) each.
     coefficients
-        In natural units; increments of the run's own cells, and their places, as `with_cells`.
+        In natural units; increments and their places from `as_coefficients`.
     """
     own = {c.name: coefficients[c.name] for c in model.law.coefficients}
     given: Array = model.law.given(inputs, own)

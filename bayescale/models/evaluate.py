@@ -17,6 +17,7 @@ from numpyro.handlers import substitute
 
 from bayescale.base.intervals import Floats
 from bayescale.models.density import distribution, law_values, log_likelihood
+from bayescale.models.drifts import sample_increments
 from bayescale.models.grid import Grid
 from bayescale.models.plan import plan
 from bayescale.models.record import ModelRecord
@@ -190,6 +191,45 @@ def _law_values(
         new = partial(_new_members, model, members, new_key)
         with seeded(rng_seed=new_key), substitute(data=values), substitute(substitute_fn=new):
             return law_values(model, grid, response, 0)
+
+    return jax.lax.map(one, (keys, sites), batch_size=BATCH)
+
+
+def increments(
+    model: ModelRecord,
+    grid: Grid,
+    sites: Mapping[str, NDArray[Any]],
+    *,
+    seed: int,
+    members: Mapping[str, NDArray[np.uint32]],
+) -> Floats:
+    """Give the increments of drifts, those beyond the data as `evaluate` draws them.
+
+    Parameters
+    ----------
+    model, grid, sites, seed, members
+        As of `evaluate`.
+
+    Returns
+    -------
+    array (draw, cell)
+        Of a leaderboard (draw, cell, skill or benchmark).
+    """
+    count = len(next(iter(sites.values())))
+    with jax.enable_x64(True):
+        keys = jax.random.split(jax.random.PRNGKey(seed), count)
+        wide = {name: np.asarray(values, float) for name, values in sites.items()}
+        return np.asarray(_increments(model, grid, keys, wide, dict(members)))
+
+
+@partial(jax.jit, static_argnames=("model",))
+def _increments(model: ModelRecord, grid: Grid, keys: Any, sites: Any, members: Any) -> Any:
+    def one(draw: tuple[Any, Any]) -> Any:
+        key, values = draw
+        new_key, _ = jax.random.split(key)
+        new = partial(_new_members, model, members, new_key)
+        with seeded(rng_seed=new_key), substitute(data=values), substitute(substitute_fn=new):
+            return sample_increments(model, grid)
 
     return jax.lax.map(one, (keys, sites), batch_size=BATCH)
 

@@ -49,6 +49,12 @@ class Cells:
     member: Any = field(default_factory=partial(np.zeros, 0, int))
     groups: tuple[str, ...] = ()
 
+    def first(self, count: int) -> Cells:
+        """Keep so many cells."""
+        arrays = ("start", "width", "along", "part", "member")
+        kept: dict[str, Any] = {n: np.asarray(getattr(self, n))[:count] for n in arrays}
+        return dataclasses.replace(self, **kept)
+
 
 @partial(
     jax.tree_util.register_dataclass,

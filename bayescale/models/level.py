@@ -19,6 +19,7 @@ from bayescale.models.grid import Grid
 from bayescale.models.record import ModelRecord
 from bayescale.models.sites import taken
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient
+from bayescale.parts.drift import RELEASED
 
 STEPS = 4  # of Newton, each no longer than one on the log
 
@@ -29,6 +30,11 @@ def reference_inputs(model: ModelRecord) -> dict[str, float]:
         column.name: 1.0 if column.reference else model.reference.get(column.name, 1.0)
         for column in model.law.columns
     }
+
+
+def reference_place(model: ModelRecord) -> dict[str, float]:
+    """Give where members without data are told: the reference run, on its date."""
+    return reference_inputs(model) | ({RELEASED: 0.0} if RELEASED in model.drift else {})
 
 
 @lru_cache(maxsize=256)

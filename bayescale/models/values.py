@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 
 from bayescale.models.drifts import reach, sample_increments
 from bayescale.models.grid import Grid
-from bayescale.models.level import level_given, pinned_by_level, reference_inputs
+from bayescale.models.level import level_given, pinned_by_level, reference_place
 from bayescale.models.plan import LEVELS, RUN, TOKENS_UNKNOWN, UNKNOWN, Site, plan
 from bayescale.models.record import EFFECT, ModelRecord
 from bayescale.models.sites import LKJ, Pinned, normal, site, spread, taken
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling
-from bayescale.parts.drift import RELEASED
 
 UNKNOWN_TOKENS = (2e12, 3.0)  # prior median and factor of a run's tokens when they are not known
 TELL_TOKENS = ("tokens", "flops", "multiplier", "unique_tokens")  # inputs that are as many times
@@ -136,7 +135,7 @@ def member_places(model: ModelRecord, grid: Grid, group: str) -> dict[str, Array
     At the mean inputs of their runs; without scores, and for a new member, at the reference run.
     """
     known, total = grid.counts(group)
-    reference, found = {RELEASED: 0.0, **reference_inputs(model)}, {}
+    reference, found = reference_place(model), {}
     for name, means in grid.middle[group].items():
         mean = jnp.asarray(means)
         new = jnp.full(total - known, reference[name])

@@ -16,12 +16,15 @@ from bayescale.base.counts import LEAST_COUNT, format_count
 from bayescale.base.errors import PredictError
 from bayescale.base.words import quoted, suggest
 from bayescale.inference.posterior import Posterior
+from bayescale.models.dates import years_of
 from bayescale.models.plan import RUN
 from bayescale.models.record import group_names
 from bayescale.models.values import UNKNOWN_TOKENS
+from bayescale.parts.drift import RELEASED
 from bayescale.predict.layout import FAMILY, Layout, lay_out_queries
 from bayescale.predict.queries import (
     OF_A_RUN,
+    UNCHECKED,
     Asked,
     as_table,
     beyond,
@@ -120,8 +123,11 @@ def _queries(fit: Posterior, given: pd.DataFrame, source: Source) -> pd.DataFram
         text = f"{column} is {quoted(queries[column][bad])}; give a plain number such as 7e9"
         _refuse(bad, f"{text} (only the command line reads counts such as 7B)", source)
         queries[column] = numbers
-    for name in ("run", "family", *groups):
+    dated = [RELEASED] if RELEASED in fit.model.drift else []
+    for name in ("run", "family", *dated, *groups):
         queries[name] = queries[name].astype(object).where(queries[name].notna(), None)
+    for name in dated:
+        _check_dates(queries[name], source)
     runs = fit.table.runs
     named = queries["run"].notna()
     for name in queries.loc[named & ~queries["run"].isin(runs.index), "run"]:
@@ -129,7 +135,7 @@ def _queries(fit: Posterior, given: pd.DataFrame, source: Source) -> pd.DataFram
         text = f"the fit has no run {name!r}{hint}; leave run out and give params (and family, "
         _refuse(queries["run"] == name, f"{text}tokens) to predict a new one", source)
     _refuse(
-        named & queries[[*OF_A_RUN, *own, *groups]].notna().any(axis=1),
+        named & queries[[*OF_A_RUN, *dated, *own, *groups]].notna().any(axis=1),
         "a run of the fit has its own family, params and tokens: give run alone, or leave it out "
         "to predict a new one",
         source,
@@ -141,7 +147,7 @@ def _queries(fit: Posterior, given: pd.DataFrame, source: Source) -> pd.DataFram
         text = f'a query to {fit.model.name} needs "{name}"'
         _refuse(~named & queries[name].isna(), text, source)
     queries, named = queries.reset_index(drop=True), named.reset_index(drop=True)
-    for column in (*OF_A_RUN, *own, *groups):
+    for column in (*OF_A_RUN, *dated, *own, *groups):
         its_own = runs[column].reindex(queries.loc[named, "run"]).to_numpy()
         queries.loc[named, column] = its_own
     for group in groups:
@@ -152,9 +158,26 @@ def _queries(fit: Posterior, given: pd.DataFrame, source: Source) -> pd.DataFram
     queries["family_status"] = np.where(
         queries["family"].isna(), UNNAMED, np.where(seen, SEEN, NEW)
     )
+    for name in dated:
+        usual = queries["family"].map(_usual_dates(fit)).fillna(runs[name].max())
+        queries[name] = queries[name].where(queries[name].notna(), usual)
     order = ["run", "family", "family_status", "params", "params_active", "tokens"]
     empty = [c for c in ("run", "params_active") if queries[c].isna().all()]
-    return queries[[*order, *own, *groups]].drop(columns=empty)
+    return queries[[*order, *dated, *own, *groups]].drop(columns=empty)
+
+
+def _usual_dates(fit: Posterior) -> pd.Series:
+    """Give the middle date of each family's runs; the earlier of two."""
+    runs = fit.table.runs[fit.table.runs[RELEASED] != ""].sort_values(RELEASED)
+    return runs.groupby("family")[RELEASED].agg(lambda dates: dates.iloc[(len(dates) - 1) // 2])
+
+
+def _check_dates(dates: pd.Series, source: Source) -> None:
+    given = dates[dates.notna()].astype(str)
+    bad = pd.to_datetime(given, format="%Y-%m-%d", errors="coerce").isna()
+    shown = quoted(given[bad])
+    text = f"{RELEASED} is {shown}; give a day such as 2026-06-15"
+    _refuse(bad.reindex(dates.index, fill_value=False), text, source)
 
 
 def _refuse(bad: pd.Series, text: str, source: Source) -> None:
@@ -199,6 +222,16 @@ def _check_counts(queries: pd.DataFrame, source: Source) -> None:
     _refuse(bad, "params_active is above params, the total; swap them", source)
 
 
+def _dated(fit: Posterior, queries: pd.DataFrame) -> list[str]:
+    """Say how far a date lies beyond those of the fit."""
+    last = fit.table.runs[RELEASED].max()
+    ahead = queries[RELEASED].max()
+    years = float(np.diff(years_of(pd.Series([last, ahead])))[0])
+    if years <= 0:
+        return []
+    return [f"{RELEASED} {ahead} is {years:.1f} years after the fit's last ({last}): {UNCHECKED}"]
+
+
 def _doubts(fit: Posterior, queries: pd.DataFrame, unsized: NDArray[np.bool_]) -> list[str]:
     doubts = []
     if not fit.verdict_ok:
@@ -230,6 +263,8 @@ def _doubts(fit: Posterior, queries: pd.DataFrame, unsized: NDArray[np.bool_]) -
         doubts.append(
             "params not known: drawn as those of the family's runs, or of all, are spread"
         )
+    if RELEASED in queries:
+        doubts += _dated(fit, queries)
     if queries["tokens"].isna().any():
         median, factor = UNKNOWN_TOKENS
         doubts.append(

@@ -16,6 +16,7 @@ from bayescale.inference.posterior import Posterior
 from bayescale.models.evaluate import Evaluation
 from bayescale.models.plan import RUN
 from bayescale.models.record import ModelRecord, group_names
+from bayescale.parts.drift import RELEASED
 from bayescale.predict.layout import FAMILY, Layout
 from bayescale.tables.table import Table
 
@@ -66,7 +67,8 @@ def query_columns(model: ModelRecord, table: Table) -> list[str]:
     its size and data, from which its compute follows; a law is asked at its inputs.
     """
     if model.of_leaderboard:
-        return [RUN, *OF_A_RUN, *own_inputs(model), *own_groups(model)]
+        date = [RELEASED] if RELEASED in model.drift else []
+        return [RUN, *OF_A_RUN, *date, *own_inputs(model), *own_groups(model)]
     wanted = [model.inputs.get(name, name) for name in model.law.inputs]
     groups = [*table.groups, *group_names(model)]
     return list(dict.fromkeys([*wanted, *table.inputs, *groups, *COUNTS]))
@@ -142,6 +144,8 @@ def as_table(fit: Posterior, queries: pd.DataFrame, names: Sequence[str]) -> Tab
     runs = queries.reindex(columns=list(dict.fromkeys([*queries.columns, *COUNTS])))
     active = runs["params_active"].fillna(runs["params"])
     runs["flops"] = runs["flops"].fillna(6 * active * runs["tokens"])
+    if RELEASED not in runs:
+        runs[RELEASED] = ""
     for name in {*names, *fit.table.groups}:
         # A nameless member is new; no member of a table has an empty name.
         runs[name] = runs[name].fillna("").astype(str) if name in runs else ""

@@ -15,14 +15,13 @@ from bayescale.base.words import quoted, suggest
 from bayescale.inference.estimates import law_draws, places
 from bayescale.inference.posterior import Posterior
 from bayescale.inference.thinned import thinned
-from bayescale.models.drifts import law_at, with_cells
-from bayescale.models.evaluate import law_coefficients
+from bayescale.models.drifts import as_coefficients, law_at, of_run
+from bayescale.models.evaluate import increments
 from bayescale.models.inputs import at_reference
-from bayescale.models.lay_out import lay_out, on_table
+from bayescale.models.lay_out import lay_out
 from bayescale.models.model import Model
 from bayescale.models.record import group_names
 from bayescale.models.responses import own_responses
-from bayescale.parts.drift import DRIFT
 from bayescale.parts.inputs import Input
 from bayescale.predict.layout import lay_out_queries
 from bayescale.predict.queries import as_table
@@ -93,24 +92,25 @@ def few_draws(fit: Posterior, of: Of) -> dict[str, Floats]:
             f"members of {group} are separate, so that there is no population: say which with "
             f"of=({group!r}, {member!r}) (command line: --of {group}={member})"
         )
-    few = thinned(draws, MOST_DRAWS)
-    return few | thinned(_drift_draws(fit, of), MOST_DRAWS) if fit.model.drift else few
+    if fit.model.drift:
+        draws |= drift_draws(fit, of)
+    return thinned(draws, MOST_DRAWS)
 
 
-def _drift_draws(fit: Posterior, of: Of) -> dict[str, Floats]:
-    """Give draws of increments, with their places: what all share, and what a member has alone."""
-    model = on_table(fit.model, fit.table)
-    place = {name: usual(model, fit.table, name) for name in number_columns(model)}
+def drift_draws(fit: Posterior, of: Of = None, *, seed: int = 0) -> dict[str, Floats]:
+    """Give draws of increments with their places: of what all share, and what a member has alone.
+
+    Shape (draw, cell) each; of a leaderboard (draw, cell, skill or benchmark) for increments.
+    """
+    model, runs = fit.model, fit.table.runs.iloc[:1]
     named = {of[0]: of[1]} if of else {}
-    asked = as_table(fit, pd.DataFrame([place | named]), group_names(model))
-    layout = lay_out_queries(fit, asked, {n: np.array([v]) for n, v in place.items()})
-    found = law_coefficients(
-        model, layout.grid, layout.sites, response=0, seed=0, members=layout.new
-    )
-    cells = layout.grid.cells
-    alone = np.array([not group for group in cells.groups])[np.asarray(cells.part)]
-    shown = alone if of is None else np.ones(len(alone), bool)
-    return with_cells({DRIFT: found[DRIFT] * shown}, cells)
+    asked = as_table(fit, runs.assign(**named), group_names(model))
+    layout = lay_out_queries(fit, asked, {})
+    grid = layout.grid
+    found = increments(model, grid, layout.sites, seed=seed, members=layout.new)
+    alone = np.array([not group for group in grid.cells.groups])[np.asarray(grid.cells.part)]
+    shown = of_run(model, grid, layout.position[0]) if of else alone
+    return as_coefficients(found * shown.reshape(-1, *(1,) * (found.ndim - 2)), grid.cells)
 
 
 def number_columns(model: Model) -> dict[str, Input]:

@@ -352,6 +352,12 @@ def _iso_date(column: pd.Series) -> pd.Series:
     return parsed.notna() | (column == "")
 
 
+def _past(column: pd.Series) -> pd.Series:
+    parsed = pd.to_datetime(column, format="%Y-%m-%d", errors="coerce")
+    # A day more: it may have begun where the run was released.
+    return ~(parsed > pd.Timestamp.now() + pd.Timedelta(days=1))
+
+
 FINITE = rule(lambda s: s.abs() < float("inf"), "is not finite")
 POSITIVE = rule(lambda s: s > 0, "is not above zero")
 NOT_NEGATIVE = rule(lambda s: s >= 0, "is below zero")
@@ -378,7 +384,13 @@ def runs_schema(leaderboard: bool, inputs: Iterable[str]) -> pa.DataFrameSchema:
         "params_active": pa.Column(float, params, nullable=True),
         "tokens": pa.Column(float, tokens, nullable=True),
         "flops": pa.Column(float, [FINITE, POSITIVE], nullable=True),
-        "released": pa.Column(str, rule(_iso_date, "is not a date such as 2024-06-15")),
+        "released": pa.Column(
+            str,
+            [
+                rule(_iso_date, "is not a date such as 2024-06-15"),
+                rule(_past, "lies in the future"),
+            ],
+        ),
     }
     extras = {column: pa.Column(float, FINITE, nullable=True) for column in inputs}
     return pa.DataFrameSchema(columns | extras)

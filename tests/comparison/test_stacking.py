@@ -25,7 +25,7 @@ def other(tiny_fit: Fit) -> Fit:
     """The same fit, with every family a little better."""
     changed = tiny_fit.posterior.copy(deep=True)
     changed["intercept_family"] = changed["intercept_family"] + 1.0
-    return replace(tiny_fit, posterior=changed, stored_log_likelihood=None)
+    return replace(tiny_fit, posterior=changed, stored_log_likelihood=None, stored_judged=None)
 
 
 def backtest_of(table: Table, log_densities: dict[str, np.ndarray]) -> Backtest:

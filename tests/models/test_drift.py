@@ -15,11 +15,11 @@ from numpyro.handlers import reparam
 from numpyro.infer.util import log_density
 
 import bayescale
-from bayescale.base.errors import AskError, ModelError
+from bayescale.base.errors import ModelError
 from bayescale.fits import Fit, load_fit
 from bayescale.inference.centring import COORDINATES, centring, coordinates
 from bayescale.inference.one_group import only_group
-from bayescale.models.cards import customise, load_model, model_from_card, model_of_law
+from bayescale.models.cards import customise, model_from_card, model_of_law
 from bayescale.models.cells import BEYOND, Cell, cell, cells_beyond, known_cells, lay_out_cells
 from bayescale.models.density import density
 from bayescale.models.lay_out import lay_out, on_table, padded
@@ -148,36 +148,39 @@ def _priors(model: Model, grid: Any) -> None:
     density(model, grid.with_weights(np.zeros_like(grid.weights)))
 
 
-def test_the_samplers_coordinates_keep_the_density(table: Table) -> None:
+@pytest.mark.parametrize("pool", [None, "corpus", dict.fromkeys("EA", "corpus:correlated")])
+def test_the_samplers_coordinates_keep_the_density(table: Table, pool: Any) -> None:
     """With the log of the volume that they change, the density is that of the sites."""
-    model = on_table(drifting(), table)
+    model = on_table(drifting(pool=pool), table)
     grid = lay_out(model, table)
     with jax.enable_x64(True):
         weights = centring(model, grid)
 
         def inner() -> None:
-            config = {name: partial(coordinates, w) for name, w in weights.items()}
+            config = {name: partial(coordinates, weights[name]) for name in names}
             with reparam(config=config):
                 density(model, grid)
 
-        names = ["E", "drift"]
+        floor = "E_corpus" if pool else "E"
+        names = [floor, "drift"]
         sites, _ = simulate(model, grid, draws=1, seed=3)
         rest = {name: jnp.asarray(v[0]) for name, v in sites.items() if name not in names}
-        size = grid.counts("cell")[0]
-        start = 0.3 * jax.random.normal(jax.random.PRNGKey(1), (1 + size,))
+        size, floors = grid.counts("cell")[0], 2 if pool else 1
+        start = 0.3 * jax.random.normal(jax.random.PRNGKey(1), (floors + size,))
 
         def at(z: Any) -> dict[str, Any]:
-            return {"E" + COORDINATES: z[0], "drift" + COORDINATES: z[1:]}
+            own = z[:floors] if pool else z[0]
+            return {floor + COORDINATES: own, "drift" + COORDINATES: z[floors:]}
 
         def values(z: Any) -> Any:
             _, trace = log_density(inner, (), {}, rest | at(z))
             return jnp.concatenate([trace[name]["value"].reshape(-1) for name in names])
 
-        value = values(start)
-        _, volume = jnp.linalg.slogdet(jax.jacfwd(values)(start))
-        found, _ = log_density(inner, (), {}, rest | at(start))
-        own = rest | {"E": value[0], "drift": value[1:]}
-        wanted, _ = log_density(density, (model, grid), {}, own)
+        value = jax.jit(values)(start)
+        _, volume = jnp.linalg.slogdet(jax.jit(jax.jacfwd(values))(start))
+        found = jax.jit(lambda z: log_density(inner, (), {}, rest | at(z))[0])(start)
+        own = rest | {floor: value[:floors] if pool else value[0], "drift": value[floors:]}
+        wanted = jax.jit(lambda own: log_density(density, (model, grid), {}, own)[0])(own)
         assert float(found) == pytest.approx(float(wanted + volume), rel=1e-9)
 
 
@@ -233,11 +236,6 @@ def test_a_drift_that_makes_no_sense_is_refused(text: str, message: str) -> None
         model_from_card(CARD + text)
 
 
-def test_a_leaderboard_does_not_drift_yet() -> None:
-    with pytest.raises(ModelError, match="is of laws of a quantity, and skills is one of a leader"):
-        customise(load_model("skills"), drift="usual")
-
-
 def test_what_may_be_negative_does_not_drift() -> None:
     with pytest.raises(ModelError, match="that of vocabulary may be negative"):
         customise(model_of_law("vocabulary"), drift="usual")
@@ -267,8 +265,3 @@ def test_a_group_left_out_drifts_anew() -> None:
     assert np.all(np.asarray(part.cells.member)[new] == np.asarray(part.groups["corpus"])[0])
     np.testing.assert_array_equal(part.cells.width[new], np.asarray(grid.cells.width)[mine])
     assert np.all(np.asarray(part.cells.member)[known + mine.sum() :] == -1)
-
-
-def test_what_does_not_take_drift_along_says_so(prior: Fit) -> None:
-    with pytest.raises(AskError, match=r'the best split of a law that drifts .*drift="none"'):
-        prior.allocate(1e22)

@@ -19,8 +19,8 @@ from bayescale.base.intervals import Floats
 from bayescale.base.words import quoted
 from bayescale.inference.posterior import Posterior
 from bayescale.inference.thinned import thinned
-from bayescale.models.drifts import with_cells
-from bayescale.models.evaluate import law_coefficients
+from bayescale.models.drifts import as_coefficients, of_run
+from bayescale.models.evaluate import increments, law_coefficients
 from bayescale.models.responses import own_responses
 from bayescale.predict.predict import ask
 from bayescale.predict.surface import number_columns, usual
@@ -133,7 +133,8 @@ def best_of(
         fit.model, grid, sites, response=position, seed=seed, members=new
     )
     if fit.model.drift:
-        coefficients = with_cells(coefficients, grid.cells)
+        moved = increments(fit.model, grid, sites, seed=seed, members=new)
+        coefficients |= as_coefficients(moved * of_run(fit.model, grid, 0), grid.cells)
     doubts = tuple(d for d in asked.doubts if "beyond" not in d)
     return Best(choice.task, coefficients, choice.start, choice.kept, doubts)
 

@@ -33,6 +33,7 @@ RATIO = "tokens_per_param"
 OPTIMAL = "optimal"
 COUNTED = ("params", "tokens", "flops")
 POINTS = 96  # of the first look along a path
+SHORT = 0.35  # e-folds between these, along a law that drifts, whose curve may turn
 FEW = 24  # along the best split of each budget, where a loss only falls
 BEFORE, BEYOND = 1e3, 1e30  # how far a path goes below and above the inputs of the fit, in factors
 LEAST = 1.0  # of a count
@@ -259,7 +260,8 @@ def _curve(
     # A count ends at one; what else a law reads has no natural least value.
     least = max(low / BEFORE, LEAST) if along in COMPUTE else low / BEFORE
     ends = least, high * BEYOND
-    return Curve(fit, along, move, dict(query), mark, _rises(fit, along, mark), ends, seed)
+    points = int(np.log(ends[1] / ends[0]) / SHORT) if fit.model.drift else POINTS
+    return Curve(fit, along, move, dict(query), mark, _rises(fit, along, mark), ends, seed, points)
 
 
 def law_columns(fit: Posterior) -> list[str]:
