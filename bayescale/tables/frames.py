@@ -328,7 +328,31 @@ def range_problems(scores: pd.DataFrame, benchmarks: pd.DataFrame, source: Sourc
     ):
         if len(rows):
             problems += schema_problems(schema, rows, source)
-    return problems
+    return problems + _ceiling_problems(scores[~quantity], benchmarks, source)
+
+
+def _ceiling_problems(scores: pd.DataFrame, benchmarks: pd.DataFrame, source: Source) -> list[str]:
+    """Name the scores above what their benchmark is said to allow at most."""
+    columns = (scores["score"], benchmarks.get("ceiling", pd.Series(dtype=str)))
+    if not all(map(pd.api.types.is_numeric_dtype, columns)):
+        return []  # which is told where they are read
+    known = benchmarks.drop_duplicates("benchmark").set_index("benchmark")["ceiling"]
+    above = scores[
+        (scores["score"] > scores["benchmark"].map(known).astype(float)) & (scores["score"] <= 1)
+    ]
+    if above.empty:
+        return []
+    runs = above.get("run", above.index)
+    told = [
+        f"{run} on {benchmark}: {score:g} > {known[benchmark]:g}"
+        for run, benchmark, score in zip(runs, above["benchmark"], above["score"], strict=True)
+    ]
+    return [
+        source.problem(
+            'column "score": lies above the ceiling of its benchmark; correct the score, or the '
+            f"ceiling: {quoted(told, most=5)}"
+        )
+    ]
 
 
 def name_clashes(runs: pd.DataFrame, names: Iterable[str], source: Source) -> list[str]:

@@ -24,8 +24,16 @@ from benchmarks.shared.surface import (
 RECORD = "a model is a record: `lay_out` and `on_table` of bayescale.models.lay_out do this"
 SORTS = "laws, links and noises are records of their own, `Law`, `Link` and `Noise`, over `Part`"
 DRIFT = "a law may drift, where that is asked for"
+JUDGED = "a file keeps what was judged of the draws"
 ALLOWED: dict[str, str] = {
     "commands > bayescale fit > parameters > --drift": DRIFT,
+    "commands > bayescale backtest > parameters > --drift": DRIFT,
+    "commands > bayescale plot drift": DRIFT,
+    "names > bayescale.plot_drift": DRIFT,
+    "names > bayescale.plots.drift": DRIFT,
+    "names > bayescale.Fit > fields > stored_judged": JUDGED,
+    "names > bayescale.Fit > members > judged": JUDGED,
+    "names > bayescale.Fit > signature": JUDGED,
     "names > bayescale.Model > fields > drift": DRIFT,
     "names > bayescale.Model > signature": DRIFT,
     "names > bayescale.fit > signature": DRIFT,
