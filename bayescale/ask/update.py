@@ -227,10 +227,8 @@ def _kept(weights: Floats, offset: float) -> NDArray[np.int_]:
 
 def _new_places(
     fit: Posterior, layout: Layout, new: Table, joint: Table
-) -> dict[str, dict[str, Floats]] | None:
+) -> dict[str, dict[str, Floats]]:
     """Say where members of the layout are told once the new runs belong to them."""
-    if not layout.grid.middle:
-        return None
     anchors = list(fit.model.anchors(fit.table).values())
     whole = lay_out(fit.model, joint, anchors=anchors).middle
     names = fitted_members(fit.model, joint)
@@ -242,6 +240,26 @@ def _new_places(
             for column, values in found[group].items():
                 mean = whole[group][column][names[group].index(name)]
                 values[place] = values[place] if np.isnan(mean) else mean
+    return found
+
+
+def _new_holders(
+    fit: Posterior, layout: Layout, new: Table, joint: Table
+) -> dict[str, dict[str, NDArray[np.int_]]]:
+    """Say which members of other groups then hold those that have new runs."""
+    anchors = list(fit.model.anchors(fit.table).values())
+    whole = lay_out(fit.model, joint, anchors=anchors).within
+    names = fitted_members(fit.model, joint)
+    found: dict[str, dict[str, NDArray[np.int_]]] = {}
+    for group, others in whole.items():
+        _, total = layout.grid.counts(group)
+        found[group] = {other: np.full(total, -1) for other in others}
+        for other, holder in others.items():
+            there = _places(layout, new, other)
+            for name, place in _places(layout, new, group).items():
+                held = holder[names[group].index(name)]
+                if held >= 0:
+                    found[group][other][place] = there[names[other][held]]
     return found
 
 
@@ -336,7 +354,9 @@ def _joint_sites(
         layout.grid,
         {name: old[chosen] for name, old in layout.sites.items()},
         weighted.places,
-        _new_places(fit, layout, new, joint),
+        (_new_places(fit, layout, new, joint), _new_holders(fit, layout, new, joint))
+        if layout.grid.middle
+        else None,
     )
     written, sites = plan(fit.model), fit.sites()
     members = written.members

@@ -184,7 +184,8 @@ def new_members(
     places
         A sample of the new members for each of them, shape (draw, ...).
     middle
-        Where members of groups are to be told, see `density.levels_at`.
+        Where members of groups are to be told, and which of other groups hold them there, see
+        `density.levels_at`.
 
     Returns
     -------
@@ -214,7 +215,7 @@ def _told(model: ModelRecord, part: Grid, sites: Any, places: Any, middle: Any) 
         if middle is None:
             return told, {}
         with substitute(data=values | told):
-            return told, levels_at(model, part, middle)
+            return told, levels_at(model, part, *middle)
 
     return jax.lax.map(one, (sites, places), batch_size=BATCH)
 

@@ -26,7 +26,7 @@ def only_group(grid: Grid, observed: NDArray[Any], runs: NDArray[np.int_]) -> Gr
     outside[runs] = False
     unknown = np.flatnonzero(np.isin(at[: len(runs)], grid.unknown))
     groups = {name: np.asarray(index)[at] for name, index in grid.groups.items()}
-    sizes, middle, cells = [], {}, grid.cells
+    sizes, middle, within, cells = [], {}, {}, grid.cells
     for name, known, total in grid.members:
         if name == CELL:
             cells = _cells(grid, at, groups)
@@ -42,6 +42,8 @@ def only_group(grid: Grid, observed: NDArray[Any], runs: NDArray[np.int_]) -> Gr
         if name in grid.middle:
             told = grid.middle[name]
             middle[name] = {k: np.asarray(v)[: members.known] for k, v in told.items()}
+            held = grid.within.get(name, {})
+            within[name] = {k: np.asarray(v)[: members.known] for k, v in held.items()}
     part = dataclasses.replace(
         grid,
         inputs={name: _of_runs(values, at) for name, values in grid.inputs.items()},
@@ -54,7 +56,7 @@ def only_group(grid: Grid, observed: NDArray[Any], runs: NDArray[np.int_]) -> Gr
         members=tuple(sizes),
     )
     # What members of the fit are told at stays as it was when their draws were made.
-    return dataclasses.replace(part.with_weights(weights), middle=middle)
+    return dataclasses.replace(part.with_weights(weights), middle=middle, within=within)
 
 
 class _Members(NamedTuple):

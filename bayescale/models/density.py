@@ -7,6 +7,7 @@ loss, into expected scores; a noise says what is measured.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ from bayescale.models.values import (
     drifted,
     in_order,
     loaded,
+    of_members,
     response,
     sample_effect,
     sample_values,
@@ -144,7 +146,10 @@ def law_values(model: ModelRecord, grid: Grid, measured: int, run: int) -> dict[
 
 
 def levels_at(
-    model: ModelRecord, grid: Grid, places: dict[str, dict[str, Array]]
+    model: ModelRecord,
+    grid: Grid,
+    places: dict[str, dict[str, Array]],
+    within: dict[str, dict[str, Array]],
 ) -> dict[str, Array]:
     """Give the values of members that are told at their own place, at another place.
 
@@ -154,6 +159,8 @@ def levels_at(
         As of `distribution`, which samples the same sites.
     places
         For each group the law's inputs at the new place of each of its members, shape (member,).
+    within
+        As of the grid: which members of other groups hold them there.
 
     Returns
     -------
@@ -164,7 +171,7 @@ def levels_at(
     found = {}
     for site in plan(model).told():
         if site.group in places:
-            own = values.of_members[site.group]
+            own = of_members(values, dataclasses.replace(grid, within=within), site.group)
             place = places[site.group]
             moved = drifted(model, grid, values.increments, place)
             last = response(model, site.coefficient, place, own, moved)

@@ -74,6 +74,7 @@ class Cells:
         "previous",
         "gap",
         "cells",
+        "within",
     ),
     meta_fields=("members", "linked", "anchors", "absolute"),
 )
@@ -117,6 +118,9 @@ class Grid:
         The inputs that are used as they are: their means are not geometric.
     cells
         The cells of drifts.
+    within
+        For each group whose members are told at their own place, by group that may hold it: the
+        member that holds all of a member's runs, -1 for none, shape (member of the fit,).
     """
 
     inputs: dict[str, Any]
@@ -138,6 +142,7 @@ class Grid:
     anchors: tuple[int, ...]
     absolute: tuple[str, ...]
     cells: Cells = field(default_factory=Cells)
+    within: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def runs(self) -> int:

@@ -115,6 +115,7 @@ def lay_out(
         previous=np.full(shape, -1),
         gap=np.zeros(shape),
         cells=lay_out_cells(model, have, beyond, index),
+        within={group: _holders(model, group, groups, fitted) for group in sorted(told)},
         members=(*sizes, (UNKNOWN, known_unknown, len(unknown))),
         linked=tuple(bool(of_score) for of_score in linked),
         anchors=tuple(list(marks.index).index(name) for name in chosen),
@@ -134,6 +135,22 @@ def fitted_members(model: ModelRecord, table: Table) -> dict[str, list[str]]:
     scaled = _scaled(model, whole, read_inputs(model, whole)[0]) if model.drift else {}
     cells = known_cells(model, scaled, groups, found)
     return found | {CELL: cells, UNKNOWN: list(table.runs.index[unknown])}
+
+
+def _holders(
+    model: ModelRecord,
+    group: str,
+    groups: Mapping[str, NDArray[np.intp]],
+    fitted: Mapping[str, Sequence[str]],
+) -> dict[str, NDArray[np.int_]]:
+    """Say which member of other groups holds all runs of each member of the fit; -1 for none."""
+    found = {}
+    for other in plan(model).holders(group):
+        pairs = pd.DataFrame({"member": groups[group], "holder": groups[other]})
+        each = pairs.groupby("member")["holder"].agg(["first", "nunique"])
+        alone = each.loc[each["nunique"] == 1, "first"]
+        found[other] = alone.reindex(range(len(fitted[group])), fill_value=-1).to_numpy(int)
+    return found
 
 
 def on_table(model: M, table: Table) -> M:

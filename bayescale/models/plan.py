@@ -22,7 +22,7 @@ from bayescale.parts.drift import CELL, DRIFT
 Kind = Literal["population", "members", "spread", "correlation"]
 # Sampled in this order, after the slopes that they rest on, and told where their members' runs are.
 LEVELS = {"intercept": 1, "difficulty": 2}
-RUN, UNKNOWN = "run", "unknown"
+RUN, FAMILY, UNKNOWN = "run", "family", "unknown"
 TOKENS_UNKNOWN = "tokens_unknown"
 
 
@@ -98,6 +98,16 @@ class Plan:
     def told(self) -> list[Site]:
         """List the sites whose members are given at their own place."""
         return [site for site in self.members.values() if site.told]
+
+    def holders(self, group: str) -> list[str]:
+        """List the groups of levels that may hold a told group's members whole."""
+        groups = {s.group for s in self.members.values() if s.coefficient in LEVELS} - {RUN}
+        return sorted(g for g in groups - {*OF_BENCHMARKS} if finer(g) < finer(group))
+
+
+def finer(group: str) -> int:
+    """Order groups of runs: runs are in families, and families in what else there is."""
+    return {FAMILY: 1, RUN: 2}.get(group, 0)
 
 
 @lru_cache(maxsize=256)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from bayescale.models.drifts import reach, sample_increments
 from bayescale.models.grid import Grid
 from bayescale.models.level import level_given, pinned_by_level, reference_place
-from bayescale.models.plan import LEVELS, RUN, TOKENS_UNKNOWN, UNKNOWN, Site, plan
+from bayescale.models.plan import LEVELS, RUN, TOKENS_UNKNOWN, UNKNOWN, Site, finer, plan
 from bayescale.models.record import EFFECT, ModelRecord
 from bayescale.models.sites import LKJ, Pinned, normal, site, spread, taken
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling
@@ -42,9 +42,9 @@ class Values:
         Of the population and of benchmarks, placed.
     of_runs
         Of each run, placed.
-    of_members
-        For each group of runs, by coefficient: the levels and the offsets of its members, placed
-        with members last.
+    offsets
+        For a coefficient and a group of runs what its members add to the levels, placed with
+        members last.
     inputs
         Inputs of the law over those of the reference run.
     increments
@@ -54,7 +54,7 @@ class Values:
     population: Placed
     levels: Placed
     of_runs: Placed
-    of_members: Mapping[str, Placed]
+    offsets: Mapping[tuple[str, str], Array]
     inputs: Mapping[str, Any]
     increments: Array | None = None
 
@@ -81,8 +81,8 @@ def sample_values(model: ModelRecord, grid: Grid) -> Values:
         for name, values in _correlated(model, group, population, grid).items():
             found = _added(found, written.sites[f"{name}_{group}"], values, grid)
     for c in sorted(model.coefficients, key=lambda c: (c.name == pinned, LEVELS.get(c.name, 0))):
-        # A run's departure is from what all its groups say.
-        for rule in sorted(model.pooling.get(c.name, ()), key=lambda rule: rule.group == RUN):
+        # A run's departure is from what all its groups say, a family's level from those it is in.
+        for rule in sorted(model.pooling.get(c.name, ()), key=lambda rule: finer(rule.group)):
             if rule.group not in OF_BENCHMARKS and c not in written.joint.get(rule.group, ()):
                 members = written.sites[f"{c.name}_{rule.group}"]
                 found = _added(found, members, _offsets(model, c, members, found, grid), grid)
@@ -112,6 +112,24 @@ def response(
     if coefficient == "intercept":
         return given
     return values["difficulty"] + loaded(values["loading"], given)
+
+
+def of_members(found: Values, grid: Grid, group: str) -> Placed:
+    """Give the levels of a group's members, with what they and groups that hold them add.
+
+    Placed with members last, where these add anything.
+    """
+    _, total = grid.counts(group)
+    own = dict(found.levels)
+    for (name, other), offsets in found.offsets.items():
+        if other == group:
+            own[name] = own[name] + offsets
+        elif other in grid.within.get(group, {}):
+            holder = jnp.asarray(grid.within[group][other])
+            mine = jnp.where(holder >= 0, offsets[..., holder], 0.0)
+            new = jnp.zeros((*mine.shape[:-1], total - len(holder)))
+            own[name] = own[name] + jnp.concatenate([mine, new], axis=-1)
+    return own
 
 
 def drifted(
@@ -197,12 +215,12 @@ def _offsets(
     shape = (total, *_shape(members.dims[1:], grid))
     place = None
     if coefficient.name == pinned_by_level(model):
-        others = found.of_members.get(members.group, found.levels)
+        others = of_members(found, grid, members.group)
         place = level_given(model, grid, coefficient, others, members.group)
     if members.told:
         of_run = members.group == RUN
         inputs = found.inputs if of_run else member_places(model, grid, members.group)
-        values = found.of_runs if of_run else found.of_members.get(members.group, found.levels)
+        values = found.of_runs if of_run else of_members(found, grid, members.group)
         moved = drifted(model, grid, found.increments, inputs)
         last = response(model, coefficient.name, inputs, values, moved)
         centre = jnp.moveaxis(jnp.broadcast_to(last, (*shape[1:], total)), -1, 0)
@@ -285,14 +303,13 @@ def _correlated(model: ModelRecord, group: str, population: Placed, grid: Grid) 
 
 
 def _added(found: Values, members: Site, offsets: Array, grid: Grid) -> Values:
-    """Add a group's offsets to its members' values and to those of their runs."""
+    """Add a group's offsets to the values of its members' runs, and keep them."""
     name, group = members.coefficient, members.group
     of_run = found.of_runs[name] + _each_run(members, offsets, grid)
-    of_members = dict(found.of_members)
-    if group != RUN:
-        own = of_members.get(group, found.levels)
-        of_members[group] = {**own, name: own[name] + _last(members, offsets)}
-    return replace(found, of_runs={**found.of_runs, name: of_run}, of_members=of_members)
+    kept = {} if group == RUN else {(name, group): _last(members, offsets)}
+    return replace(
+        found, of_runs={**found.of_runs, name: of_run}, offsets={**found.offsets, **kept}
+    )
 
 
 def _each_run(members: Site, offsets: Array, grid: Grid) -> Array:

@@ -224,6 +224,7 @@ def lay_out_queries(
     for group in drawn:
         kept[group] = np.arange(len(fitted[group]))
         runs.loc[unnamed, group] = fitted[group][0]
+    kept |= _holders(model, table, kept)
     known: dict[str, list[Any]] = {g: [fitted[g][i] for i in at] for g, at in kept.items()}
     new = {g: sorted(set(runs[g]) - set(members)) for g, members in known.items()}
     known[RUN] = list(range(len(queries.known)))
@@ -283,9 +284,30 @@ def _which_runs(table: Table, named: Sequence[str | None], new: int, least: int)
 
 def _kept(fitted: Sequence[str], named: pd.Series) -> NDArray[np.int_]:
     """Give the places of a group's members that are named, and of others up to a power of two."""
-    wanted = set(pd.Index(fitted).get_indexer(named.unique())) - {-1}
-    spare = [i for i in range(len(fitted)) if i not in wanted]
+    return _with_spare(set(pd.Index(fitted).get_indexer(named.unique())) - {-1}, len(fitted))
+
+
+def _with_spare(wanted: set[int], count: int) -> NDArray[np.int_]:
+    """Add others to some members, up to a power of two."""
+    spare = [i for i in range(count) if i not in wanted]
     return np.array(sorted([*wanted, *spare[: padded(len(wanted)) - len(wanted)]]), int)
+
+
+def _holders(
+    model: ModelRecord, table: Table, kept: Mapping[str, NDArray[np.int_]]
+) -> dict[str, NDArray[np.int_]]:
+    """Keep the members too that hold those of told groups, whose levels rest on theirs."""
+    if not any(plan(model).holders(site.group) for site in plan(model).told()):
+        return {}
+    found: dict[str, NDArray[np.int_]] = {}
+    whole = lay_out(model, table)
+    for group, others in whole.within.items():
+        for other, holder in others.items():
+            held = holder[kept[group]]
+            wanted = {*found.get(other, kept[other]), *held[held >= 0]}
+            known, _ = whole.counts(other)
+            found[other] = _with_spare(wanted, known)
+    return found
 
 
 def _numbers(names: Sequence[str]) -> NDArray[np.uint32]:
@@ -314,12 +336,25 @@ def _as_fitted(
     """Tell members at the places where the fit told them."""
     if not grid.middle:
         return grid
-    whole = lay_out(model, table).middle
+    whole = lay_out(model, table)
     middle = {
-        group: {name: np.asarray(at)[kept[group]] for name, at in whole[group].items()}
+        group: {name: np.asarray(at)[kept[group]] for name, at in whole.middle[group].items()}
         for group in grid.middle
     }
-    return dataclasses.replace(grid, middle=middle)
+    within = {
+        group: {
+            other: _among(np.asarray(holder)[kept[group]], kept[other])
+            for other, holder in whole.within[group].items()
+        }
+        for group in grid.within
+    }
+    return dataclasses.replace(grid, middle=middle, within=within)
+
+
+def _among(members: NDArray[np.int_], kept: NDArray[np.int_]) -> NDArray[np.int_]:
+    """Give the places that members of the fit have among those that a layout keeps."""
+    found: NDArray[np.int_] = pd.Index(kept).get_indexer(members)
+    return found
 
 
 def _with_family(
