@@ -52,6 +52,7 @@ def board() -> Table:
                     "params": params,
                     "tokens": tokens,
                     "released": DATES[i],
+                    "organisation": "x" if i < 2 else "y",
                     "MMLU": 0.4 + 0.05 * j,
                     "ARC": 0.3 + 0.05 * j,
                 }
@@ -117,8 +118,10 @@ def test_the_level_wanders_as_a_random_walk_of_the_date() -> None:
     np.testing.assert_allclose(grids["expected"][:, :, 0], wanted, rtol=1e-9)
 
 
-def test_a_family_is_told_where_the_drift_has_taken_it(model: Model) -> None:
+@pytest.mark.parametrize("more", ["", "organisation = { spread = [0.5, 2.0] }\n"])
+def test_a_family_is_told_where_drift_and_its_organisation_have_taken_it(more: str) -> None:
     """Its site is its latent score at the mean inputs and date of its runs."""
+    model = model_from_card(CARD.replace("family =", f"{more}family ="))
     table = board()
     grid = lay_out(model, table)
     sites, grids = simulate(model, grid, draws=3, seed=5)
@@ -186,6 +189,26 @@ def test_a_table_without_dates_is_refused(model: Model) -> None:
 def test_a_drift_that_makes_no_sense_is_refused(changes: tuple[str, str], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         model_from_card(CARD.replace(*changes))
+
+
+def test_a_query_names_a_family_and_its_organisation_comes_along() -> None:
+    """What is asked of a run's family at the run's own inputs is what the run had."""
+    more = "organisation = { spread = [0.5, 2.0] }\n"
+    model, table = model_from_card(CARD.replace("family =", f"{more}family =")), board()
+    sites, grids = simulate(model, lay_out(model, table), draws=8, seed=2)
+    fit = fit_of(model, table, sites)
+    for run in ("b2", "d0"):
+        own = table.runs.loc[run]
+        asked = fit.predict(
+            family=own["family"],
+            params=own["params"],
+            tokens=own["tokens"],
+            released=own["released"],
+            benchmark="MMLU",
+            kind="mean",
+        )
+        at = table.runs.index.get_loc(run)
+        np.testing.assert_allclose(asked.draws[:, 0], grids["expected"][:, at, 0], rtol=1e-5)
 
 
 def test_skills_drift_along_inputs_too() -> None:
