@@ -26,6 +26,7 @@ from bayescale.tables.compute import ACTIVE, completed
 CHOSEN = (*SIZES, "depth", "vocabulary_params", "learning_rate", "batch")
 VOCABULARY, VOCABULARY_PARAMS = "vocabulary", "vocabulary_params"
 UNIQUE = "unique_tokens"
+NEAR = 100.0  # times the runs of the fit, to both sides
 Tied = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
@@ -90,6 +91,8 @@ def choice_of(
     if UNIQUE not in fixed and model.inputs.get(UNIQUE, UNIQUE) not in fit.table.inputs:
         kept.pop(UNIQUE, None)  # the fit took each token to be read once, so the best run does
     bounds = tuple((n, *_range(fit, n)) for n in chosen if n not in CHOSEN)
+    if model.drift:  # a curve that turns has a best place near the data, and one at no end
+        bounds += tuple((n, *_near(fit, n)) for n in chosen if n in CHOSEN)
     run = _consistent({**usual, **fixed, **groups}, columns)
     return Choice(
         Task(law_loss(model), used, chosen, spent, bounds, tied),
@@ -211,6 +214,12 @@ def _range(fit: Posterior, name: str) -> tuple[float, float]:
     column = next(c for c in fit.model.law.columns if c.name == name)
     low, high = inputs_range(fit, fit.model.inputs.get(name, name))
     return min(column.low, low), max(column.high, high)
+
+
+def _near(fit: Posterior, name: str) -> tuple[float, float]:
+    """Give the range that an input of a law that drifts is chosen from."""
+    low, high = inputs_range(fit, fit.model.inputs.get(name, name))
+    return low / NEAR, high * NEAR
 
 
 def _vocabulary(width: float) -> Tied:
