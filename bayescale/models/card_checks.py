@@ -27,9 +27,6 @@ def problems(model: ModelRecord, names: Mapping[str, Coefficient]) -> Iterator[s
     for group, rule in model.effects.items():
         if rule.spread is None or rule.correlated:
             yield f"effects of {group}: give partial, or spread = [median, factor]"
-    for group, together in plan(model).joint.items():
-        if len(together) < 2:
-            yield f"pooling {together[0].name} over {group}: it is correlated with nothing"
     yield from _drift_problems(model)
     yield from _clashes(model)
     for name, rules in model.pooling.items():
@@ -40,6 +37,9 @@ def problems(model: ModelRecord, names: Mapping[str, Coefficient]) -> Iterator[s
             )
         for rule in rules:
             yield from _rule_problems(model, names[name], rule)
+    for group, together in plan(model).joint.items():
+        if len(together) < 2:
+            yield f"pooling {together[0].name} over {group}: it is correlated with nothing"
 
 
 def _quantity_problems(model: ModelRecord) -> Iterator[str]:

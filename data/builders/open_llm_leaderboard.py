@@ -150,7 +150,6 @@ def line_rows(
                 "run": run,
                 "family": line["family"],
                 "lineage": line["lineage"],
-                "organisation": line["organisation"],
                 "instruct": line["instruct"],
                 "params": round(params),
                 "params_convention": "weights"

@@ -64,6 +64,7 @@ COMMANDS = [
     ["plot", "contours"],
     ["plot", "isoflops"],
     ["plot", "curve"],
+    ["plot", "drift"],
     ["plot", "forest"],
     ["plot", "residuals"],
     ["plot", "prior"],

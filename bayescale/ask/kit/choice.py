@@ -12,7 +12,7 @@ import numpy as np
 
 from bayescale.ask.kit.costs import DATA, SIZES, Cost, Inputs, serving, usual_cost
 from bayescale.ask.kit.curve import inputs_range, positive
-from bayescale.ask.kit.optimum import Task
+from bayescale.ask.kit.optimum import STARTS, STARTS_OF_DRIFT, Task
 from bayescale.base.errors import AskError
 from bayescale.base.intervals import number
 from bayescale.base.words import quoted, suggest
@@ -91,11 +91,12 @@ def choice_of(
     if UNIQUE not in fixed and model.inputs.get(UNIQUE, UNIQUE) not in fit.table.inputs:
         kept.pop(UNIQUE, None)  # the fit took each token to be read once, so the best run does
     bounds = tuple((n, *_range(fit, n)) for n in chosen if n not in CHOSEN)
+    starts = STARTS_OF_DRIFT if model.drift else STARTS
     if model.drift:  # a curve that turns has a best place near the data, and one at no end
         bounds += tuple((n, *_near(fit, n)) for n in chosen if n in CHOSEN)
     run = _consistent({**usual, **fixed, **groups}, columns)
     return Choice(
-        Task(law_loss(model), used, chosen, spent, bounds, tied),
+        Task(law_loss(model), used, chosen, spent, bounds, tied, starts),
         usual,
         kept,
         {model.inputs.get(k, k): v for k, v in run.items()},

@@ -21,7 +21,7 @@ from bayescale.base.intervals import Floats
 from bayescale.inference.newton import minimise
 
 BATCH = 500  # draws solved at once
-STARTS = 41  # sizes looked at first
+STARTS, STARTS_OF_DRIFT = 41, 401  # sizes looked at first; a curve that turns has more valleys
 REACH = np.log(1e6)  # how far around the reference, in logs
 CLOSE = 1e-14  # gain of the last step, in the loss: what is then missing is its square
 TRIES = 20  # of the search for what a budget leaves
@@ -48,6 +48,8 @@ class Task:
         Ends of the free inputs that have any.
     tied
         From inputs to others that follow from them.
+    starts
+        How many sizes are looked at first.
     """
 
     loss: Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
@@ -56,6 +58,7 @@ class Task:
     spent: str
     bounds: tuple[tuple[str, float, float], ...] = ()
     tied: Callable[[Mapping[str, Any]], dict[str, Any]] = dict
+    starts: int = STARTS
 
 
 def optimum(
@@ -119,7 +122,7 @@ def _solve(task: Task, coefficients: Any, budget: Any, start: Any, kept: Any) ->
         # Size and data share what a budget is above the usual one.
         more = 0.5 * (money - jnp.log(task.cost({**usual, **task.tied(usual)})))
         middle = jnp.stack([_closed(start[i], ends.get(n)) for i, n in enumerate(task.free)])
-        looked = more + jnp.linspace(-REACH, REACH, STARTS)
+        looked = more + jnp.linspace(-REACH, REACH, task.starts)
         seen = jax.vmap(lambda t: loss(middle.at[0].add(t)))(looked)
         first = middle.at[0].add(looked[jnp.nanargmin(seen)])
         place, _ = minimise(loss, first, close=CLOSE)
