@@ -44,7 +44,7 @@ def contributions(
     seed: int = 0,
     **query: Any,
 ) -> Answer:
-    """Take a prediction apart: population, family, size, tokens, run, noise.
+    """Take a prediction apart: population, family, size, tokens, the law's shape, run, noise.
 
     A walk from a usual run of the population to the one that is asked about. The steps of each
     draw add up to the predicted value, and their covariances with it are shares of its

@@ -4,6 +4,8 @@ Each draw of the population proposes its own new members, from where their likel
 weighted by the likelihood that remains once they are integrated out. The weights are smoothed by a
 Pareto tail; where that is too heavy, few draws would decide, and the model is fitted again.
 
+Longer than 400 lines: weighing, and putting draws and new members together, is one piece of work.
+
 Source: Vehtari, Simpson, Gelman, Yao and Gabry 2024, JMLR 25:72 (Pareto smoothed importance
 sampling); Vehtari et al. 2016, JMLR 17:103 (integrated importance sampling).
 """

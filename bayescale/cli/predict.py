@@ -133,6 +133,7 @@ def predict(
 
     import bayescale as bs
     from bayescale.models.responses import own_responses
+    from bayescale.parts.drift import RELEASED
     from bayescale.predict.queries import own_groups, own_inputs
 
     if stacked := fit.suffix == ".json":
@@ -145,7 +146,11 @@ def predict(
         forecaster = posterior = bs.load_fit(fit)
     verdicts = None if backtest is None else _verdicts(backtest, posterior.model)
     law = bool(own_responses(posterior.model, posterior.table))
-    may = {*own_inputs(posterior.model), *own_groups(posterior.model), *posterior.model.drift}
+    may = {
+        *own_inputs(posterior.model),
+        *own_groups(posterior.model),
+        *({RELEASED} & {*posterior.model.drift}),
+    }
     if not law and (flops is not None or not others.keys() <= may):
         raise typer.BadParameter(
             f"--flops and --at are for fits of a law; {fit} is of {posterior.model.name}, a model "

@@ -14,7 +14,7 @@ from bayescale.parts.drift import RELEASED
 from bayescale.plots.marks import BAND, panels_for, put_legend
 from bayescale.plots.scales import input_label, log_input
 from bayescale.plots.style import COLOURS, GREY, INK, AxesGrid, tidy
-from bayescale.predict.drifted import drift_along
+from bayescale.predict.drifted import drift_along, runs_along
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -51,14 +51,14 @@ def plot_drift_frame(fit: Fit, of: Of = None, *, seed: int = 0) -> pd.DataFrame:
     model, parts = fit.model, []
     for along in list(model.drift) or [""]:
         found = drift_along(fit, along, of, seed=seed)
+        runs = runs_along(fit, along)
         names = list(fit.posterior["drift"].coords[fit.posterior["drift"].dims[-1]].to_numpy())
         axes = names if model.of_leaderboard else [""]
         for i, name in enumerate(axes):
             draws = found.draws[:, :, i]
             told = draws if model.of_leaderboard else np.expm1(draws)
             frame = pd.DataFrame({"along": along, "of": name, "value": found.values})
-            low, high = found.runs.min(), found.runs.max()
-            frame["beyond"] = (found.values < low) | (found.values > high)
+            frame["beyond"] = (found.values < runs.min()) | (found.values > runs.max())
             parts.append(frame.assign(**intervals(told, INTERVAL, "drift")))
     return pd.concat(parts, ignore_index=True)
 
@@ -107,7 +107,7 @@ def plot_drift(fit: Fit, of: Of = None, ax: AxesGrid | None = None, *, seed: int
             axes.plot(own["value"], own["drift_median"], color=colour, linewidth=1.6)
             handles.append(Line2D([], [], color=colour, label=str(name) or "posterior median"))
         axes.axhline(0.0, color=GREY, linewidth=0.8, zorder=0)
-        marks = np.unique(drift_along(fit, along).runs)
+        marks = np.unique(runs_along(fit, along))
         axes.plot(marks, 0 * marks, "|", color=INK, markersize=9, markeredgewidth=0.7, alpha=0.6)
         if column == RELEASED:
             axes.set_xlabel("release date")

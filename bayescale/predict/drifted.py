@@ -31,15 +31,12 @@ class Drifted(NamedTuple):
     ----------
     values
         Of the input in the table's units, of the date in years, shape (point,).
-    runs
-        Those of the fit's runs, shape (run,).
     draws
         What drift adds to the log response, shape (draw, point, 1), or to skills or latent scores,
         shape (draw, point, skill or benchmark).
     """
 
     values: Floats
-    runs: Floats
     draws: Floats
 
 
@@ -71,8 +68,12 @@ def drift_along(
     increments = found[DRIFT][:, own]
     wide = increments.reshape(*increments.shape[:2], -1)
     draws = np.einsum("dcs,cp->dps", wide, units)
-    values, runs = _in_units(fit, along, away), _in_units(fit, along, place)
-    return Drifted(values, runs, draws)
+    return Drifted(_in_units(fit, along, away), draws)
+
+
+def runs_along(fit: Posterior, along: str) -> Floats:
+    """Give where the runs of a fit lie along an input that it drifts along, in its units."""
+    return _in_units(fit, along, distance(lay_out(fit.model, fit.table).inputs, along))
 
 
 def _in_units(fit: Posterior, along: str, away: Floats) -> Floats:
