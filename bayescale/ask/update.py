@@ -117,7 +117,7 @@ def update(
     if refit != "always":
         if fit.model.along is not None:
             why = "its noise goes on along a curve, which weights cannot condition on"
-        elif fitted_members(fit.model, joint)[CELL] != fitted_members(fit.model, fit.table)[CELL]:
+        elif not _same_cells(fit, joint):
             why = "its law drifts, and new runs lie beyond all that it was fitted to"
         else:
             weighted = _weigh(fit, new, seed)
@@ -178,6 +178,15 @@ def _layout(fit: Posterior, new: Table, seed: int) -> Layout:
     stderr[at, column] = new.scores["stderr"]
     filled = dataclasses.replace(layout.grid, scores=scores, weights=weights, stderr=stderr)
     return dataclasses.replace(layout, grid=filled)
+
+
+def _same_cells(fit: Posterior, joint: Table) -> bool:
+    """Tell whether drifts are told in the same cells when new runs are added."""
+    names = (fitted_members(fit.model, table)[CELL] for table in (fit.table, joint))
+    if not fit.model.drift or len({*map(tuple, names)}) > 1:
+        return not fit.model.drift
+    before, after = (lay_out(fit.model, table).cells for table in (fit.table, joint))
+    return bool(np.array_equal(before.place, after.place))
 
 
 def _only_known_cells(layout: Layout) -> Layout:

@@ -24,7 +24,7 @@ from bayescale.inference.sampler import Draws, Start, sample
 from bayescale.inference.transition import Program, compile_program
 from bayescale.models.evaluate import Evaluation, evaluate
 from bayescale.models.grid import Grid
-from bayescale.models.lay_out import lay_out, on_table
+from bayescale.models.lay_out import fitted_members, lay_out, on_table
 from bayescale.models.model import Model
 from bayescale.tables.table import Table, grid_positions
 
@@ -105,6 +105,8 @@ def fold_fitter(
     """
     model = as_trained(model, table, split)
     grid = lay_out(model, table)
+    # Held-out rows may lie in cells of a drift that no fit has.
+    ahead = lay_out(model, table, fitted_members(model, table)) if model.drift else grid
     tell(f"compiling {model.name}")
     began = time.perf_counter()
     with jax.enable_x64(True):
@@ -143,7 +145,8 @@ def fold_fitter(
             name: values[:, ::length].reshape(-1, *values.shape[2:])
             for name, values in found.sites.items()
         }
-        out = _held_out(model, held, table, fold, sites, seed=seed + number)
+        told = ahead.with_weights(held.weights)
+        out = _held_out(model, told, table, fold, sites, seed=seed + number)
         return FoldPrediction(
             draws=out.score,
             mean_draws=out.expected,

@@ -143,7 +143,7 @@ def centring(model: ModelRecord, grid: Grid) -> dict[str, Any]:
     pinned = pinned_by_level(model)
     if pinned and pinned not in model.pooling:
         found[pinned] = None
-    if model.drift:
+    if model.learns_drift:
         found[DRIFT] = None if model.of_leaderboard else _told(model, grid)
     for name, members in written.members.items():
         if members.rule is None or members.coefficient == EFFECT or members.correlation:

@@ -44,6 +44,8 @@ def only_group(grid: Grid, observed: NDArray[Any], runs: NDArray[np.int_]) -> Gr
             middle[name] = {k: np.asarray(v)[: members.known] for k, v in told.items()}
             held = grid.within.get(name, {})
             within[name] = {k: np.asarray(v)[: members.known] for k, v in held.items()}
+    if np.size(cells.away):
+        cells = dataclasses.replace(cells, away=np.asarray(cells.away)[:, at])
     part = dataclasses.replace(
         grid,
         inputs={name: _of_runs(values, at) for name, values in grid.inputs.items()},
@@ -55,8 +57,10 @@ def only_group(grid: Grid, observed: NDArray[Any], runs: NDArray[np.int_]) -> Gr
         cells=cells,
         members=tuple(sizes),
     )
-    # What members of the fit are told at stays as it was when their draws were made.
-    return dataclasses.replace(part.with_weights(weights), middle=middle, within=within)
+    # What members of the fit are told at, and where data end, stays as it was for the draws.
+    return dataclasses.replace(
+        part.with_weights(weights), middle=middle, within=within, cells=cells
+    )
 
 
 class _Members(NamedTuple):

@@ -167,7 +167,7 @@ def pure_program(
 
     layout = _layout(jax.eval_shape(prior_mean, data))
     unknowns = sum(int(np.prod(shape)) for _, shape in layout)
-    recipe = recipe or recipe_for(of_law=of_law, unknowns=unknowns, drifts=bool(model.drift))
+    recipe = recipe or recipe_for(of_law=of_law, unknowns=unknowns, drifts=model.learns_drift)
     if missing := [need for need in recipe.needs if need not in RECORDED]:
         raise FitError(
             f"the recipe of the metric needs {', '.join(missing)}, which no window of adaptation "

@@ -37,11 +37,13 @@ class Drifting:
 
     The order is two, of the date one, where it is not given.
     `scale` is of what all runs share; `own` of what members of groups have beside it.
+    `origin` says where it is zero: "reference" or "edge".
     """
 
     order: int | None = None
     scale: MedianSpread | None = None
     own: Mapping[str, MedianSpread] = field(default_factory=dict)
+    origin: str = "reference"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import tomli_w
 
@@ -27,6 +27,7 @@ from bayescale.parts.drift import (
     USUAL_OF_SKILLS,
     Drift,
     Order,
+    Origin,
 )
 from bayescale.parts.find import find_part, load_law, parts
 from bayescale.parts.part import Law, Link, Noise
@@ -193,7 +194,7 @@ def customise(
         For inputs of the law, the table's columns.
     drift
         "none"; "usual", along every input of the law and compute; names of inputs; or for each
-        what cards say of it: `order`, `scale`, `own`.
+        what cards say of it: `order`, `scale`, `own`, `origin`.
 
     Returns
     -------
@@ -232,7 +233,8 @@ def _drifts(law: Law, given: str | Sequence[str] | Mapping[str, Any]) -> dict[st
     if given == "none":
         return {}
     named = drifting(law.columns) if given == "usual" else given
-    return {along: {} for along in ([named] if isinstance(named, str) else named)}
+    usual = {} if law.latent else {"origin": "edge"}
+    return {along: {**usual} for along in ([named] if isinstance(named, str) else named)}
 
 
 def model_from_card(text: str, *, source: str = "the card") -> Model:
@@ -258,12 +260,18 @@ def _drift(law: Law, along: str, column: str, given: Drifting) -> Drift:
     order: Order = usual if given.order is None else 1 if given.order == 1 else 2
     if given.order not in (None, order):
         raise ModelError(f"[drift.{along}] order is 1 or 2; given: {given.order}")
+    if given.origin not in get_args(Origin):
+        raise ModelError(
+            f"[drift.{along}] origin is reference or edge; given: {given.origin!r}"
+            f"{suggest(given.origin, get_args(Origin))}"
+        )
+    origin: Origin = "edge" if given.origin == "edge" else "reference"
     of = f"[drift.{along}] scale"
     scale = None if given.own else _usual_scale(law, column)
     if given.scale:
         scale = prior_from_card(of, "positive", given.scale)
     own = {g: prior_from_card(f"{of} of {g}", "positive", pair) for g, pair in given.own.items()}
-    return Drift(along, order, scale, own)
+    return Drift(along, order, scale, own, origin)
 
 
 def _usual_scale(law: Law, column: str) -> Prior:

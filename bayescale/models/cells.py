@@ -79,6 +79,8 @@ def known_cells(
 ) -> list[str]:
     """Name the cells between the reference run and the farthest runs, of each member where apart.
 
+    None of a drift that starts at the edge of the data: all of its cells are beyond.
+
     Parameters
     ----------
     model
@@ -92,6 +94,8 @@ def known_cells(
     """
     found = []
     for along, drift in model.drift.items():
+        if drift.origin == "edge":
+            continue
         away: Floats = distance(inputs, along)
         for group in drift.parts:
             for i, member in enumerate(members[group] if group else [""]):
@@ -129,11 +133,12 @@ def lay_out_cells(
     model: ModelRecord,
     known: Sequence[str],
     beyond: Sequence[str],
+    inputs: Mapping[str, Any],
     members: Mapping[str, Sequence[str]],
 ) -> Cells:
-    """Say where the cells lie, and whose they are."""
+    """Say where the cells lie, and whose they are; edges are not told yet."""
     count = _counts(known)
-    inputs = list(model.drift)
+    order = list(model.drift)
     parts = [(along, group) for along, drift in model.drift.items() for group in drift.parts]
     at, start, width, part, whose = [], [], [], [], []
     for name in (*known, *beyond):
@@ -141,7 +146,7 @@ def lay_out_cells(
         last = count[one[:-1]]
         wide = step(one.along) * GROWTH ** np.maximum(np.arange(1, one.number + 1) - last, 0)
         sign = 1.0 if one.side == "+" else -1.0
-        at.append(inputs.index(one.along))
+        at.append(order.index(one.along))
         start.append(sign * wide[:-1].sum())
         width.append(sign * wide[-1])
         part.append(parts.index((one.along, one.group)))
@@ -152,6 +157,8 @@ def lay_out_cells(
         along=np.array(at, int),
         part=np.array(part, int),
         member=np.array(whose, int),
+        away=np.array([distance(inputs, a) for a in order]) if order else np.zeros((0, 0)),
+        from_edge=tuple(drift.origin == "edge" for drift in model.drift.values()),
         groups=tuple(group for _, group in parts),
     )
 

@@ -185,7 +185,7 @@ def _law(model: ModelRecord, grid: Grid, values: Values) -> Array:
     if values.increments is not None:
         given = given + values.increments.T @ reach(model, grid, values.inputs, grid.groups)
     elif model.drift:
-        given = given * jnp.exp(log_drift(model, grid, values.of_runs, given))
+        given = given * jnp.exp(log_drift(model, grid, values.population, given))
     for group in model.effects:
         shift = sample_effect(model, group, grid)
         given = given + shift if model.of_leaderboard else given * jnp.exp(shift)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,12 +18,15 @@ from bayescale.models.record import ModelRecord
 from bayescale.models.sites import Pulled, normal, site, spread
 from bayescale.parts.drift import CELL, DRIFT, hinges
 
-GEOMETRY = ("start", "width", "along", "part")  # of cells, where all are one run's
+GEOMETRY = ("place", "width", "along", "part")  # of cells, where all are one run's
 USUAL_NOISE = 0.01  # of the log response, where a noise tells none
 
 
 def sample_increments(
-    model: ModelRecord, grid: Grid, pull: tuple[Array, Array] | None = None
+    model: ModelRecord,
+    grid: Grid,
+    population: Mapping[str, Array],
+    pull: tuple[Array, Array] | None = None,
 ) -> Array:
     """Sample the increments of drifts, shape (cell,); of a leaderboard (cell, skill or benchmark).
 
@@ -31,16 +34,21 @@ def sample_increments(
     ----------
     model, grid
         As of the density.
+    population
+        Real-line values of the noise's coefficients: where runs scatter more about a law, it
+        drifts more beyond them, by the root.
     pull
         Residuals of the runs that pull at increments, and their noise; for coordinates alone.
     """
     members = plan(model).sites[DRIFT]
     known, total = grid.counts(CELL)
     rules = [rule for drift in model.drift.values() for rule in drift.parts.values()]
-    scales = jnp.stack([spread(DRIFT, rule, ()) for rule in rules])[grid.cells.part]
+    at_edge = [drift.origin == "edge" for drift in model.drift.values() for _ in drift.parts]
+    wider = jnp.where(jnp.array(at_edge), jnp.sqrt(_scatter(model, population) / USUAL_NOISE), 1.0)
+    scales = (jnp.stack([spread(DRIFT, rule, ()) for rule in rules]) * wider)[grid.cells.part]
     shape = tuple(grid.size(dim) for dim in members.dims[1:])
     wide = jnp.broadcast_to(scales.reshape(-1, *(1 for _ in shape)), (total, *shape))
-    blocks = []
+    blocks = [] if total else [jnp.zeros((0, *shape))]
     if known and pull is not None:
         blocks.append(site(members.name, Pulled(0.0, wide[:known], *pull).to_event(1)))
     elif known:
@@ -50,20 +58,23 @@ def sample_increments(
     return jnp.concatenate(blocks)
 
 
-def log_drift(model: ModelRecord, grid: Grid, of_noise: Mapping[str, Array], given: Array) -> Array:
+def log_drift(
+    model: ModelRecord, grid: Grid, population: Mapping[str, Array], given: Array
+) -> Array:
     """Sample what drifts add to the log of what a law of a quantity gives, shape (run,).
 
     Parameters
     ----------
     model, grid
         As of the density.
-    of_noise
+    population
         Real-line values of the noise's coefficients.
     given
         What the law gives for each run.
     """
-    pull = log_residuals(grid, jnp.log(given)), _noise(model, of_noise)
-    return sample_increments(model, grid, pull) @ reach(model, grid, grid.inputs, grid.groups)
+    pull = log_residuals(grid, jnp.log(given)), _noise(model, population)
+    moved = sample_increments(model, grid, population, pull)
+    return moved @ reach(model, grid, grid.inputs, grid.groups)
 
 
 def reach(
@@ -119,29 +130,43 @@ def law_at(model: ModelRecord, inputs: Mapping[str, Any], coefficients: Mapping[
     given: Array = model.law.given(inputs, own)
     if DRIFT not in coefficients:
         return given
-    places: dict[str, Any] = {name: jnp.asarray(coefficients[CELL + name]) for name in GEOMETRY}
-    places |= {name: places[name].astype(int) for name in ("along", "part")}
+    start, width, along, part = (jnp.asarray(coefficients[CELL + name]) for name in GEOMETRY)
+    cells = _Placed(start, width, along.astype(int), part.astype(int))
     logs = [jnp.atleast_1d(distance(inputs, along, jnp.log)) for along in model.drift]
-    units = _units(model, Cells(**places), jnp.stack(jnp.broadcast_arrays(*logs)))
+    units = _units(model, cells, jnp.stack(jnp.broadcast_arrays(*logs)))
     moved = jnp.asarray(coefficients[DRIFT]) @ units
     return given * jnp.exp(moved.reshape(jnp.shape(given)))
 
 
-def _units(model: ModelRecord, cells: Cells, away: Array) -> Array:
+class _Placed(NamedTuple):
+    """Where cells lie, in e-folds from the reference run, shape (cell,) each."""
+
+    place: Any
+    width: Any
+    along: Any
+    part: Any
+
+
+def _units(model: ModelRecord, cells: Cells | _Placed, away: Array) -> Array:
     """Give what a unit increment adds at places, whosever the cell is, shape (cell, place)."""
     orders = jnp.array([drift.order for drift in model.drift.values() for _ in drift.parts])
-    start, width = jnp.asarray(cells.start), jnp.asarray(cells.width)
+    start, width = jnp.asarray(cells.place), jnp.asarray(cells.width)
     along = jnp.asarray(cells.along)
     return hinges(orders[cells.part][:, None], away[along], start[:, None], width[:, None])
 
 
 def _noise(model: ModelRecord, values: Mapping[str, Array]) -> Array:
-    """Give the spread of a measured log response about its mean, roughly: noises differ."""
-    names = {c.name for c in model.noise.coefficients}
-    spread = jnp.asarray(USUAL_NOISE)
-    if "spread" in names and model.noise.name.endswith("-log"):
-        spread = jnp.exp(jnp.mean(values["spread"]))
-    if "degrees" in names:  # what a Student-t tells of its centre
+    """Give how well one measured log response tells its mean, roughly: noises differ."""
+    spread = _scatter(model, values)
+    if any(c.name == "degrees" for c in model.noise.coefficients):  # a Student-t tells less
         degrees = 1.0 + jnp.exp(jnp.mean(values["degrees"]))
         spread = spread * jnp.sqrt((degrees + 3) / (degrees + 1))
     return spread
+
+
+def _scatter(model: ModelRecord, values: Mapping[str, Array]) -> Array:
+    """Give the spread of measured log responses, where a noise has one."""
+    told = any(c.name == "spread" for c in model.noise.coefficients)
+    if not (told and model.noise.name.endswith("-log")):
+        return jnp.asarray(USUAL_NOISE)
+    return jnp.exp(jnp.mean(values["spread"]))

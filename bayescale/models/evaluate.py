@@ -22,6 +22,7 @@ from bayescale.models.grid import Grid
 from bayescale.models.plan import plan
 from bayescale.models.record import ModelRecord
 from bayescale.models.sites import from_standard
+from bayescale.models.values import sample_values
 
 # Draws evaluated at once: bounds the memory, and divides the usual numbers of draws, since a
 # remainder would be compiled as a program of its own.
@@ -229,7 +230,10 @@ def _increments(model: ModelRecord, grid: Grid, keys: Any, sites: Any, members: 
         new_key, _ = jax.random.split(key)
         new = partial(_new_members, model, members, new_key)
         with seeded(rng_seed=new_key), substitute(data=values), substitute(substitute_fn=new):
-            return sample_increments(model, grid)
+            values = sample_values(model, grid)
+            if values.increments is not None:
+                return values.increments
+            return sample_increments(model, grid, values.population)
 
     return jax.lax.map(one, (keys, sites), batch_size=BATCH)
 

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from bayescale.base.intervals import Floats
@@ -23,8 +24,8 @@ WITHIN = "_within"  # the group along which neighbours share noise, beside those
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=("start", "width", "along", "part", "member"),
-    meta_fields=("groups",),
+    data_fields=("start", "width", "along", "part", "member", "away", "edges"),
+    meta_fields=("groups", "from_edge"),
 )
 @dataclass(frozen=True)
 class Cells:
@@ -33,13 +34,19 @@ class Cells:
     Parameters
     ----------
     start, width
-        In e-folds from the reference run, to its left where the width is negative.
+        In e-folds from where the drift is zero, to its left where the width is negative.
     along, part
         Positions of the input, and of the part of its drift: what all share, or a group's.
     member
         Index of the member whose it is; 0 where all share it.
+    away
+        Of each run along each input that drifts, in e-folds from the reference run, (input, run).
+    edges
+        The least and the largest of these among the runs that have some weight, (input, 2).
     groups
         The group of each part; "" where all share it.
+    from_edge
+        Of each input, whether its drift is zero up to these edges, not at the reference run alone.
     """
 
     start: Any = field(default_factory=partial(np.zeros, 0))
@@ -47,7 +54,27 @@ class Cells:
     along: Any = field(default_factory=partial(np.zeros, 0, int))
     part: Any = field(default_factory=partial(np.zeros, 0, int))
     member: Any = field(default_factory=partial(np.zeros, 0, int))
+    away: Any = field(default_factory=partial(np.zeros, (0, 0)))
+    edges: Any = field(default_factory=partial(np.zeros, (0, 2)))
     groups: tuple[str, ...] = ()
+    from_edge: tuple[bool, ...] = ()
+
+    @property
+    def place(self) -> Any:
+        """Where each cell starts, in e-folds from the reference run, shape (cell,)."""
+        if not any(self.from_edge):
+            return self.start
+        along, right = jnp.asarray(self.along), (jnp.asarray(self.width) > 0).astype(int)
+        edge = jnp.asarray(self.edges)[along, right]
+        return self.start + jnp.where(jnp.asarray(self.from_edge)[along], edge, 0.0)
+
+    def seeing(self, seen: Any) -> Cells:
+        """Take the edges from the runs that are seen; from all of them where none is."""
+        if not np.size(self.away):
+            return self
+        away = np.asarray(self.away)[:, seen if np.any(seen) else slice(None)]
+        edges = np.stack([away.min(axis=1), away.max(axis=1)], axis=1)
+        return dataclasses.replace(self, edges=edges)
 
     def first(self, count: int) -> Cells:
         """Keep so many cells."""
@@ -191,7 +218,14 @@ class Grid:
         previous, gap = _neighbours(self.order, self.groups.get(WITHIN), values)
         seen = (values > 0).any(axis=1)
         middle = {group: self._means(group, inputs, seen) for group, inputs in self.middle.items()}
-        return dataclasses.replace(self, weights=weights, previous=previous, gap=gap, middle=middle)
+        return dataclasses.replace(
+            self,
+            weights=weights,
+            previous=previous,
+            gap=gap,
+            middle=middle,
+            cells=self.cells.seeing(seen),
+        )
 
     def _means(self, group: str, inputs: dict[str, Any], seen: Any) -> dict[str, Floats]:
         known, total = self.counts(group)

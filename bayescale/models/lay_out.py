@@ -114,7 +114,7 @@ def lay_out(
         order=order,
         previous=np.full(shape, -1),
         gap=np.zeros(shape),
-        cells=lay_out_cells(model, have, beyond, index),
+        cells=lay_out_cells(model, have, beyond, scaled, index),
         within={group: _holders(model, group, groups, fitted) for group in sorted(told)},
         members=(*sizes, (UNKNOWN, known_unknown, len(unknown))),
         linked=tuple(bool(of_score) for of_score in linked),

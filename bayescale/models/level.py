@@ -40,7 +40,7 @@ def reference_place(model: ModelRecord) -> dict[str, float]:
 @lru_cache(maxsize=256)
 def pinned_by_level(model: ModelRecord) -> str:
     """Name the coefficient of a drifting law that moves its level most; "" where there is none."""
-    if not model.drift or model.of_leaderboard:
+    if not model.learns_drift or model.of_leaderboard:
         return ""
     numbers = [c.name for c in model.law.coefficients if not c.dims and _members_of(model, c)]
     with jax.ensure_compile_time_eval():

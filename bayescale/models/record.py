@@ -118,6 +118,11 @@ class ModelRecord:
         return self.law.latent
 
     @property
+    def learns_drift(self) -> bool:
+        """Whether a drift is felt within the data, so that they teach its increments."""
+        return any(drift.origin == "reference" for drift in self.drift.values())
+
+    @property
     def coefficients(self) -> tuple[Coefficient, ...]:
         """Every coefficient, with the card's priors in place."""
         measurement = MEASUREMENT if self.law.response == "skills" else ()

@@ -75,7 +75,7 @@ def sample_values(model: ModelRecord, grid: Grid) -> Values:
                 offsets = _benchmarks(model, members, population, grid)
                 levels[c.name] = levels[c.name] + offsets
     of_skills = model.of_leaderboard and model.drift
-    increments = sample_increments(model, grid) if of_skills else None
+    increments = sample_increments(model, grid, population) if of_skills else None
     found = Values(population, levels, levels, {}, _inputs(model, grid), increments)
     for group in written.joint:
         for name, values in _correlated(model, group, population, grid).items():

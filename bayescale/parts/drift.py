@@ -3,9 +3,11 @@ r"""`Drift`: what a law does not know about its own shape along an input.
 .. math:: \log y = \log f(x) + \sum_k \delta_k(t_k) + \text{noise}, \quad t_k = \log(x_k / x_{k,0})
 
 Each :math:`\delta_k` is a two-sided Brownian motion, integrated once for order two, that is zero
-(for order two with its slope) at the reference run: there the law is as it says, and t e-folds away
-the drift has the standard deviation :math:`s_k (t^3 / 3)^{1/2}`, or :math:`s_k t^{1/2}` for order
-one. What a formula lacks is its discrepancy in Kennedy and O'Hagan (2001).
+(for order two with its slope) at its origin: there the law is as it says, and t e-folds away the
+drift has the standard deviation :math:`s_k (t^3 / 3)^{1/2}`, or :math:`s_k t^{1/2}` for order one.
+The origin is the reference run, or the edge of the data: then the law holds wherever there are
+runs, and t counts from the smallest and the largest of them. What a formula lacks is its
+discrepancy in Kennedy and O'Hagan (2001).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ DRIFT, CELL = "drift", "cell"  # the site of increments, and its axis
 RELEASED = "released"  # the date of a run, in years
 STEP, STEP_OF_DATES = 0.5, 0.25  # e-folds, years that a cell between runs is wide
 Order = Literal[1, 2]
+Origin = Literal["reference", "edge"]
 # Scales that a card does not give. Compute has a smaller one: runs of one budget share a recipe.
 USUAL, USUAL_OF_COMPUTE = Prior("positive", 0.015, 2.0), Prior("positive", 0.004, 2.0)
 USUAL_OF_SKILLS, USUAL_OF_DATES = Prior("positive", 0.05, 2.0), Prior("positive", 0.3, 2.0)
@@ -44,12 +47,16 @@ class Drift:
         per root e-fold or year (of its exponent, for order two); None where they share nothing.
     own
         For groups whose members have a drift for themselves beside it, the prior of its scale.
+    origin
+        Where it is zero: at the reference run, so that data teach it, or at the edge of the data,
+        the least and the largest value among the runs of a fit, and between them.
     """
 
     along: str
     order: Order
     scale: Prior | None
     own: Mapping[str, Prior] = field(default_factory=dict)
+    origin: Origin = "reference"
 
     @property
     def parts(self) -> dict[str, Pooling]:

@@ -62,7 +62,7 @@ def drift_along(
     away = np.linspace(low, high + BEYOND.get(along, BEYOND_EFOLDS), POINTS)
     found = drift_draws(fit, of, seed=seed)
     own = found[CELL + "along"][0].astype(int) == known.index(along)
-    start, width = (found[CELL + name][0][own, None] for name in ("start", "width"))
+    start, width = (found[CELL + name][0][own, None] for name in ("place", "width"))
     with jax.enable_x64(True):
         units = np.asarray(hinges(model.drift[along].order, jnp.asarray(away), start, width))
     increments = found[DRIFT][:, own]

@@ -333,8 +333,8 @@ def _with_room(grid: Grid, numbers: Mapping[str, NDArray[np.uint32]]) -> Grid:
 def _as_fitted(
     model: ModelRecord, table: Table, grid: Grid, kept: Mapping[str, NDArray[np.int_]]
 ) -> Grid:
-    """Tell members at the places where the fit told them."""
-    if not grid.middle:
+    """Tell members at the places where the fit told them, and where its data end."""
+    if not grid.middle and not model.drift:
         return grid
     whole = lay_out(model, table)
     middle = {
@@ -348,7 +348,8 @@ def _as_fitted(
         }
         for group in grid.within
     }
-    return dataclasses.replace(grid, middle=middle, within=within)
+    cells = dataclasses.replace(grid.cells, edges=whole.cells.edges)
+    return dataclasses.replace(grid, middle=middle, within=within, cells=cells)
 
 
 def _among(members: NDArray[np.int_], kept: NDArray[np.int_]) -> NDArray[np.int_]:

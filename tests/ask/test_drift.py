@@ -28,11 +28,12 @@ def runs(count: int = 24, seed: int = 0) -> Table:
     return Table.from_runs(frame, "loss", units={"loss": "nats/token"})
 
 
-@pytest.fixture(scope="module")
-def fit() -> Fit:
+@pytest.fixture(scope="module", params=["reference", "edge"])
+def fit(request: pytest.FixtureRequest) -> Fit:
     """Draws of the prior, as two chains."""
     table = runs()
-    model = customise(model_of_law("chinchilla"), reference=REFERENCE, drift="usual")
+    drift = {along: {"origin": request.param} for along in ("params", "tokens", "flops")}
+    model = customise(model_of_law("chinchilla"), reference=REFERENCE, drift=drift)
     model = on_table(model, table)
     sites, _ = simulate(model, lay_out(model, table), draws=64, seed=4)
     return fit_of(model, table, sites)

@@ -48,7 +48,10 @@ def table() -> Table:
     return made_table()
 
 
-def drifting(drift: Any = "usual", **changes: Any) -> Model:
+FROM_REFERENCE: Any = {"params": {}, "tokens": {}, "flops": {}}
+
+
+def drifting(drift: Any = FROM_REFERENCE, **changes: Any) -> Model:
     return customise(model_of_law("chinchilla"), reference=REFERENCE, drift=drift, **changes)
 
 
@@ -84,7 +87,7 @@ def test_cells_reach_from_the_reference_run_to_the_data_and_then_wider() -> None
     beyond = cells_beyond(model, known, {})
     assert beyond[:2] == ["params -3", "params -4"]
     assert len(beyond) == 2 * BEYOND
-    cells = lay_out_cells(model, known, beyond, {})
+    cells = lay_out_cells(model, known, beyond, inputs, {})
     ends = np.asarray(cells.start) + np.asarray(cells.width)
     assert ends[:5].tolist() == [-0.5, -1.0, 0.5, 1.0, 1.5]
     assert np.all(np.diff(ends[5 : 5 + BEYOND]) < -STEP)
@@ -200,7 +203,7 @@ def test_intervals_widen_beyond_the_data_and_questions_agree(prior: Fit) -> None
 
 
 def test_a_fit_of_a_drifting_law_is_kept_and_answers(table: Table, tmp_path: Path) -> None:
-    fit = bayescale.fit("chinchilla", table, drift=["params", "tokens"], seed=1, **SHORT)
+    fit = bayescale.fit("chinchilla", table, drift={"params": {}, "tokens": {}}, seed=1, **SHORT)
     assert list(fit.model.drift) == ["params", "tokens"]
     fit.save(tmp_path / "drift.nc")
     again = load_fit(tmp_path / "drift.nc")
