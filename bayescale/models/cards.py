@@ -20,6 +20,8 @@ from bayescale.models.model import Model
 from bayescale.models.plan import RUN
 from bayescale.parts.coefficients import OF_BENCHMARKS, Prior, pooling_from_card, prior_from_card
 from bayescale.parts.drift import (
+    AT_EDGE,
+    AT_EDGE_OF_COMPUTE,
     RELEASED,
     USUAL,
     USUAL_OF_COMPUTE,
@@ -153,11 +155,16 @@ def for_other_table(model: Model, table: Table) -> tuple[Model, list[str]]:
 
 
 def model_of_law(name: str) -> Model:
-    """Make a model of a law without pooling, with the noise that its kind of response has."""
+    """Make a model of a law without pooling, with the noise that its kind of response has.
+
+    A law of a positive quantity drifts from the edge of the data on, as in its card.
+    """
     law = load_law(name)
     if law.origin:
         name = f"{law.origin}:{name.rpartition(':')[2]}"
-    card = {"name": law.name, "claim": law.claim, "law": name, "noise": law.noise}
+    card: dict[str, Any] = {"name": law.name, "claim": law.claim, "law": name, "noise": law.noise}
+    if not law.latent and law.noise.endswith("-log"):
+        card["drift"] = _drifts(law, "usual")
     return model_from_card(tomli_w.dumps(card), source=f"law {name}")
 
 
@@ -267,17 +274,19 @@ def _drift(law: Law, along: str, column: str, given: Drifting) -> Drift:
         )
     origin: Origin = "edge" if given.origin == "edge" else "reference"
     of = f"[drift.{along}] scale"
-    scale = None if given.own else _usual_scale(law, column)
+    scale = None if given.own else _usual_scale(law, column, origin)
     if given.scale:
         scale = prior_from_card(of, "positive", given.scale)
     own = {g: prior_from_card(f"{of} of {g}", "positive", pair) for g, pair in given.own.items()}
     return Drift(along, order, scale, own, origin)
 
 
-def _usual_scale(law: Law, column: str) -> Prior:
+def _usual_scale(law: Law, column: str, origin: Origin) -> Prior:
     """Give the scale of a drift along a column of runs."""
     if law.latent:
         return USUAL_OF_DATES if column == RELEASED else USUAL_OF_SKILLS
+    if origin == "edge":
+        return AT_EDGE_OF_COMPUTE if column == FLOPS else AT_EDGE
     return USUAL_OF_COMPUTE if column == FLOPS else USUAL
 
 

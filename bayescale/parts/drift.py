@@ -27,6 +27,8 @@ STEP, STEP_OF_DATES = 0.5, 0.25  # e-folds, years that a cell between runs is wi
 Order = Literal[1, 2]
 Origin = Literal["reference", "edge"]
 # Scales that a card does not give. Compute has a smaller one: runs of one budget share a recipe.
+# Those of drifts from the edge are what `benchmarks/drift.py` chooses over twelve tables.
+AT_EDGE, AT_EDGE_OF_COMPUTE = Prior("positive", 0.035, 2.0), Prior("positive", 0.0044, 2.0)
 USUAL, USUAL_OF_COMPUTE = Prior("positive", 0.015, 2.0), Prior("positive", 0.004, 2.0)
 USUAL_OF_SKILLS, USUAL_OF_DATES = Prior("positive", 0.05, 2.0), Prior("positive", 0.3, 2.0)
 
@@ -45,6 +47,8 @@ class Drift:
     scale
         Prior of the scale of what all runs share, in the log of the response (skills as they are)
         per root e-fold or year (of its exponent, for order two); None where they share nothing.
+        From the edge of the data it is that of a law about which runs scatter by a percent, and
+        grows with the root of their scatter.
     own
         For groups whose members have a drift for themselves beside it, the prior of its scale.
     origin
