@@ -11,6 +11,7 @@ folder with a card here, and one module in builders/ (bundled) or bayescale/tabl
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
 import json
 import os
@@ -86,7 +87,7 @@ def make(name: str, card: dict[str, Any], raw: Path, folder: Path) -> Table:
         table: Table = reader.read([raw / entry["mirror"] for entry in card["download"]])
         return table
     builder = importlib.import_module(f"builders.{module}")
-    table = builder.build(raw)
+    table = with_ceilings(builder.build(raw), card.get("ceiling", []))
     table.to_csv(folder)
     if not is_leaderboard(table):
         make_lean(folder / "runs.csv")
@@ -94,6 +95,14 @@ def make(name: str, card: dict[str, Any], raw: Path, folder: Path) -> Table:
         for file, text in builder.extra_files(raw).items():
             write_text(folder / file, text)
     return table
+
+
+def with_ceilings(table: Table, audits: list[dict[str, Any]]) -> Table:
+    """Take the share of wrong or ambiguous questions that audits found off the best score."""
+    facts = table.benchmarks.copy()
+    for audit in audits:
+        facts.loc[audit["benchmark"], "ceiling"] = round(1.0 - audit["share"], 6)
+    return dataclasses.replace(table, benchmarks=facts)
 
 
 def is_leaderboard(table: Table) -> bool:

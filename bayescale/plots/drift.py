@@ -52,9 +52,8 @@ def plot_drift_frame(fit: Fit, of: Of = None, *, seed: int = 0) -> pd.DataFrame:
     for along in list(model.drift) or [""]:
         found = drift_along(fit, along, of, seed=seed)
         runs = runs_along(fit, along)
-        names = list(fit.posterior["drift"].coords[fit.posterior["drift"].dims[-1]].to_numpy())
-        axes = names if model.of_leaderboard else [""]
-        for i, name in enumerate(axes):
+        skills = list(model.anchors(fit.table)) or list(fit.table.benchmarks.index)
+        for i, name in enumerate(skills if model.of_leaderboard else [""]):
             draws = found.draws[:, :, i]
             told = draws if model.of_leaderboard else np.expm1(draws)
             frame = pd.DataFrame({"along": along, "of": name, "value": found.values})

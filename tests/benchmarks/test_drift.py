@@ -11,18 +11,18 @@ import pytest
 
 import bayescale as bs
 from benchmarks.drift import (
-    BASE,
-    BASE_OF_COMPUTE,
     CANDIDATES,
     FACTOR,
+    INSIDE,
     PAIRS,
-    WIDE,
+    Candidate,
     Pair,
     choice,
     drift_of,
     model_of,
+    scales_of,
+    smaller,
     table_of,
-    weights,
 )
 from benchmarks.shared.command import RESULTS
 
@@ -39,48 +39,69 @@ def test_the_larger_half_is_held_out(pair: Pair) -> None:
         assert of_rows[fold.train].max() <= of_rows[fold.test].min()
 
 
-def test_weights_turn_the_wide_prior_into_a_candidates() -> None:
-    """Draws of the wide prior, weighted, have the candidate's mean and spread."""
+@pytest.mark.parametrize("share", INSIDE)
+def test_validation_trains_on_a_share_of_the_sizes(share: float) -> None:
+    """The smallest sizes of each group, never all of them."""
+    pair = next(p for p in PAIRS if p.name == "loss-to-loss, chinchilla")
+    table = table_of(pair)
+    fold = smaller(pair, table, share).folds[0]
+    size = np.log10(table.runs["flops"]).round(3).loc[table.scores["run"]]
+    group = table.runs["corpus"].loc[table.scores["run"]]
+    trained = size[fold.train].groupby(group[fold.train].to_numpy()).agg(["max", "nunique"])
+    held = size[fold.test].groupby(group[fold.test].to_numpy()).agg(["min", "nunique"])
+    assert (trained["max"] < held["min"]).all()
+    assert (
+        (trained["nunique"] / (trained["nunique"] + held["nunique"]))
+        .between(share, share + 0.2)
+        .all()
+    )
+
+
+def test_scales_of_a_candidate_have_its_median_and_factor() -> None:
     pair = next(p for p in PAIRS if p.name == "misfitting, chinchilla")
-    rng = np.random.default_rng(0)
-    count, candidate = 200_000, CANDIDATES[7]
-    base = {"params": BASE, "tokens": BASE, "flops": BASE_OF_COMPUTE}
-    kept: dict[str, Any] = {"draws": np.zeros((count, 1))}
-    for along, median in base.items():
-        kept[f"scale:drift_{along}_spread"] = rng.normal(np.log(median), np.log(WIDE), count)
-    weight = weights(pair, candidate, kept)
-    assert weight.sum() == pytest.approx(1.0)
+    candidate = CANDIDATES[7]
+    drawn = scales_of(pair, candidate, 100_000, seed=0)
     wanted = {"params": candidate.scale, "flops": candidate.scale * candidate.of_compute}
     for along, median in wanted.items():
-        value = kept[f"scale:drift_{along}_spread"]
-        mean = float(weight @ value)
-        assert mean == pytest.approx(np.log(median), abs=0.05)
-        assert float(np.sqrt(weight @ (value - mean) ** 2)) == pytest.approx(
-            np.log(FACTOR), abs=0.05
-        )
+        values = drawn[f"drift_{along}_spread"]
+        assert np.mean(values) == pytest.approx(np.log(median), abs=0.01)
+        assert np.std(values) == pytest.approx(np.log(FACTOR), abs=0.01)
+
+
+def lines(table: str, ratios: tuple[float, ...], holds: tuple[float, ...]) -> list[dict[str, Any]]:
+    return [
+        {"table": table, "scale": scale, "of_compute": 0.25, "log_ratio": ratio, "hold_0.9": hold}
+        | {"hold_0.5": 0.5}
+        for scale, ratio, hold in zip((0.02, 0.04, 0.08), ratios, holds, strict=True)
+    ]
 
 
 def test_a_table_does_not_choose_for_itself() -> None:
+    own = lines("own", (-9.0, 0.0, 0.0), (0.9, 0.5, 0.5))
+    others = [line for name in "abc" for line in lines(name, (0.0, -1.0, 2.0), (0.5, 0.7, 0.9))]
+    assert choice(pd.DataFrame(own + others), "own").scale == 0.04
+    assert choice(pd.DataFrame(own + others), "a").scale == 0.02
+
+
+def test_of_candidates_that_are_as_good_the_best_calibrated_is_chosen() -> None:
+    """The widest is as good within one standard error over tables, and holds nearest to 90%."""
     frame = pd.DataFrame(
-        [
-            {"table": table, "scale": scale, "of_compute": 0.25, "log_ratio": value, **rest}
-            for table, values in (("a", (-9.0, 0.0)), ("b", (0.0, -1.0)), ("c", (0.0, -1.0)))
-            for scale, value in zip((0.004, 0.012), values, strict=True)
-            for rest in [{"hold_0.5": 0.5, "hold_0.9": 0.9, "error": 1.0}]
-        ]
+        lines("a", (-1.0, -0.9, -1.2), (0.6, 0.7, 0.88))
+        + lines("b", (-1.0, -1.2, -0.7), (0.6, 0.7, 0.88))
+        + lines("c", (-1.0, -1.0, -1.0), (0.6, 0.7, 0.88))
     )
-    assert choice(frame, "a").scale == 0.012
-    assert choice(frame, "b").scale == choice(frame, "c").scale == 0.004
+    assert choice(frame, "").scale == 0.08
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
 def test_every_pair_drifts_along_compute_on_its_smaller_scale(pair: Pair) -> None:
-    drift = drift_of(pair, 0.01, 0.001, 2.0)
+    drift = drift_of(pair, Candidate(0.02, 0.125))
     model = model_of(pair, drift)
     assert set(model.drift) == set(drift)
     for along, said in drift.items():
         of_compute = model.inputs.get(along, along) == "flops"
-        assert said["scale"][0] == (0.001 if of_compute else 0.01)
+        assert said["scale"][0] == (0.0025 if of_compute else 0.02)
+        assert said["origin"] == "edge"
 
 
 def test_the_record_is_of_these_pairs() -> None:

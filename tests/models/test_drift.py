@@ -19,7 +19,7 @@ from bayescale.base.errors import ModelError
 from bayescale.fits import Fit, load_fit
 from bayescale.inference.centring import COORDINATES, centring, coordinates
 from bayescale.inference.one_group import only_group
-from bayescale.models.cards import customise, model_from_card, model_of_law
+from bayescale.models.cards import customise, load_model, model_from_card, model_of_law
 from bayescale.models.cells import BEYOND, Cell, cell, cells_beyond, known_cells, lay_out_cells
 from bayescale.models.density import density
 from bayescale.models.lay_out import lay_out, on_table, padded
@@ -214,6 +214,54 @@ def test_a_fit_of_a_drifting_law_is_kept_and_answers(table: Table, tmp_path: Pat
     assert "per root e-fold of params" in told.loc["drift_params_spread", "meaning"]
 
 
+def at_edge(**scales: Any) -> Model:
+    drift = {n: {"origin": "edge", **({"scale": s} if s else {})} for n, s in scales.items()}
+    return drifting(drift)
+
+
+def test_from_the_edge_on_a_law_drifts_and_nowhere_within(table: Table) -> None:
+    """Its spread t e-folds beyond the largest run is that of a Brownian motion, integrated once."""
+    model = on_table(at_edge(params=[0.04, 1.0001]), table)
+    grid = lay_out(model, table)
+    assert grid.counts("cell") == (0, 0)
+    sites, _ = simulate(model, grid, draws=4000, seed=0)
+    assert "drift" not in sites
+    sites["spread"] = np.full((4000, 1), np.log(0.0025))  # a quarter of a percent: half of the scale
+    fit = fit_of(model, table, sites)
+    bare = fit_of(customise(model, drift="none"), table, sites)
+    runs = table.runs
+    low, high = runs["params"].min(), runs["params"].max()
+    efolds = 3.0
+    rows = pd.DataFrame({"params": [low, high, high * np.exp(efolds)], "tokens": 2e10})
+    one, other = (f.predict(rows, kind="mean", seed=1).draws[..., 0] for f in (fit, bare))
+    np.testing.assert_allclose(one[:, :2], other[:, :2], rtol=1e-9)
+    moved = np.log(one[:, 2] / other[:, 2])
+    assert moved.std() == pytest.approx(0.02 * np.sqrt(efolds**3 / 3), rel=0.06)
+    assert abs(moved.mean()) < 0.01
+
+
+def test_where_data_end_is_told_by_the_runs_that_are_fitted(table: Table) -> None:
+    """A run that is held out moves no edge; where none has weight, all are data."""
+    model = on_table(at_edge(params=None, flops=None), table)
+    grid = lay_out(model, table)
+    held = (table.runs["params"] > 1e9).to_numpy()
+    cells = grid.with_weights(np.where(held[:, None], 0.0, grid.weights)).cells
+    away = np.log(table.runs["params"].to_numpy() / REFERENCE["params"])
+    assert cells.edges[0] == pytest.approx([away.min(), away[~held].max()])
+    none = grid.with_weights(np.zeros_like(grid.weights)).cells
+    assert none.edges[0] == pytest.approx([away.min(), away.max()])
+
+
+def test_laws_drift_from_the_edge_unless_told_otherwise() -> None:
+    for model in (model_of_law("gadre-overtrain"), load_model("chinchilla")):
+        assert {drift.origin for drift in model.drift.values()} == {"edge"}
+        assert not model.learns_drift
+        assert not customise(model, drift="none").drift
+    assert not model_of_law("vocabulary").drift  # of a quantity that may be negative
+    unchanged = model_from_card(CARD + "[drift.params]\n[drift.tokens]")
+    assert unchanged.learns_drift  # as cards that say nothing of an origin always meant
+
+
 CARD = """
 name = "mine"
 claim = "A law that drifts."
@@ -232,6 +280,7 @@ noise = "student-t-log"
         ("[drift.params]\nscale = [-0.1, 2.0]", "median above 0; given: -0.1"),
         ("[drift.params]\nscale = 0.1", "scale is two numbers; given: 0.1"),
         ("[drift.params]\nsize = 0.1", "size"),
+        ('[drift.params]\norigin = "edges"', 'origin is reference or edge.*did you mean "edge"'),
     ],
 )
 def test_a_drift_that_makes_no_sense_is_refused(text: str, message: str) -> None:
