@@ -5,7 +5,7 @@
 Each curve is fitted where `training` is 1 and predicted where it is 0, at up to twice the
 examples. Three laws (power-floor, m4, bnsl) run through one compiled program each, all curves
 through the same shapes. Neighbouring checkpoints share noise: an autoregression along log
-examples.
+examples. Beyond the points that it is fitted to a law drifts, by the usual scale.
 
 Forward validation inside the training points decides the rest: each law is fitted below 1/2.1 of
 the largest x and predicts the other training points. From these come the weights of the laws
@@ -43,7 +43,7 @@ from bayescale.inference.sampler import Start, sample
 from bayescale.inference.transition import Program, compile_program
 from bayescale.models.cards import model_from_card
 from bayescale.models.evaluate import evaluate
-from bayescale.models.lay_out import lay_out
+from bayescale.models.lay_out import fitted_members, lay_out
 from bayescale.models.model import Model
 from bayescale.tables.table import Table
 from benchmarks.shared.command import parser_of, say
@@ -52,7 +52,7 @@ LAWS = ("power-floor", "m4", "bnsl")
 AHEAD = 2.1  # how far beyond the training points the curves go
 TRAIN, TEST = 72, 800  # rows that every curve is padded to
 CHAINS, WINDOWS, WARM_WINDOWS, DRAWS = 2, 4, 2, 400
-R_HAT, LONGEST = 1.05, 4
+R_HAT, LONGEST = 1.05, 16
 TAILS = (0.05, 0.5, 0.95)
 TINY = 1e-6
 WIDER = (0.0, 2.0)  # log factors looked through: more data should not make up for a wrong law
@@ -143,7 +143,7 @@ def read_curves() -> Curves:
 
 
 def model_of(law: str) -> Model:
-    """Make a law's model with noise that neighbours share."""
+    """Make a law's model with noise that neighbours share, which drifts beyond its points."""
     card = {
         "name": law,
         "claim": f"{law} with autoregressive noise.",
@@ -151,6 +151,7 @@ def model_of(law: str) -> Model:
         "noise": "ar1-log",
         "reference": {"x": 1.0},
         "along": {"within": "curve", "by": "x"},
+        "drift": {"x": {"origin": "edge"}},
     }
     return model_from_card(tomli_w.dumps(card))
 
@@ -196,12 +197,12 @@ def below(x: Floats) -> Floats:
     return found
 
 
-def rows_of(model: Model, x: Floats, size: int) -> Any:
+def rows_of(model: Model, x: Floats, size: int, *, beyond: bool = False) -> Any:
     """Lay points out, padded by repeats of weight zero; measured values are set later."""
     padded = np.concatenate([x, np.repeat(x[-1:], size - len(x))])
     frame = pd.DataFrame({"x": padded, "curve": "one", "error": 0.5})
     table = Table.from_runs(frame, "error", units={"error": "error"})
-    return lay_out(model, table, {"curve": ["one"]})
+    return lay_out(model, table, fitted_members(model, table) if beyond else None)
 
 
 def one(
@@ -228,9 +229,11 @@ def one(
             )
             found, length = found.then(more), 2 * length
     sites = {k: v[:, ::length].reshape(-1, *v.shape[2:]) for k, v in found.sites.items()}
-    ahead = with_values(rows_of(model, x, TEST), np.ones(len(x)))
+    ahead = with_values(rows_of(model, x, TEST, beyond=True), np.ones(len(x)))
     # Without neighbours: each predicted point by itself.
-    out = evaluate(model, ahead.with_weights(ahead.weights * 0), sites, seed=seed)
+    ahead = ahead.with_weights(ahead.weights * 0)
+    cells = dataclasses.replace(ahead.cells, edges=rows.cells.edges)
+    out = evaluate(model, dataclasses.replace(ahead, cells=cells), sites, seed=seed)
     draws = np.minimum(out.score[:, : len(x), 0], 1.0)  # an error rate
     divergences = int(found.stats["diverging"].sum())
     return draws, {"end": found.end, "r_hat": r_hat, "divergences": divergences}

@@ -13,7 +13,7 @@ from jax import Array
 
 from bayescale.parts.coefficients import real
 from bayescale.parts.declare import law
-from bayescale.parts.inputs import Flops, Params, Tokens
+from bayescale.parts.inputs import Flops, Instruct, Params, Tokens
 from bayescale.parts.part import Values
 
 LOGIT = "logits of the anchor's score"
@@ -65,6 +65,53 @@ def skills(
     """
     log_params, log_tokens = jnp.log(params), jnp.log(tokens)
     return intercept + size * log_params + (data + interaction * log_params) * log_tokens
+
+
+@law(
+    response="skills",
+    unit="logits",
+    source="skills of Maia Polo et al. 2024, arXiv:2412.06540, with a shift of tuned models",
+    plausible=(-10, 10),
+    paper=_skills_raw,
+)
+def tuned_skills(
+    params: Params,
+    tokens: Tokens,
+    instruct: Instruct,
+    *,
+    intercept: Annotated[Array, real(0, 1.5, "skill", unit=LOGIT, meaning="skill at reference")],
+    size: Annotated[Array, real(0.5, 0.4, "skill", unit=PER_EFOLD, meaning="gain from params")],
+    data: Annotated[Array, real(0.5, 0.4, "skill", unit=PER_EFOLD, meaning="gain from tokens")],
+    interaction: Annotated[
+        Array, real(0, 0.15, "skill", unit="logits per squared e-fold", meaning="size x tokens")
+    ],
+    tuning: Annotated[
+        Array, real(0, 0.5, "skill", unit=LOGIT, meaning="gain from tuning to instructions")
+    ],
+) -> Array:
+    r"""Skills grow as those of `skills`, and tuning to follow instructions shifts each.
+
+    .. math:: \theta_k = a_k + b_k \log N + c_k \log D + e_k \log N \log D + t_k I
+
+    Parameters
+    ----------
+    params, tokens
+        Parameters and training tokens over those of the reference run, shape (..., 1).
+    instruct
+        1 of a model that was tuned to follow instructions, shape (..., 1).
+    intercept, size, data, interaction, tuning
+        Shape (..., skill).
+
+    Returns
+    -------
+    Array
+        Skills, shape (..., skill), in logits of the anchor benchmark's score.
+    """
+    grown = skills.function(
+        params, tokens, intercept=intercept, size=size, data=data, interaction=interaction
+    )
+    found: Array = grown + tuning * instruct
+    return found
 
 
 def _raw(c: Values, slope: str, reference: Values) -> dict[str, Any]:

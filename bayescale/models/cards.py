@@ -114,7 +114,8 @@ def for_other_table(model: Model, table: Table) -> tuple[Model, list[str]]:
     """Leave out the groups of a card that another table than its own has no column for.
 
     So with the columns that its inputs have in its own table, where this one has them by name.
-    Without the group along which neighbours share noise, the noise is the law's usual one.
+    Without the group along which neighbours share noise, the noise is the law's usual one. Without
+    any date nothing drifts along it.
 
     Parameters
     ----------
@@ -128,17 +129,21 @@ def for_other_table(model: Model, table: Table) -> tuple[Model, list[str]]:
     Model
         Itself, where the table has every group.
     list of str
-        The groups left out.
+        The groups left out, and "released" where there are no dates.
     """
     pooled = {rule.group for rules in model.pooling.values() for rule in rules}
     lacking = {*pooled, *model.effects} - {RUN, *OF_BENCHMARKS, *group_columns(table)}
     along = model.along
     alone = along and (along.within not in table.groups or along.by not in table.inputs)
+    undated = RELEASED in model.drift and not (table.runs[RELEASED] != "").any()
     renamed = {k: v for k, v in model.inputs.items() if k in table.inputs and v not in table.inputs}
-    if not (lacking or alone or renamed):
+    if not (lacking or alone or renamed or undated):
         return model, []
     card = tomllib.loads(model.card)
     card["inputs"] = {k: v for k, v in model.inputs.items() if k not in renamed}
+    if undated:
+        card["drift"] = {k: v for k, v in card["drift"].items() if k != RELEASED}
+        lacking.add(RELEASED)
     if along and alone:
         lacking.add(along.within)
         card["noise"] = model.law.noise

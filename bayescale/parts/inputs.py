@@ -118,6 +118,9 @@ Loss = Annotated[Array, Input("nats/token", 2.0, 4.0, "loss elsewhere", scale="a
 Continued = Annotated[
     Array, Input("0 or 1", 0, 1, "1 where training goes on from a model", "absolute", "flag")
 ]
+Instruct = Annotated[
+    Array, Input("0 or 1", 0, 1, "1 where tuned to follow instructions", "absolute", "flag")
+]
 Share = Annotated[Array, Input("1", 0.01, 1, "share of the domain in the mixture")]
 Mixture = Annotated[
     Array, Input("1", 0, 1, "shares of the domains, shape (..., domain)", "absolute", "mixture")

@@ -29,6 +29,7 @@ from bayescale.predict.queries import (
     as_table,
     beyond,
     drawn_inputs,
+    flags,
     own_groups,
     own_inputs,
     query_columns,
@@ -68,7 +69,8 @@ def ask_leaderboard(
         middle, spread = np.array(sizes).T
         values[:, unsized] = np.exp(middle + spread * away)
         drawn["params"] = values
-    doubts = (*_doubts(fit, queries, unsized), *told_ranges(ranges))
+    doubts = (*_doubts(fit, queries, unsized), *_unflagged(fit, plain, queries))
+    doubts += tuple(told_ranges(ranges))
     return Asked(queries, layout, doubts, drawn)
 
 
@@ -143,6 +145,10 @@ def _queries(fit: Posterior, given: pd.DataFrame, source: Source) -> pd.DataFram
     told = queries[list(OF_A_RUN)].notna().any(axis=1)
     _refuse(~named & ~told, "a query needs params (parameters), a family or a run", source)
     _check_counts(queries[~named], source)
+    for name in flags(fit.model):
+        known_of_family = queries["family"].map(runs.groupby("family")[name].mean().round())
+        queries[name] = queries[name].fillna(known_of_family).fillna(0.0).mask(named)
+        _refuse(~named & ~queries[name].isin([0, 1]), f"{name} is 0 or 1", source)
     for name in own:
         text = f'a query to {fit.model.name} needs "{name}"'
         _refuse(~named & queries[name].isna(), text, source)
@@ -230,6 +236,18 @@ def _dated(fit: Posterior, queries: pd.DataFrame) -> list[str]:
     if years <= 0:
         return []
     return [f"{RELEASED} {ahead} is {years:.1f} years after the fit's last ({last}): {UNCHECKED}"]
+
+
+def _unflagged(fit: Posterior, given: pd.DataFrame, queries: pd.DataFrame) -> list[str]:
+    """Say which flags nobody told: neither the query nor its family."""
+    found = []
+    for name in flags(fit.model):
+        told = given[name].notna().to_numpy() if name in given else np.zeros(len(given), bool)
+        if "run" in queries:
+            told |= queries["run"].notna().to_numpy()
+        if (~told & (queries["family_status"] != SEEN)).any():
+            found.append(f"{name} not given: taken as 0")
+    return found
 
 
 def _doubts(fit: Posterior, queries: pd.DataFrame, unsized: NDArray[np.bool_]) -> list[str]:

@@ -80,6 +80,12 @@ def own_inputs(model: ModelRecord) -> list[str]:
     return [name for name in read if name not in (*COUNTS, "multiplier")]
 
 
+def flags(model: ModelRecord) -> list[str]:
+    """List those of them that are 0 or 1, such as whether a model was tuned."""
+    kinds = {model.inputs.get(c.name, c.name): c.kind for c in model.law.columns}
+    return [name for name in own_inputs(model) if kinds[name] == "flag"]
+
+
 def own_groups(model: ModelRecord) -> list[str]:
     """List the groups that a model tells apart beside families and runs."""
     return [name for name in group_names(model) if name not in (FAMILY, RUN)]

@@ -10,6 +10,8 @@ import pandas as pd
 from bayescale.tables.table import Table
 from builders.leaderboard_facts import ITEMS, V1, V2, benchmarks, protocol
 
+LEADERBOARD = Path(__file__).parents[1] / "open-llm-leaderboard/runs.csv"
+
 
 def build(raw: Path) -> Table:
     """Build the table that the Sloth experiments read."""
@@ -17,6 +19,8 @@ def build(raw: Path) -> Table:
     assert sum(constants["bbh_items"].values()) == ITEMS["BBH"]
     assert sum(constants["musr_items"].values()) == ITEMS["MUSR"]
     raw_frame = pd.read_csv(raw / "sloth/data_v2.csv")
+    # Its own dates are of submissions: those of the corrected leaderboard, or none.
+    dates = pd.read_csv(LEADERBOARD, index_col="run")["released"]
     frame = pd.DataFrame(
         {
             "run": raw_frame["Model"],
@@ -25,7 +29,7 @@ def build(raw: Path) -> Table:
             "params": (raw_frame["#Params (B)"] * 1e9).round(),
             "params_convention": "nominal",
             "tokens": (raw_frame["Pretraining Data Size (T)"] * 1e12).round(),
-            "released": raw_frame["date"],
+            "released": raw_frame["Model"].map(dates).fillna(""),
             "lineage": raw_frame["Family"],
             "instruct": raw_frame["Instruct"],
             "moe": raw_frame["Model"].str.contains(r"-\d+x\d+b"),
