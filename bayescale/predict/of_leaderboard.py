@@ -154,8 +154,8 @@ def _queries(fit: Posterior, given: pd.DataFrame, source: Source) -> pd.DataFram
         _refuse(~named & queries[name].isna(), text, source)
     queries, named = queries.reset_index(drop=True), named.reset_index(drop=True)
     for column in (*OF_A_RUN, *dated, *own, *groups):
-        its_own = runs[column].reindex(queries.loc[named, "run"]).to_numpy()
-        queries.loc[named, column] = its_own
+        values = runs[column].astype(float) if column in own else runs[column]
+        queries.loc[named, column] = values.reindex(queries.loc[named, "run"]).to_numpy()
     for group in groups:
         # A family's level was told beside those of the groups that it is in.
         its_own = queries["family"].map(only_members(fit.table, group))
