@@ -10,8 +10,9 @@ import pandas as pd
 from bayescale.fits import Fit
 from bayescale.inference.labels import to_datasets
 from bayescale.inference.sampler import Draws
-from bayescale.models.cards import model_of_law
+from bayescale.models.cards import customise, model_of_law
 from bayescale.models.lay_out import lay_out, on_table
+from bayescale.models.model import Model
 from bayescale.models.simulate import simulate
 from bayescale.parts.find import load_law
 from bayescale.tables.table import Table
@@ -27,10 +28,15 @@ def law_table(name: str, runs: int = 6) -> Table:
     return Table.from_runs(frame, "value", units={"value": law.unit or "nats/token"})
 
 
+def law_alone(name: str) -> Model:
+    """The model of a law that does not drift, whose answers have closed forms."""
+    return customise(model_of_law(name), drift="none")
+
+
 def prior_fit(name: str, draws: int = 64, seed: int = 0, table: Table | None = None) -> Fit:
     """A fit of a law with draws of its prior, in two chains."""
     table = law_table(name) if table is None else table
-    model = on_table(model_of_law(name), table)
+    model = on_table(law_alone(name), table)
     sites, _ = simulate(model, lay_out(model, table), draws=draws, seed=seed)
     return fit_of(model, table, sites)
 
@@ -55,7 +61,7 @@ def given_fit(name: str, table: Table, draws: int, **natural: Any) -> Fit:
 
     Each in natural units, a number or shape (draw,).
     """
-    model = on_table(model_of_law(name), table)
+    model = on_table(law_alone(name), table)
     sites = {}
     for c in model.coefficients:
         shape = (draws, *(1 for _ in c.dims))

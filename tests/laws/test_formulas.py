@@ -135,6 +135,10 @@ def qat(c: C, params: Any, tokens: Any, group_size: Any) -> Any:
     return c.E + c.A / params**c.alpha + c.B / tokens**c.beta + cost
 
 
+def tuned_skills(c: C, params: Any, tokens: Any, instruct: Any) -> Any:
+    return skills(c, params, tokens) + c.tuning * instruct
+
+
 def skills(c: C, params: Any, tokens: Any) -> Any:
     n, d = np.log(params), np.log(tokens)
     return c.intercept + c.size * n + c.data * d + c.interaction * n * d
@@ -185,6 +189,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     ),
     "critical-batch-curve": lambda c, batch: c.S_min * (1 + c.B_crit / batch),
     "skills": skills,
+    "tuned-skills": tuned_skills,
     "observational": lambda c, flops: c.intercept + c.efficiency * np.log(flops),
     "compute": lambda c, flops: c.intercept + c.slope * np.log(flops),
 }

@@ -130,7 +130,7 @@ def test_a_drift_is_a_factor_of_the_law(table: Table) -> None:
 
 
 def test_without_drift_the_density_is_the_laws(table: Table) -> None:
-    bare = customise(model_of_law("chinchilla"), reference=REFERENCE)
+    bare = customise(model_of_law("chinchilla"), reference=REFERENCE, drift="none")
     assert customise(drifting(), drift="none").drift == bare.drift == {}
     sites, _ = simulate(bare, lay_out(bare, table), draws=3, seed=2)
     model = drifting()

@@ -48,7 +48,7 @@ def table() -> Table:
 
 
 def chinchilla(**changes: Any) -> Model:
-    return customise(load_model("kaplan-nd"), reference=REFERENCE, **changes)
+    return customise(load_model("kaplan-nd"), reference=REFERENCE, drift="none", **changes)
 
 
 def draw(sites: dict[str, Any], i: int) -> dict[str, Any]:
