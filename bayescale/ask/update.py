@@ -34,8 +34,9 @@ from bayescale.inference.sampler import Draws
 from bayescale.models.lay_out import fitted_members, lay_out
 from bayescale.models.level import reference_place
 from bayescale.models.plan import UNKNOWN, plan
-from bayescale.parts.drift import CELL
+from bayescale.parts.drift import CELL, RELEASED
 from bayescale.predict.layout import Layout, lay_out_queries
+from bayescale.predict.of_leaderboard import usual_dates
 from bayescale.predict.predict import predict
 from bayescale.predict.queries import query_columns
 from bayescale.tables.compute import as_read
@@ -111,6 +112,9 @@ def update(
     if refit not in REFIT:
         raise AskError(f"refit must be one of {', '.join(REFIT)}; given: {refit!r}")
     joint = _joined(fit, new)
+    if RELEASED in fit.model.drift:
+        new = _dated(fit, new)
+        joint = _joined(fit, new)
     before = _before(fit, new, interval, seed)
     weighted: _Weighted | None = None
     why = "asked for"
@@ -163,6 +167,14 @@ def _joined(fit: Posterior, new: Table) -> Table:
         return fit.table.add(new)
     except BayescaleError as error:
         raise AskError(str(error)) from error
+
+
+def _dated(fit: Posterior, new: Table) -> Table:
+    """Give undated new runs the date that a query without one has."""
+    dates, usual = new.runs[RELEASED], usual_dates(fit, new.runs["family"])
+    return dataclasses.replace(
+        new, runs=new.runs.assign(**{RELEASED: dates.where(dates != "", usual)})
+    )
 
 
 def _layout(fit: Posterior, new: Table, seed: int) -> Layout:
@@ -373,7 +385,8 @@ def _joint_sites(
     members = written.members
     before, after, added = (fitted_members(fit.model, t) for t in (fit.table, joint, new))
     found: dict[str, Floats] = {}
-    for name in sites.keys() | {written.new[name].name for name in values}:
+    fresh_of = {written.new[name].name for name in values if written.new[name].group != CELL}
+    for name in sites.keys() | fresh_of:
         empty = np.zeros((len(chosen), 0))
         kept = sites[name][chosen].astype(float) if name in sites else empty
         fresh = values.get(members[name].new) if name in members else None

@@ -11,6 +11,7 @@ import numpy as np
 from bayescale.base.errors import PredictError
 from bayescale.base.intervals import Floats
 from bayescale.base.words import suggest, told
+from bayescale.inference.estimates import law_draws
 from bayescale.inference.posterior import Posterior
 from bayescale.models.cells import FLOPS, distance, factors
 from bayescale.models.lay_out import lay_out
@@ -97,7 +98,7 @@ def half_of_width(fit: Posterior) -> tuple[str, float] | None:
     -------
     tuple or None
         The input, compute where the law reads size and tokens, and its value; None where the law
-        does not drift, or drift nowhere makes half.
+        does not drift, drift nowhere makes half, or there is no population.
     """
     model = fit.model
     if not model.drift or model.of_leaderboard:
@@ -109,6 +110,8 @@ def half_of_width(fit: Posterior) -> tuple[str, float] | None:
     steps = np.linspace(0.0, FAR, POINTS)
     start = {name: usual(model, fit.table, name) for name in moving}
     given = {name: value * np.exp(steps) for name, value in start.items()}
+    if len(law_draws(fit, None)) < len(model.law.coefficients):
+        return None  # members are separate: there is no population
     draws = few_draws(fit, None)
     bare = {name: v for name, v in draws.items() if name != DRIFT}
     with_drift, without = (np.log(expected(fit, d, given)) for d in (draws, bare))

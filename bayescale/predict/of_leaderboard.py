@@ -129,6 +129,7 @@ def _queries(fit: Posterior, given: pd.DataFrame, source: Source) -> pd.DataFram
     for name in ("run", "family", *dated, *groups):
         queries[name] = queries[name].astype(object).where(queries[name].notna(), None)
     for name in dated:
+        queries[name] = queries[name].where(queries[name] != "", None)  # as tables leave it
         _check_dates(queries[name], source)
     runs = fit.table.runs
     named = queries["run"].notna()
@@ -165,17 +166,19 @@ def _queries(fit: Posterior, given: pd.DataFrame, source: Source) -> pd.DataFram
         queries["family"].isna(), UNNAMED, np.where(seen, SEEN, NEW)
     )
     for name in dated:
-        usual = queries["family"].map(_usual_dates(fit)).fillna(runs[name].max())
+        usual = usual_dates(fit, queries["family"])
         queries[name] = queries[name].where(queries[name].notna(), usual)
     order = ["run", "family", "family_status", "params", "params_active", "tokens"]
     empty = [c for c in ("run", "params_active") if queries[c].isna().all()]
     return queries[[*order, *dated, *own, *groups]].drop(columns=empty)
 
 
-def _usual_dates(fit: Posterior) -> pd.Series:
-    """Give the middle date of each family's runs; the earlier of two."""
+def usual_dates(fit: Posterior, families: pd.Series) -> pd.Series:
+    """Give the date that an undated run has: its family's middle one, else the fit's last."""
     runs = fit.table.runs[fit.table.runs[RELEASED] != ""].sort_values(RELEASED)
-    return runs.groupby("family")[RELEASED].agg(lambda dates: dates.iloc[(len(dates) - 1) // 2])
+    dates = runs.groupby("family")[RELEASED]
+    middle = dates.agg(lambda dates: dates.iloc[(len(dates) - 1) // 2])  # the earlier of two
+    return families.map(middle).fillna(runs[RELEASED].max())
 
 
 def _check_dates(dates: pd.Series, source: Source) -> None:

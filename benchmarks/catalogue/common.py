@@ -49,14 +49,14 @@ def at_most(law: str, what: str, limit: float, found: float) -> Line:
 
 
 def quiet(model: Any, table: Table | None = None, **changes: Any) -> Fit:
-    return bs.fit(model, table, seed=0, progress=False, **changes)
+    return bs.fit(model, table, progress=False, **{"seed": 0, **changes})
 
 
 @cache
 def of_card(name: str) -> Fit:
     """Fit a card to its own table, once in a process: rows and the test of cards ask for it."""
     result = load_model(name).result
-    return bs.fit(name, seed=result["seed"], draws=result.get("draws", DRAWS), progress=False)
+    return quiet(name, draws=result.get("draws", DRAWS), drift="none", seed=result["seed"])
 
 
 def means(fit: Fit, place: tuple[str, str] | None = None) -> dict[str, float]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -17,7 +18,7 @@ from numpyro.handlers import seed as seeded
 from numpyro.handlers import substitute, trace
 from numpyro.infer.util import potential_energy
 
-from bayescale.models.cards import load_model, own_table
+from bayescale.models.cards import customise, load_model, own_table
 from bayescale.models.density import density
 from bayescale.models.grid import Grid
 from bayescale.models.lay_out import lay_out, on_table
@@ -29,6 +30,7 @@ from bayescale.tables.table import Table
 POSITIONS = 20
 RUNS = 48  # of a selection
 SHRINK = 0.5  # of a standard deviation: positions lie nearer to the prior mean than its draws
+BEFORE = {"skills": Path(__file__).parent / "skills_before.toml"}
 LEADERBOARD = {
     "benchmarks": ["MMLU", "HellaSwag", "GSM8K", "ARC", "Winogrande"],
     "families": ["bloom", "llama", "llama-2", "opt", "pythia", "qwen1.5", "qwen2", "xglm"],
@@ -64,9 +66,10 @@ def selection(model: Model) -> Table:
 
 
 def laid_out(name: str) -> tuple[Model, Grid]:
-    """Give a card's model and the grid of its selection."""
-    model = load_model(name)
+    """Give a card's model, as before laws and skills drifted, and the grid of its selection."""
+    model = customise(load_model(BEFORE.get(name, name)), drift="none")
     table = selection(model)
+    table = replace(table, benchmarks=table.benchmarks.assign(ceiling=1.0))
     model = on_table(model, table)
     return model, lay_out(model, table)
 

@@ -27,7 +27,9 @@ def pooled() -> Fit:
     frame = pd.DataFrame({"x": [1.0, 4.0], "corpus": ["a", "b"], "loss": [3.0, 2.0]})
     table = bs.Table.from_runs(frame)
     pool: Any = {"A": "corpus"}
-    model = on_table(customise(model_of_law("power"), pool=pool, noise="normal-log"), table)
+    model = on_table(
+        customise(model_of_law("power"), pool=pool, noise="normal-log", drift="none"), table
+    )
     rng = np.random.default_rng(0)
     level = np.log(3) + 0.2 * rng.normal(size=DRAWS)
     sites = {

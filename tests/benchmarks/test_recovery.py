@@ -89,13 +89,14 @@ def test_laws_of_a_quantity_are_all_but_those_of_a_leaderboard() -> None:
         "compute",
         "observational",
         "skills",
+        "tuned-skills",
     }
 
 
 def test_prior_draws_without_data_are_drawn_anew_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "signed.py"
     path.write_text(SIGNED)
-    model = model_of_law(f"{path}:signed")
+    model = customise(model_of_law(f"{path}:signed"), drift="none")
     rows = recovery.usual_rows(model.law)
     found = recovery.simulated(model, rows, 20, seed=1)
     blocks = [simulate(model, rows, draws=20, seed=recovery.SEARCHED + i)[0] for i in range(5)]
@@ -190,7 +191,7 @@ def test_the_committed_record_says_what_its_laws_say() -> None:
 
 @pytest.fixture(scope="module", params=[CHEAP[0], pytest.param(CHEAP[1], marks=pytest.mark.slow)])
 def refitted(request: pytest.FixtureRequest) -> Any:
-    model = model_of_law(request.param)
+    model = customise(model_of_law(request.param), drift="none")
     rows = recovery.usual_rows(model.law, seed=3)
     given = recovery.simulated(model, rows, 20, seed=3)
     return model, rows, given, recovery.refit(model, rows, given.scores, seed=3)
@@ -232,7 +233,7 @@ def test_a_data_set_does_not_depend_on_those_beside_it(refitted: Any) -> None:
 @pytest.mark.slow
 def test_a_wrong_noise_fails() -> None:
     """A sampler told that noise is a tenth of what it is gives intervals that are too narrow."""
-    model = model_of_law("power")
+    model = customise(model_of_law("power"), drift="none")
     rows = recovery.usual_rows(model.law, seed=3)
     given = recovery.simulated(model, rows, 20, seed=3)
     told = customise(model, priors={"spread": (0.001, 1.01), "degrees": (30.0, 1.01)})

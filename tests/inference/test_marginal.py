@@ -40,7 +40,13 @@ def line_table() -> Table:
 
 def line_model(table: Table) -> Model:
     return on_table(
-        customise(model_of_law("power"), effects=["batch"], noise="normal-log", inputs={"x": "x"}),
+        customise(
+            model_of_law("power"),
+            effects=["batch"],
+            noise="normal-log",
+            inputs={"x": "x"},
+            drift="none",
+        ),
         table,
     )
 

@@ -55,7 +55,7 @@ def test_what_takes_logs_is_not_for_scores() -> None:
 
 @pytest.mark.parametrize("name", ["downstream-exp", "ladder-2step"])
 def test_a_link_of_a_loss_is_refused_on_a_leaderboard(name: str) -> None:
-    card = load_model("skills").card.replace('link = "logistic"', f'link = "{name}"')
+    card = load_model("observational").card.replace('link = "logistic"', f'link = "{name}"')
     with pytest.raises(ModelError, match=f"{name} is of a loss: choose one of skills: logistic"):
         model_from_card(card)
 

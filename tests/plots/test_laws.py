@@ -69,7 +69,7 @@ def sweep() -> Table:
 
 @pytest.fixture(scope="module")
 def chinchilla(sweep: Table) -> Fit:
-    return bs.fit("chinchilla", sweep, **SHORT)
+    return bs.fit("chinchilla", sweep, drift="none", **SHORT)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def pooled() -> Fit:
     amplitude = np.where(corpus == "web", 40.0, 60.0)
     loss = amplitude * size**-0.15 * np.exp(NOISE * rng.normal(size=16))
     table = Table.from_runs(pd.DataFrame({"size": size, "corpus": corpus, "loss": loss}))
-    return bs.fit("power", table, pool={"A": "corpus"}, inputs={"x": "size"}, **SHORT)
+    return bs.fit("power", table, pool={"A": "corpus"}, inputs={"x": "size"}, drift="none", **SHORT)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def corpora() -> Fit:
     runs["corpus"] = np.repeat(["books", "web"], len(params))
     loss = true_loss(runs["params"] * np.where(runs["corpus"] == "web", 2, 1), runs["tokens"])
     table = Table.from_runs(runs.assign(loss=loss * np.exp(NOISE * rng.normal(size=len(runs)))))
-    return bs.fit("chinchilla", table, pool={"A": "corpus"}, **SHORT)
+    return bs.fit("chinchilla", table, pool={"A": "corpus"}, drift="none", **SHORT)
 
 
 def at_posterior(fit: Fit, params: float, tokens: float) -> Any:
@@ -530,7 +530,7 @@ def test_a_prior_of_a_table_without_the_inputs_is_refused(pooled: Fit, sweep: Ta
 
 def test_separate_members_have_to_be_named(pooled: Fit) -> None:
     rules = {"A": "corpus:separate"}
-    fit = bs.fit("power", pooled.table, pool=rules, inputs={"x": "size"}, **SHORT)
+    fit = bs.fit("power", pooled.table, pool=rules, inputs={"x": "size"}, drift="none", **SHORT)
     with pytest.raises(PredictError, match=r"say which with of=\('corpus', 'books'\)"):
         surface.few_draws(fit, None)
     assert set(plot_curve_frame(fit)["of"]) == {"books", "web"}

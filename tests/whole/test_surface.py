@@ -24,6 +24,8 @@ from benchmarks.shared.surface import (
 RECORD = "a model is a record: `lay_out` and `on_table` of bayescale.models.lay_out do this"
 SORTS = "laws, links and noises are records of their own, `Law`, `Link` and `Noise`, over `Part`"
 DRIFT = "a law may drift, where that is asked for"
+TUNED = "skills know which models are tuned"
+AUDITED = "the largest score of a benchmark is told by audits"
 JUDGED = "a file keeps what was judged of the draws"
 ALLOWED: dict[str, str] = {
     "commands > bayescale fit > parameters > --drift": DRIFT,
@@ -37,6 +39,12 @@ ALLOWED: dict[str, str] = {
     "names > bayescale.Fit > signature": JUDGED,
     "names > bayescale.Model > fields > drift": DRIFT,
     "names > bayescale.Model > signature": DRIFT,
+    "names > bayescale.Model > members > learns_drift": DRIFT,
+    "names > bayescale.own.Instruct": TUNED,
+    **{
+        f"json > data card open-llm-leaderboard --json > ceiling[]{key}": AUDITED
+        for key in ("", ".benchmark", ".quote", ".share", ".source")
+    },
     "names > bayescale.fit > signature": DRIFT,
     "names > bayescale.Fit > members > diagnosis": "the verdict of the draws alone is of Posterior",
     "names > bayescale.Model > members > design": RECORD,
