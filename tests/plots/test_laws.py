@@ -24,6 +24,7 @@ from bayescale.base.errors import ModelError, PredictError
 from bayescale.cli.app import app
 from bayescale.fits import Fit
 from bayescale.inference.estimates import law_draws
+from bayescale.models.cards import customise
 from bayescale.models.lay_out import on_table
 from bayescale.plots.contours import plot_contours, plot_contours_frame
 from bayescale.plots.curve import plot_curve, plot_curve_frame
@@ -198,7 +199,7 @@ def test_axes_of_contours_may_be_any_two_compute_quantities(chinchilla: Fit) -> 
 def test_axes_that_tell_no_compute_have_no_path(sweep: Table) -> None:
     runs = sweep.runs.assign(unique_tokens=sweep.runs["tokens"] / np.tile([1, 4], 12))
     table = Table.from_runs(runs.assign(loss=sweep.scores["score"].to_numpy()))
-    model = on_table(bs.load_model("data-constrained"), table)
+    model = on_table(customise(bs.load_model("data-constrained"), drift="none"), table)
     sites = {
         c.name: (("chain", "draw"), np.full((1, 3), c.prior.location))
         for c in model.law.coefficients
