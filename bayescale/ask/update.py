@@ -194,11 +194,12 @@ def _layout(fit: Posterior, new: Table, seed: int) -> Layout:
 
 def _same_cells(fit: Posterior, joint: Table) -> bool:
     """Tell whether drifts are told in the same cells when new runs are added."""
-    names = (fitted_members(fit.model, table)[CELL] for table in (fit.table, joint))
-    if not fit.model.drift or len({*map(tuple, names)}) > 1:
-        return not fit.model.drift
+    names = [fitted_members(fit.model, table)[CELL] for table in (fit.table, joint)]
+    if not fit.model.drift:
+        return True
     before, after = (lay_out(fit.model, table).cells for table in (fit.table, joint))
-    return bool(np.array_equal(before.place, after.place))
+    edge = np.array(before.from_edge)
+    return names[0] == names[1] and np.array_equal(before.edges[edge], after.edges[edge])
 
 
 def _only_known_cells(layout: Layout) -> Layout:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from bayescale.ask.kit.choice import NEAR
+from bayescale.ask.update import _same_cells
 from bayescale.fits import Fit
 from bayescale.models.cards import customise, model_of_law
 from bayescale.models.lay_out import lay_out, on_table
@@ -104,6 +105,13 @@ def test_a_law_that_drifts_is_updated_by_weights_inside_its_data_only(fit: Fit) 
         before, after = (f.posterior["drift"].coords["cell"] for f in (fit, inside.fit))
         assert set(after.to_numpy()) == set(before.to_numpy())
     assert np.isfinite(inside.fit.predict(params=1e10, tokens=1e11).draws).all()
+
+
+@pytest.mark.parametrize(("params", "same"), [(1e9, True), (1e11, False), (1e6, False)])
+def test_a_run_beyond_the_data_is_in_other_cells(fit: Fit, params: float, same: bool) -> None:
+    frame = pd.DataFrame({"run": ["mine"], "params": params, "tokens": 2e10, "loss": 2.5})
+    new = Table.from_runs(frame, "loss", units={"loss": "nats/token"})
+    assert _same_cells(fit, fit.table.add(new)) is same
 
 
 def test_measuring_far_out_teaches_the_drift(fit: Fit) -> None:
