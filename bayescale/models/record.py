@@ -200,6 +200,9 @@ class ModelRecord:
                 unit = f"{self.law.unit if self.law.latent else 'log response'} {power}"
                 text = f"how much the law's shape wanders per root e-fold of {along}"
                 text += f", of one {group} beside the others" if group else ""
+                if each.origin == "edge":
+                    text += " beyond the data"
+                    text += "" if self.law.latent else ", where runs scatter by 1% about it"
                 name = f"{DRIFT}_{rule.group}_spread"
                 rows.append(_prior_row(name, rule.learned, unit, text, []))
         return pd.DataFrame(rows)

@@ -65,8 +65,9 @@ def plot_drift_frame(fit: Fit, of: Of = None, *, seed: int = 0) -> pd.DataFrame:
 def plot_drift(fit: Fit, of: Of = None, ax: AxesGrid | None = None, *, seed: int = 0) -> AxesGrid:
     """Draw how far a law has drifted along each input, with its band, and where the data are.
 
-    Zero at the reference run, where the law is as its formula says. Beyond the data increments are
-    new in each draw, so that the band opens as fast as the drift that the data show.
+    Zero where the law is as its formula says: at the reference run, or wherever there are runs.
+    Beyond the data increments are new in each draw, so that the band opens as fast as data show
+    the law to drift; where it drifts beyond them alone, as fast as its prior says.
 
     Parameters
     ----------
