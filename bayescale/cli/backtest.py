@@ -209,10 +209,7 @@ class _Changes:
 
         fitting, left_out = for_other_table(model, data)
         for name in left_out:
-            note(
-                f"note: {name}, a group of the card of {model.name}, is left out: {data.name} "
-                "has none"
-            )
+            note(f"note: {name}, of the card of {model.name}, is left out: {data.name} has none")
         own = _names(fitting)
         return customise(
             fitting,

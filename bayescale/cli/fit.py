@@ -109,7 +109,7 @@ def fit(
     if table is not None:
         loaded, left_out = for_other_table(loaded, data)
         for group in left_out:
-            note(f"note: {group}, a group of the card of {name}, is left out: {data.name} has none")
+            note(f"note: {group}, of the card of {name}, is left out: {data.name} has none")
     chosen = customise(
         loaded,
         pool=pooling(loaded, rules),

@@ -210,8 +210,8 @@ Drifts = Annotated[
     typer.Option(
         "--drift",
         metavar="INPUT",
-        help="Let the law's shape drift along an input; may be repeated. usual: along each and "
-        "compute; none: along none.",
+        help="Let the law's shape drift along an input beyond the data; may be repeated. usual: "
+        "along each and compute; none: along none. By default as the card says.",
     ),
 ]
 Priors = Annotated[

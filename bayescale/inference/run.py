@@ -72,7 +72,7 @@ def run(
     with jax.enable_x64(True), show.progress(chains, windows * WINDOW + draws, progress) as report:
         began = time.perf_counter()
         for group in left_out:
-            report.say(f"without groups of {group}, which table {table.name} does not tell")
+            report.say(f"without {group} of the card, which table {table.name} does not tell")
         report.say(f"compiling {chosen.name} (half a minute at most; less when cached)")
         program = compile_program(chosen, grid)
         compiled = time.perf_counter()

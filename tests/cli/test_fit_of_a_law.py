@@ -143,7 +143,7 @@ def test_a_card_is_fitted_to_runs_without_its_groups_and_says_so(
     own.to_csv(tmp_path / "own.csv", index=False)
     given = ("--table", tmp_path / "own.csv", "--response", "loss", "--out", tmp_path / "o.nc")
     result = run("fit", "overtraining", *given)
-    assert "corpus, a group of the card of overtraining, is left out" in words(result.stderr)
+    assert "corpus, of the card of overtraining, is left out" in words(result.stderr)
     assert asked[0]["model"].pooling == {}
     result = run("fit", "overtraining", *given, "--pool", "E=text")
     assert asked[1]["model"].pooling["E"][0].group == "text"
