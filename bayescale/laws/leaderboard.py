@@ -18,6 +18,13 @@ from bayescale.parts.part import Values
 
 LOGIT = "logits of the anchor's score"
 PER_EFOLD = "logits per e-fold"
+SQUARED = "logits per squared e-fold"
+
+# The coefficients of both laws of skills.
+Level = Annotated[Array, real(0, 1.5, "skill", unit=LOGIT, meaning="skill at reference")]
+OfParams = Annotated[Array, real(0.5, 0.4, "skill", unit=PER_EFOLD, meaning="gain from params")]
+OfTokens = Annotated[Array, real(0.5, 0.4, "skill", unit=PER_EFOLD, meaning="gain from tokens")]
+OfBoth = Annotated[Array, real(0, 0.15, "skill", unit=SQUARED, meaning="size x tokens")]
 
 
 def _skills_raw(c: Values, reference: Values) -> dict[str, Any]:
@@ -40,12 +47,10 @@ def skills(
     params: Params,
     tokens: Tokens,
     *,
-    intercept: Annotated[Array, real(0, 1.5, "skill", unit=LOGIT, meaning="skill at reference")],
-    size: Annotated[Array, real(0.5, 0.4, "skill", unit=PER_EFOLD, meaning="gain from params")],
-    data: Annotated[Array, real(0.5, 0.4, "skill", unit=PER_EFOLD, meaning="gain from tokens")],
-    interaction: Annotated[
-        Array, real(0, 0.15, "skill", unit="logits per squared e-fold", meaning="size x tokens")
-    ],
+    intercept: Level,
+    size: OfParams,
+    data: OfTokens,
+    interaction: OfBoth,
 ) -> Array:
     r"""Skills grow with log params, log tokens and their product.
 
@@ -79,12 +84,10 @@ def tuned_skills(
     tokens: Tokens,
     instruct: Instruct,
     *,
-    intercept: Annotated[Array, real(0, 1.5, "skill", unit=LOGIT, meaning="skill at reference")],
-    size: Annotated[Array, real(0.5, 0.4, "skill", unit=PER_EFOLD, meaning="gain from params")],
-    data: Annotated[Array, real(0.5, 0.4, "skill", unit=PER_EFOLD, meaning="gain from tokens")],
-    interaction: Annotated[
-        Array, real(0, 0.15, "skill", unit="logits per squared e-fold", meaning="size x tokens")
-    ],
+    intercept: Level,
+    size: OfParams,
+    data: OfTokens,
+    interaction: OfBoth,
     tuning: Annotated[
         Array, real(0, 0.5, "skill", unit=LOGIT, meaning="gain from tuning to instructions")
     ],
