@@ -31,6 +31,7 @@ from bayescale.parts.drift import CELL, DRIFT
 COORDINATES = "_coordinates"  # ending of the name of what is sampled in place of a site
 ENOUGH = 5.0  # values of a member that pin it down half
 SUMS = 24  # of residuals, that tell of drifts: their weight falls with the square of their number
+RUN_SHARE = 0.4  # of a run's information that its few values are centred by: the whole mixes worse
 NOISE = 0.012  # score: prior median of the noise beside the finite test set
 
 
@@ -148,8 +149,8 @@ def centring(model: ModelRecord, grid: Grid) -> dict[str, Any]:
     for name, members in written.members.items():
         if members.rule is None or members.coefficient == EFFECT or members.correlation:
             continue
-        if members.coefficient == pinned or members.rule.spread is None or members.group == RUN:
-            found[name] = None  # one run's values are few: its departures mix best as offsets
+        if members.coefficient == pinned or members.rule.spread is None:
+            found[name] = None
         elif members.told:
             found[name] = _by_information(model, members, grid)
         else:
@@ -172,11 +173,14 @@ def _told(model: ModelRecord, grid: Grid) -> Told:
 def _by_information(model: ModelRecord, members: Site, grid: Grid) -> Any:
     assert members.rule is not None
     known, total = grid.counts(members.group)
+    of_run = members.group == RUN
+    whose = np.arange(grid.runs) if of_run else np.asarray(grid.groups[members.group])
     by_member = np.zeros((total, grid.benchmarks))
-    np.add.at(by_member, np.asarray(grid.groups[members.group]), _information(grid))
+    np.add.at(by_member, whose, _information(grid))
     columns = _columns(model, grid, members.coefficient)
     ratio = members.rule.learned.median**2 * by_member[:known, columns]
-    return (ratio / (1 + ratio)).reshape(known, *(grid.size(dim) for dim in members.dims[1:]))
+    share = (RUN_SHARE if of_run else 1.0) * ratio / (1 + ratio)
+    return share.reshape(known, *(grid.size(dim) for dim in members.dims[1:]))
 
 
 def _by_count(members: Site, grid: Grid) -> Any:
