@@ -11,7 +11,7 @@ import numpyro.distributions as dist
 import pytest
 from numpyro.handlers import seed, trace
 
-from bayescale.inference.centring import centring, coordinates
+from bayescale.inference.centring import RUN_SHARE, centring, coordinates
 from bayescale.models.cards import model_from_card
 from bayescale.models.lay_out import lay_out
 from bayescale.tables.table import Table
@@ -46,11 +46,12 @@ def test_held_out_scores_change_nothing_and_more_scores_more(card: str, small_ta
     assert (centring(model, grid)[SITE[card]] >= before).all()
 
 
-def test_slopes_and_runs_are_offsets_and_correlated_groups_stay(small_table: Table) -> None:
+def test_slopes_are_offsets_runs_in_between_and_correlated_groups_stay(small_table: Table) -> None:
     model = model_from_card(SKILLS)
     found = centring(model, lay_out(model, small_table))
     assert found["size_family"] is None
-    assert found["intercept_run"] is None
+    assert found["intercept_run"].min() == 0.0  # no score of the skill's anchor
+    assert 0.0 < found["intercept_run"].max() < RUN_SHARE
     assert found["spread_other"] is None
     assert "intercept_family" not in found
 
