@@ -40,6 +40,7 @@ from bayescale.models.cards import (
     own_table,
 )
 from bayescale.models.model import Model
+from bayescale.parts.find import Own, own_laws
 from bayescale.predict.drifted import drift_note
 from bayescale.tables.table import Table
 
@@ -85,26 +86,44 @@ class Fit(Posterior):  # noqa: D101  # told once, with the fields
     checklist = bayescale.ask.checklist.checklist
 
 
-def load_fit(path: str | os.PathLike[str]) -> Fit:
+def load_fit(path: str | os.PathLike[str], *, law: Own = ()) -> Fit:
     """Read a fit that `Fit.save` wrote.
 
+    A fit is data, and loading it runs no file: a law of your own is named again.
+
+    Parameters
+    ----------
+    path
+        The file.
+    law
+        Of a fit of a law of your own: `FILE.py:LAW`, the law, or several that it may be of. It must
+        be the law of the fit to the letter.
+
     Raises
     ------
     FitFileError
-        There is no such file, or it is broken, no fit, or of a newer version.
+        There is no such file, or it is broken, no fit, or of a newer version; or its law is in a
+        file, and none is given that has the same text.
     """
-    return read_fit(path, Fit)
+    return read_fit(path, Fit, own_laws(law))
 
 
-def load_stack(path: str | Path) -> Stack:
+def load_stack(path: str | Path, *, law: Own = ()) -> Stack:
     """Read a stack that `Stack.save` wrote, and its fits.
 
+    Parameters
+    ----------
+    path
+        The file.
+    law
+        Laws of your own that its fits are of, as in `load_fit`.
+
     Raises
     ------
     FitFileError
-        There is no such file, it is no stack, or one of its fits is not there.
+        There is no such file, it is no stack, or one of its fits is not there, or not to be read.
     """
-    return read_stack(path, Fit)
+    return read_stack(path, Fit, own_laws(law))
 
 
 def fit(

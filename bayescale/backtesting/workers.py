@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -33,7 +34,8 @@ from bayescale.base.files import check_writable
 from bayescale.base.runtime import cpu_count, keep_compiled
 from bayescale.models.cards import model_from_card
 from bayescale.models.model import Model
-from bayescale.parts.find import source_text
+from bayescale.parts.find import load_law, source_text
+from bayescale.parts.part import Law
 from bayescale.tables.table import Table
 
 TRIES = 3  # how often a fold is given to a worker before its death is taken to be its fault
@@ -71,12 +73,7 @@ _ONE_AT_A_TIME = Lock()
 # One model at a time: its program and its start serve every fold that this process fits.
 @lru_cache(maxsize=1)
 def _fitter(task: Task) -> Callable[[int], FoldPrediction]:
-    model = model_from_card(task.card)
-    if model.law.origin and source_text(model.law) != task.law:
-        raise FitError(
-            f"the law in {model.law.origin} is not what it was when the backtest began: start the "
-            "backtest again, with the same file at the same place on every machine"
-        )
+    model = model_from_card(task.card, laws=_laws(task))
     fit_fold = fold_fitter(
         model,
         task.table,
@@ -88,6 +85,19 @@ def _fitter(task: Task) -> Callable[[int], FoldPrediction]:
     )
     # By number: another copy of the task, that a later fold came with, has other objects as folds.
     return lambda number: fit_fold(task.split.folds[number])
+
+
+def _laws(task: Task) -> list[Law]:
+    """Load the user's law that whoever began the backtest had named, unless it has changed."""
+    if not task.law:
+        return []
+    law = load_law(str(tomllib.loads(task.card)["law"]))
+    if source_text(law) != task.law:
+        raise FitError(
+            f"the law in {law.origin} is not what it was when the backtest began: start the "
+            "backtest again, with the same file at the same place on every machine"
+        )
+    return [law]
 
 
 def fit_one(task: Task, name: str, number: int) -> tuple[str, int, FoldPrediction]:

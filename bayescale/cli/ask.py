@@ -41,6 +41,7 @@ from bayescale.cli.options import (
     number,
     pairs,
 )
+from bayescale.cli.own_law import with_law
 from bayescale.cli.question import Given, question
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def _read_sides(fit: Fit, given: Given) -> Given:
         "bayescale ask required chinchilla.nc 2.0 --optimal --probability 0.5 --plot needed.png",
     )
 )
+@with_law
 @question(_read_rule)
 def required(
     fit: FitFile,
@@ -136,6 +138,7 @@ def required(
         "--family mine --params 70B",
     )
 )
+@with_law
 def exceed(
     fit: FitFile,
     beat: Annotated[
@@ -198,6 +201,7 @@ def _rival(fit: Any, text: str) -> Any:
         "bayescale ask allocate mine.nc 1e22 --cost costs.py:gpu_flops --free experts",
     )
 )
+@with_law
 @question(_read_choice)
 def allocate(
     fit: FitFile,
@@ -260,6 +264,7 @@ def _function(text: str | None) -> Any:
         "bayescale ask crossing chinchilla.nc --other kaplan.nc --tokens-per-param 20",
     )
 )
+@with_law
 @question(_read_sides)
 def crossing(
     fit: FitFile,
@@ -300,6 +305,7 @@ def _span(text: str | None) -> tuple[float, float] | None:
         "bayescale ask gain over.nc 1e21 --a corpus=c4 --b corpus=rpj --tokens-per-param 20 --json",
     )
 )
+@with_law
 @question(_read_sides)
 def gain(
     fit: FitFile,
@@ -330,6 +336,7 @@ def gain(
         "bayescale ask elasticity skills.nc --family qwen2 --params 7B --tokens 7T --factor 10",
     )
 )
+@with_law
 @question()
 def elasticity(
     fit: FitFile,
@@ -356,6 +363,7 @@ def elasticity(
         "bayescale ask contributions chinchilla.nc --params 70B --tokens 1.4T --plot parts.png",
     )
 )
+@with_law
 @question()
 def contributions(
     fit: FitFile,
@@ -381,6 +389,7 @@ def contributions(
         "bayescale ask checklist chinchilla.nc --json",
     )
 )
+@with_law
 @question()
 def checklist(fit: FitFile, as_json: Json = False, csv: CsvOut = None) -> None:
     """List what a reader needs to reproduce a fit."""

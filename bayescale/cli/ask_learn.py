@@ -23,6 +23,7 @@ from bayescale.cli.asking import (
 from bayescale.cli.group import examples
 from bayescale.cli.options import At, CsvOut, FitFile, Interval, Json, Quiet, Seed, count
 from bayescale.cli.output import check_free, note
+from bayescale.cli.own_law import with_law
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -49,6 +50,7 @@ Out = Annotated[
 Overwrite = Annotated[bool, typer.Option("--yes-overwrite", help="Replace an existing --out.")]
 
 
+@with_law
 def update(
     fit: FitFile,
     new: Annotated[Path, typer.Argument(help="A file of new runs, on benchmarks that are known.")],
@@ -76,6 +78,7 @@ def update(
     show(answer, as_json=as_json, csv=csv, plot=plot)
 
 
+@with_law
 def place(
     fit: FitFile,
     scores: Annotated[
@@ -120,6 +123,7 @@ def _keep(fit: Posterior | None, out: Path | None) -> None:
         note(f"wrote {out}")
 
 
+@with_law
 def next_run(
     fit: FitFile,
     candidates: Annotated[

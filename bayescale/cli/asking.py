@@ -12,6 +12,7 @@ from bayescale.base.files import check_writable
 from bayescale.base.runtime import keep_compiled
 from bayescale.cli.options import amount, pairs, values
 from bayescale.cli.output import note, save_csv, show_frame, show_json
+from bayescale.cli.own_law import load_fit
 
 if TYPE_CHECKING:
     from bayescale.ask.answer import Answer
@@ -58,9 +59,8 @@ def opened(fit: Path, *files: Path | None) -> Fit:
         if file is not None:
             check_writable(file)
     keep_compiled()
-    import bayescale as bs
 
-    return bs.load_fit(fit)
+    return load_fit(fit)
 
 
 def query(fit: Fit, at: list[str] | None, **given: Any) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from bayescale.cli.options import (
     priors,
 )
 from bayescale.cli.output import note, save_csv, save_json, show_json
+from bayescale.cli.own_law import load_model, with_law
 
 if TYPE_CHECKING:
     from bayescale.models.model import Model
@@ -64,6 +65,7 @@ class By(StrEnum):
     benchmark = "benchmark"
 
 
+@with_law
 def backtest(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="One or more models.")],
     by: Annotated[
@@ -154,7 +156,7 @@ def backtest(
 
     import bayescale as bs
 
-    loaded = [bs.load_model(model) for model in models]  # all before the first is paid for
+    loaded = [load_model(model) for model in models]  # all before the first is paid for
     data = table_for(loaded[0], table, added=add, response=response, benchmark=benchmark)
     changed = [changes.made_to(model, data) for model in loaded]
     _check_known(changed, changes.named)

@@ -13,6 +13,7 @@ from bayescale.base.runtime import keep_compiled
 from bayescale.cli.group import examples
 from bayescale.cli.options import CsvOut, FitFile, Interval, Json
 from bayescale.cli.output import COUNTS, note, save_csv, show_frame, show_json
+from bayescale.cli.own_law import load_fit, with_law
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,7 @@ class Units(StrEnum):
     paper = "paper"
 
 
+@with_law
 def coefficients(
     fit: FitFile,
     units: Annotated[
@@ -48,10 +50,9 @@ def coefficients(
     if csv is not None:
         check_writable(csv)
     keep_compiled()
-    import bayescale as bs
     from bayescale.parts.part import unchanged
 
-    posterior = bs.load_fit(fit)
+    posterior = load_fit(fit)
     frame = posterior.coefficients(interval, units=units.value, by=by)
     if csv is not None:
         save_csv(frame, csv)

@@ -14,6 +14,7 @@ from bayescale.cli.cards import read_backtest
 from bayescale.cli.group import examples
 from bayescale.cli.options import CsvOut, Json, Quiet, Seed
 from bayescale.cli.output import save_csv, show_json
+from bayescale.cli.own_law import load_fit, with_law
 
 EXAMPLES = examples(
     "bayescale compare skills.nc compute.nc",
@@ -25,6 +26,7 @@ EXAMPLES = examples(
 )
 
 
+@with_law
 def compare(
     fits: Annotated[list[Path], typer.Argument(metavar="FIT...", help="One or more fit files.")],
     as_json: Json = False,
@@ -68,7 +70,7 @@ def compare(
     keep_compiled()
     import bayescale as bs
 
-    loaded = {name: bs.load_fit(path) for name, path in zip(names, fits, strict=True)}
+    loaded = {name: load_fit(path) for name, path in zip(names, fits, strict=True)}
     result = bs.compare(
         loaded,
         backtests=[card for path in backtest or () for card in read_backtest(path)["cards"]],

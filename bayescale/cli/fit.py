@@ -42,6 +42,7 @@ from bayescale.cli.options import (
     priors,
 )
 from bayescale.cli.output import check_free, note, show_frame, show_json
+from bayescale.cli.own_law import load_fit, with_law
 from bayescale.cli.tables import open_table
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ def fit(
     model: Annotated[str | None, typer.Argument(metavar="MODEL", help=MODEL)] = None,
     law: Annotated[
         str | None,
-        typer.Option(metavar="FILE.py:LAW", help="A law of your own, in place of MODEL."),
+        typer.Option(
+            metavar="FILE.py:LAW", help="A law of your own: in place of MODEL, or that of a card."
+        ),
     ] = None,
     table: OwnTable = None,
     add: Added = None,
@@ -104,7 +107,7 @@ def fit(
     from bayescale.inference.transition import WINDOW
     from bayescale.models.cards import customise, for_other_table
 
-    loaded = bs.load_model(name)
+    loaded = bs.load_model(name, law=law or ())
     data = table_for(loaded, table, added=add, response=response, benchmark=benchmark)
     if table is not None:
         loaded, left_out = for_other_table(loaded, data)
@@ -133,11 +136,14 @@ def fit(
     )
     result.save(path)
     typer.echo(str(result.summary()))
-    note(f"wrote {path}; next: bayescale predict {path} {question_of(result)}")
+    own = f"--law {loaded.law.origin}:{law.rpartition(':')[2]} " if law else ""
+    note(f"wrote {path}; next: bayescale predict {path} {own}{question_of(result)}")
 
 
 def _name(model: str | None, law: str | None) -> str:
     """Take the one of MODEL and --law that was given."""
+    if model is not None and model.endswith(".toml"):
+        return model
     if (model is None) == (law is None):
         told = "both" if model else "neither"
         raise typer.BadParameter(f"give MODEL or --law FILE.py:LAW; given: {told}")
@@ -220,6 +226,7 @@ def question_of(fit: Fit) -> str:
     return " ".join(shlex.join(pair) for pair in words)
 
 
+@with_law
 def summary(
     fit: FitFile,
     all_sites: Annotated[
@@ -229,10 +236,9 @@ def summary(
 ) -> None:
     """Say whether the sampler can be trusted, in words and by site."""
     keep_compiled()
-    import bayescale as bs
     from bayescale.models.responses import own_responses
 
-    posterior = bs.load_fit(fit)
+    posterior = load_fit(fit)
     found = posterior.summary()
     frame = found.elements if all_sites else found.frame
     if as_json:

@@ -22,6 +22,7 @@ from bayescale.cli.options import (
     leaderboard_of,
 )
 from bayescale.cli.output import show_frame, show_json
+from bayescale.cli.own_law import load_model, with_law
 
 EXAMPLES = examples("bayescale models", "bayescale models --json")
 PRIORS_EXAMPLES = examples(
@@ -52,6 +53,7 @@ def models(as_json: Json = False) -> None:
         show_frame(frame)
 
 
+@with_law
 def priors(
     model: ModelName,
     draws: Annotated[
@@ -70,10 +72,9 @@ def priors(
     """Show the priors of a model or a law, and what measurements they expect."""
     given = columns(inputs)
     keep_compiled()
-    import bayescale as bs
     from bayescale.models.cards import customise
 
-    card = customise(bs.load_model(model), inputs=given)
+    card = customise(load_model(model), inputs=given)
     found = card.priors()
     if not found["in_score_units"].any():
         found = found.drop(columns="in_score_units")

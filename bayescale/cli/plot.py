@@ -26,6 +26,7 @@ from bayescale.cli.options import (
     pairs,
 )
 from bayescale.cli.output import note
+from bayescale.cli.own_law import load_fit, load_model, with_law
 
 if TYPE_CHECKING:
     from bayescale.fits import Fit
@@ -73,9 +74,8 @@ def check_out(out: Path) -> None:
 
 def prepare(path: Path, out: Path) -> Fit:
     check_out(out)
-    import bayescale as bs
 
-    return bs.load_fit(path)
+    return load_fit(path)
 
 
 def _member(text: str | None) -> tuple[str, str] | None:
@@ -105,6 +105,7 @@ def save(axes: Any, out: Path) -> None:
         "bayescale plot fans skills.nc --family qwen2 --family llama-3 --benchmark MMLU --out x.png"
     )
 )
+@with_law
 def fans(
     fit: FitFile,
     out: Out,
@@ -121,6 +122,7 @@ def fans(
 
 
 @app.command(epilog=examples("bayescale plot loadings skills.nc --out loadings.png"))
+@with_law
 def loadings(fit: FitFile, out: Out) -> None:
     """Draw how each benchmark depends on each latent skill."""
     posterior = prepare(fit, out)
@@ -130,6 +132,7 @@ def loadings(fit: FitFile, out: Out) -> None:
 
 
 @app.command(epilog=examples("bayescale plot trace skills.nc --out trace.png"))
+@with_law
 def trace(fit: FitFile, out: Out) -> None:
     """Draw the chains of the population-level sites."""
     posterior = prepare(fit, out)
@@ -139,6 +142,7 @@ def trace(fit: FitFile, out: Out) -> None:
 
 
 @app.command(epilog=examples("bayescale plot rank skills.nc --out rank.png"))
+@with_law
 def rank(fit: FitFile, out: Out) -> None:
     """Draw rank histograms of the chains: flat where they agree."""
     posterior = prepare(fit, out)
@@ -153,6 +157,7 @@ def rank(fit: FitFile, out: Out) -> None:
         "bayescale plot contours overtraining.nc --of corpus=c4 --out contours.png",
     )
 )
+@with_law
 def contours(
     fit: FitFile,
     out: Out,
@@ -175,6 +180,7 @@ def contours(
         "bayescale plot isoflops chinchilla.nc --budget 1e20 --budget 1e21 --out isoflops.png",
     )
 )
+@with_law
 def isoflops(
     fit: FitFile,
     out: Out,
@@ -199,6 +205,7 @@ def isoflops(
         "bayescale plot curve overtraining.nc --x flops --by corpus --out curve.png",
     )
 )
+@with_law
 def curve(
     fit: FitFile,
     out: Out,
@@ -226,6 +233,7 @@ def curve(
         "bayescale plot forest overtraining.nc --coefficient eta --units paper --out forest.png",
     )
 )
+@with_law
 def forest(
     fit: FitFile,
     out: Out,
@@ -251,6 +259,7 @@ def forest(
         "bayescale plot residuals overtraining.nc --against multiplier --out residuals.png",
     )
 )
+@with_law
 def residuals(
     fit: FitFile,
     out: Out,
@@ -273,6 +282,7 @@ def residuals(
         "bayescale plot drift chinchilla.nc --out drift.png",
     )
 )
+@with_law
 def drift(fit: FitFile, out: Out, of: OfMember = None, seed: Seed = 0) -> None:
     """Draw how far a law's shape has drifted along each input, and may beyond the data."""
     member = _member(of)
@@ -289,6 +299,7 @@ def drift(fit: FitFile, out: Out, of: OfMember = None, seed: Seed = 0) -> None:
         "--out prior.png",
     )
 )
+@with_law
 def prior(
     model: ModelName,
     out: Out,
@@ -307,6 +318,6 @@ def prior(
     import bayescale as bs
     from bayescale.models.cards import customise
 
-    card = customise(bs.load_model(model), inputs=given)
+    card = customise(load_model(model), inputs=given)
     data = table_for(card, table, response=response, benchmark=benchmark)
     save(bs.plot_prior(card, data, x, seed=seed), out)

@@ -11,6 +11,7 @@ import typer
 from bayescale.base.errors import CompareError
 from bayescale.cli.cards import read_backtest
 from bayescale.cli.group import examples
+from bayescale.cli.own_law import with_law
 from bayescale.cli.plot import Out, check_out, prepare, save
 
 COVERAGE_EXAMPLES = examples(
@@ -89,6 +90,7 @@ def skill(
     save(bs.plot_skill(found, score=score.value), out)
 
 
+@with_law
 def comparison(
     fits: Annotated[list[Path], typer.Argument(metavar="FIT...", help="Two or more fit files.")],
     out: Out,

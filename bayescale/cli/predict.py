@@ -30,6 +30,7 @@ from bayescale.cli.options import (
     values,
 )
 from bayescale.cli.output import COUNTS, note, save_csv, show_frame, show_json
+from bayescale.cli.own_law import load_fit, load_stack, with_law
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +62,7 @@ class Kind(StrEnum):
     mean = "mean"
 
 
+@with_law
 def predict(
     fit: FitFile,
     family: Annotated[
@@ -131,7 +133,6 @@ def predict(
         check_writable(csv)
     keep_compiled()
 
-    import bayescale as bs
     from bayescale.models.responses import own_responses
     from bayescale.parts.drift import RELEASED
     from bayescale.predict.queries import own_groups, own_inputs
@@ -139,11 +140,11 @@ def predict(
     if stacked := fit.suffix == ".json":
         if backtest is not None:
             raise typer.BadParameter("a backtest is of one model: leave --backtest out for a stack")
-        stack = bs.load_stack(fit)
+        stack = load_stack(fit)
         forecaster: Fit | Stack = stack
         posterior = next(iter(stack.fits.values()))
     else:
-        forecaster = posterior = bs.load_fit(fit)
+        forecaster = posterior = load_fit(fit)
     verdicts = None if backtest is None else _verdicts(backtest, posterior.model)
     law = bool(own_responses(posterior.model, posterior.table))
     may = {

@@ -13,6 +13,7 @@ from bayescale.cli.backtest import By
 from bayescale.cli.group import examples
 from bayescale.cli.options import Json, Quiet, Seed
 from bayescale.cli.output import check_free, note, show_json
+from bayescale.cli.own_law import load_fit, with_law
 
 EXAMPLES = examples(
     "bayescale stack chinchilla.nc kaplan-nd.nc --out stack.json",
@@ -20,6 +21,7 @@ EXAMPLES = examples(
 )
 
 
+@with_law
 def stack(
     fits: Annotated[list[Path], typer.Argument(metavar="FIT...", help="Two or more fit files.")],
     by: Annotated[
@@ -45,7 +47,7 @@ def stack(
     keep_compiled()
     import bayescale as bs
 
-    loaded = {name: bs.load_fit(path) for name, path in zip(names, fits, strict=True)}
+    loaded = {name: load_fit(path) for name, path in zip(names, fits, strict=True)}
     found = bs.stack(loaded, by.value, keep=keep, group=group, seed=seed, progress=not quiet)
     found.save(out, dict(zip(names, fits, strict=True)))
     if as_json:

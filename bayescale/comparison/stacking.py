@@ -23,6 +23,7 @@ from bayescale.comparison.comparable import common_observations
 from bayescale.comparison.loo import stacking_weights
 from bayescale.inference.posterior import Posterior
 from bayescale.inference.storage import read_fit
+from bayescale.parts.part import Law
 from bayescale.predict.predict import predict
 from bayescale.predict.prediction import Prediction
 from bayescale.tables.validation import Sourced
@@ -195,7 +196,7 @@ def stack(
     return Stack(dict(fits), weights_from(validation, list(fits)), told)
 
 
-def read_stack(path: str | Path, kind: type[Posterior]) -> Stack:
+def read_stack(path: str | Path, kind: type[Posterior], laws: Sequence[Law] = ()) -> Stack:
     """Read a stack that `Stack.save` wrote, and its fits.
 
     Parameters
@@ -204,6 +205,8 @@ def read_stack(path: str | Path, kind: type[Posterior]) -> Stack:
         The file.
     kind
         Class of the fits.
+    laws
+        Laws of the user's own that fits may be of.
 
     Raises
     ------
@@ -221,7 +224,7 @@ def read_stack(path: str | Path, kind: type[Posterior]) -> Stack:
                 f"{quoted(other)} changed since {path} was made, whose weights are of the fits of "
                 "then: stack them again"
             )
-        fits = {name: read_fit(file, kind) for name, file in files.items()}
+        fits = {name: read_fit(file, kind, laws) for name, file in files.items()}
         weights = pd.Series(told["weights"], name="weight").loc[list(fits)]
         return Stack(fits, weights.rename_axis("fit"), str(told["validation"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

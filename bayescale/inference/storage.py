@@ -6,7 +6,8 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable
+import tomllib
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,9 +20,10 @@ from bayescale.base.files import atomic_path
 from bayescale.inference.diagnostics import Judged
 from bayescale.inference.evidence import from_json, to_json
 from bayescale.inference.posterior import Posterior
-from bayescale.models.cards import model_from_card
+from bayescale.models.cards import model_from_card, of_file
 from bayescale.models.model import Model
 from bayescale.parts.find import source_text
+from bayescale.parts.part import Law
 from bayescale.tables.table import Table
 
 FORMAT = "bayescale-fit"
@@ -117,17 +119,34 @@ def stored_law(path: Path) -> str:
     return str(about["law"]["text"])
 
 
-def _check_law(law: dict[str, str], path: Path) -> None:
-    """Ask for the user's file that a fit needs, and refuse another in its place."""
-    file = Path(law["file"])
-    remedy = f"bayescale laws --of {path} prints it as it was; write that to {file}"
-    if not file.is_file():
-        raise FitFileError(f"{path} was fitted with a law in {file}, which is not there: {remedy}")
-    if _sha256(file.read_text(encoding="utf-8")) != law["sha256"]:
+def _own_law(about: dict[str, Any], laws: Sequence[Law], path: Path) -> list[Law]:
+    """Find, among the laws that the caller named, the one that a fit was made with.
+
+    No file that a fit names is imported: a fit is data, and may be a stranger's.
+    """
+    named = str(tomllib.loads(about["model"])["law"])
+    stored = about.get("law")
+    if not of_file(named):
+        if stored is not None:
+            raise FitFileError(f"{path} keeps a law of a file, and its card another: {named}")
+        return []
+    if stored is None:
+        raise FitFileError(f"{path} was fitted with {named}, of which it keeps no record")
+    found = {_sha256(source_text(law)): law for law in laws}
+    wanted = str(stored["sha256"])
+    if wanted in found:
+        return [found[wanted]]
+    told = f"bayescale laws --of {path} prints it as it was"
+    if not laws:
         raise FitFileError(
-            f"{path} was fitted with a law in {file}, which has changed since: {remedy}, or fit "
-            "again"
+            f"{path} was fitted with a law of a file, {named}, and loading a fit runs no file: "
+            f"look at it ({told}), and name it with --law {named} (in Python, law={named!r})"
         )
+    others = ", ".join(f"{law.origin} is {key}" for key, law in found.items())
+    raise FitFileError(
+        f"{path} was fitted with another law than the one named: by SHA-256 {others}; that of the "
+        f"fit is {wanted}; {told}"
+    )
 
 
 def _check_card(model: Model) -> None:
@@ -137,7 +156,7 @@ def _check_card(model: Model) -> None:
         'dataclasses.replace(fit, model=bayescale.load_model("mine.toml"))'
     )
     try:
-        described = model_from_card(model.card)
+        described = model_from_card(model.card, laws=[model.law])
     except ModelError as error:
         raise FitFileError(
             f"a fit file keeps the card of the model, and that of this one is no card ({error}); "
@@ -151,7 +170,7 @@ def _check_card(model: Model) -> None:
         )
 
 
-def read_fit(path: str | os.PathLike[str], kind: type[P]) -> P:
+def read_fit(path: str | os.PathLike[str], kind: type[P], laws: Sequence[Law] = ()) -> P:
     """Read a fit.
 
     Parameters
@@ -160,25 +179,27 @@ def read_fit(path: str | os.PathLike[str], kind: type[P]) -> P:
         The file.
     kind
         Class of what is given back.
+    laws
+        Laws of the user's own, of which the fit may be of one.
 
     Raises
     ------
     FitFileError
-        There is no such file, or it is broken, no fit of BayeScale, or of a newer version.
+        There is no such file, or it is broken, no fit of BayeScale, or of a newer version; or its
+        law is in a file, and none of the laws is that.
     """
     path = Path(path)
     tree = _open(path)
     about = _about(tree, path)
-    if "law" in about:
-        _check_law(about["law"], path)
     try:
+        own = _own_law(about, laws, path)
         words = {*WORDS, *about.get("groups", ())}
         frames = {name: _frame(str(tree[name].item()), words) for name in FRAMES if name in tree}
         stored = None
         if "log_likelihood" in tree.children:
             stored = tree["log_likelihood"].to_dataset()["log_likelihood"]
         return kind(
-            model=model_from_card(about["model"], source=f"the card in {path}"),
+            model=model_from_card(about["model"], source=f"the card in {path}", laws=own),
             table=Table.from_long(**frames, name=about["table"]),
             posterior=tree["posterior"].to_dataset(),
             sample_stats=tree["sample_stats"].to_dataset(),
@@ -189,6 +210,8 @@ def read_fit(path: str | os.PathLike[str], kind: type[P]) -> P:
             evidence=from_json(about.get("evidence", [])),
             stored_judged=_judged(tree) if "judged" in tree else None,
         )
+    except FitFileError:
+        raise
     except (KeyError, ValueError, BayescaleError) as error:
         raise FitFileError(f"{path} lacks a part of a fit: {error}") from error
 

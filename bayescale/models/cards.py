@@ -31,7 +31,7 @@ from bayescale.parts.drift import (
     Order,
     Origin,
 )
-from bayescale.parts.find import find_part, load_law, parts
+from bayescale.parts.find import Own, find_part, is_called, load_law, own_laws, parts
 from bayescale.parts.part import Law, Link, Noise
 from bayescale.tables.named import load_table
 from bayescale.tables.table import Table, group_columns
@@ -55,14 +55,18 @@ def list_models() -> list[str]:
     return sorted(path.stem for path in records_dir("models").glob("*.toml"))
 
 
-def load_model(name: str | Path | Model) -> Model:
+def load_model(name: str | Path | Model, *, law: Own = ()) -> Model:
     """Read a model card, or take a law by itself.
+
+    A card never runs a file: where its law is your own, you name that yourself.
 
     Parameters
     ----------
     name
         Name of a bundled model; path of a TOML card; name of a law that has no card, which then is
         fitted without pooling; or `FILE.py:LAW`, a law of your own. A `Model` is returned as it is.
+    law
+        Of a card whose law is in a file: `FILE.py:LAW`, the law, or several that it may be of.
 
     Returns
     -------
@@ -91,7 +95,8 @@ def load_model(name: str | Path | Model) -> Model:
             )
     if not path.is_file():
         raise ModelError(f"no model card at {path}")
-    return model_from_card(path.read_text(encoding="utf-8"), source=str(path))
+    text = path.read_text(encoding="utf-8")
+    return model_from_card(text, source=str(path), laws=own_laws(law))
 
 
 def own_table(model: Model) -> Table:
@@ -155,8 +160,7 @@ def for_other_table(model: Model, table: Table) -> tuple[Model, list[str]]:
     kept = {name: there(rules_of(rules)) for name, rules in card.get("pooling", {}).items()}
     card["pooling"] = {name: rules for name, rules in kept.items() if rules}
     card["effects"] = there(card.get("effects", {}))
-    changed = model_from_card(tomli_w.dumps(card), source=f"model {model.name}, changed")
-    return changed, sorted(lacking)
+    return _changed(model, card), sorted(lacking)
 
 
 def model_of_law(name: str) -> Model:
@@ -170,7 +174,7 @@ def model_of_law(name: str) -> Model:
     card: dict[str, Any] = {"name": law.name, "claim": law.claim, "law": name, "noise": law.noise}
     if not law.latent and law.noise.endswith("-log"):
         card["drift"] = _drifts(law, "usual")
-    return model_from_card(tomli_w.dumps(card), source=f"law {name}")
+    return model_from_card(tomli_w.dumps(card), source=f"law {name}", laws=[law])
 
 
 def customise(
@@ -235,7 +239,12 @@ def customise(
             card[key] = {**card.get(key, {}), **plain}
     if drift is not None:
         card["drift"] = _drifts(model.law, drift)
-    return model_from_card(tomli_w.dumps(card), source=f"model {model.name}, changed")
+    return _changed(model, card)
+
+
+def _changed(model: Model, card: Mapping[str, Any]) -> Model:
+    source = f"model {model.name}, changed"
+    return model_from_card(tomli_w.dumps(card), source=source, laws=[model.law])
 
 
 def _drifts(law: Law, given: str | Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
@@ -249,8 +258,17 @@ def _drifts(law: Law, given: str | Sequence[str] | Mapping[str, Any]) -> dict[st
     return {along: {**usual} for along in ([named] if isinstance(named, str) else named)}
 
 
-def model_from_card(text: str, *, source: str = "the card") -> Model:
+def model_from_card(text: str, *, source: str = "the card", laws: Sequence[Law] = ()) -> Model:
     """Make a model from the text of its card.
+
+    Parameters
+    ----------
+    text
+        The card. No file that it names is imported.
+    source
+        Where it is from, for messages.
+    laws
+        Laws of the user's own that a card may be of.
 
     Raises
     ------
@@ -262,7 +280,7 @@ def model_from_card(text: str, *, source: str = "the card") -> Model:
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"{source} is not TOML: {error}") from error
     try:
-        return _model(read_card(mapping), text)
+        return _model(read_card(mapping), text, laws)
     except ModelError as error:
         raise ModelError(f"{source}: {error}") from error
 
@@ -295,8 +313,28 @@ def _usual_scale(law: Law, column: str, origin: Origin) -> Prior:
     return USUAL_OF_COMPUTE if column == FLOPS else USUAL
 
 
-def _model(card: Card, text: str) -> Model:
-    law = load_law(card.law)
+def of_file(law: str) -> bool:
+    """Tell whether the name of a law is one in a file, FILE.py:LAW."""
+    return law.rpartition(":")[0].endswith(".py") or law.endswith(".py")
+
+
+def _law(card: Card, laws: Sequence[Law]) -> Law:
+    """Find the law of a card: one that BayeScale ships, or one of a file that a caller named."""
+    if not of_file(card.law):
+        return load_law(card.law)
+    variable = card.law.rpartition(":")[2]
+    own = [law for law in laws if law.origin]
+    if found := next((law for law in own if is_called(law, variable)), None):
+        return found
+    other = [f"{law.name} in {law.origin} is another" for law in own]
+    raise ModelError(
+        f"its law is in a file, {card.law}, which no card runs by itself: look at that file, and "
+        f"name it with --law {card.law} (in Python, law={card.law!r}){'; '.join(['', *other])}"
+    )
+
+
+def _model(card: Card, text: str, laws: Sequence[Law]) -> Model:
+    law = _law(card, laws)
     of_scores = [key for key in ("link", "skills") if getattr(card, key)]
     if of_scores and not law.latent:
         raise ModelError(

@@ -10,6 +10,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +22,7 @@ from bayescale.parts.part import Law, Link, Noise, Part
 from bayescale.parts.userfile import TEXT, import_file
 
 P = TypeVar("P", bound=Part)
+Own = str | Law | Sequence[str | Law]  # a law of the user's own, or several
 PACKAGES: dict[type[Part], str] = {Law: "laws", Link: "links", Noise: "noises"}
 
 
@@ -112,6 +114,18 @@ def load_law(name: str) -> Law:
     found = replace(found, origin=path)
     try_once(found)
     return found
+
+
+def own_laws(given: Own) -> list[Law]:
+    """Load the laws of their own that a caller names."""
+    named = [given] if isinstance(given, str | Law) else given
+    return [load_law(each) if isinstance(each, str) else each for each in named]
+
+
+def is_called(law: Law, variable: str) -> bool:
+    """Tell whether a law from a file has a name there."""
+    there = getattr(sys.modules[law.function.__module__], variable, None)
+    return isinstance(there, Law) and there.function is law.function
 
 
 def source_text(part: Part) -> str:

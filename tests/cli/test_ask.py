@@ -28,7 +28,7 @@ def law() -> Fit:
 def ask(law: Fit, small_fit: Fit, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Type a command; `law.nc` and `board.nc` are fits that lie in memory."""
     fits = {"law.nc": law, "board.nc": small_fit}
-    monkeypatch.setattr(bs, "load_fit", lambda path: fits[str(path)])
+    monkeypatch.setattr(bs, "load_fit", lambda path, **_: fits[str(path)])
     monkeypatch.setenv("BAYESCALE_CACHE", "off")  # else the command sets variables for JAX
 
     def typed(*arguments: str) -> Any:
@@ -177,7 +177,7 @@ def test_wrong_usage_exits_with_2(arguments: list[str], ask: Any) -> None:
 )
 def test_options_are_parameters_of_the_question_with_its_defaults(name: str) -> None:
     asked = inspect.signature(getattr(Fit, name)).parameters
-    shared = {"fit", "at", "as_json", "csv", "plot", *QUERY}
+    shared = {"fit", "at", "as_json", "csv", "plot", "law", *QUERY}
     renamed = {"optimal": "rule", "where": "at"}
     for option, own in inspect.signature(getattr(commands, name)).parameters.items():
         if option in shared:

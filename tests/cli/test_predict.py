@@ -53,7 +53,7 @@ def test_a_query_that_makes_no_sense_is_told_with_file_and_line(
 def test_a_leaderboards_fit_refuses_what_is_for_laws(
     query: list[str], tiny_fit: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bayescale, "load_fit", lambda _: tiny_fit)
+    monkeypatch.setattr(bayescale, "load_fit", lambda _, **__: tiny_fit)
     monkeypatch.setenv("BAYESCALE_CACHE", "off")  # else the command sets variables for JAX
     result = CliRunner().invoke(app, ["predict", "tiny.nc", *query])
     assert result.exit_code == 2

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import bayescale as bs
-from bayescale.base.errors import FitFileError, PredictError
+from bayescale.base.errors import FitFileError, ModelError, PredictError
 from bayescale.inference.estimates import law_draws
 from bayescale.inference.storage import stored_law
 
@@ -118,20 +122,62 @@ def test_queries_that_make_no_sense_are_refused(fit: bs.Fit) -> None:
 def test_a_fit_brings_its_law_back(fit: bs.Fit, law_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.nc"
     fit.save(path)
-    again = bs.load_fit(path)
-    query = {"params": 1e9, "corpus": "web", "seed": 3}
-    pd.testing.assert_frame_equal(again.predict(**query).frame, fit.predict(**query).frame)
     assert stored_law(path) == LAW
     kept = tmp_path / "kept.py"
-    shutil.move(law_file, kept)
-    try:
-        with pytest.raises(FitFileError, match=r"which is not there: bayescale laws --of"):
-            bs.load_fit(path)
-        law_file.write_text(LAW.replace("-alpha", "-2 * alpha"), encoding="utf-8")
-        with pytest.raises(FitFileError, match="which has changed since"):
-            bs.load_fit(path)
-    finally:
-        shutil.move(kept, law_file)
+    shutil.copy(law_file, kept)
+    again = bs.load_fit(path, law=f"{kept}:mine")  # the text counts, not where it lies
+    query = {"params": 1e9, "corpus": "web", "seed": 3}
+    pd.testing.assert_frame_equal(again.predict(**query).frame, fit.predict(**query).frame)
+    again.save(tmp_path / "again.nc")
+    with pytest.raises(FitFileError, match=r"runs no file: look at it \(bayescale laws --of"):
+        bs.load_fit(path)
+    other = tmp_path / "other.py"
+    other.write_text(LAW.replace("-alpha", "-2 * alpha"), encoding="utf-8")
+    hashes = [hashlib.sha256(file.read_bytes()).hexdigest() for file in (other, kept)]
+    with pytest.raises(FitFileError, match=f"{hashes[0]}; that of the fit is {hashes[1]}"):
+        bs.load_fit(path, law=f"{other}:mine")
+
+
+@pytest.mark.parametrize("change", ["none", "no record", "relative", "record only"])
+def test_loading_a_fit_runs_no_file(
+    fit: bs.Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mark = tmp_path / "ran"
+    text = f"open({str(mark)!r}, 'w').close()\n{LAW}"
+    trap = tmp_path / "trap.py"
+    trap.write_text(text, encoding="utf-8")
+    fit.save(tmp_path / "mine.nc")
+    with xr.open_datatree(tmp_path / "mine.nc", engine="h5netcdf") as opened:
+        tree = opened.load()
+    about = json.loads(str(tree["about"].item()))
+    named = "trap.py:mine" if change == "relative" else f"{trap}:mine"
+    if change == "record only":
+        about["model"] = bs.load_model("chinchilla").card
+    else:
+        about["model"] = re.sub('law = ".*"', f'law = "{named}"', about["model"])
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    about["law"] = {"file": str(trap), "text": text, "sha256": sha256}
+    if change == "no record":
+        del about["law"]
+    tree["about"] = json.dumps(about)
+    tree.to_netcdf(tmp_path / "altered.nc", engine="h5netcdf")
+    with pytest.raises(FitFileError):
+        bs.load_fit(tmp_path / "altered.nc")
+    assert not mark.exists()
+
+
+def test_a_card_runs_no_file(tmp_path: Path) -> None:
+    mark, card = tmp_path / "ran", tmp_path / "card.toml"
+    trap = tmp_path / "trap.py"
+    trap.write_text(f"open({str(mark)!r}, 'w').close()\n{LAW}", encoding="utf-8")
+    lines = ('name = "x"', 'claim = "x"', f'law = "{trap}:mine"', 'noise = "normal-log"')
+    card.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(ModelError, match=f"name it with --law {trap}:mine"):
+        bs.load_model(card)
+    assert not mark.exists()
+    assert bs.load_model(card, law=f"{trap}:mine").law.name == "mine"
+    assert mark.exists()
 
 
 @pytest.mark.slow

@@ -27,6 +27,21 @@ DRIFT = "a law may drift, where that is asked for"
 TUNED = "skills know which models are tuned"
 AUDITED = "the largest score of a benchmark is told by audits"
 JUDGED = "a file keeps what was judged of the draws"
+NAMED = "loading runs no file: a law of one's own is named again"
+LOADERS = ("load_fit", "load_model", "load_stack")
+ASKED = (
+    *("allocate", "checklist", "contributions", "crossing", "elasticity", "exceed", "gain"),
+    *("next-run", "place", "required", "update"),
+)
+DRAWN = (
+    *("comparison", "contours", "curve", "fans", "forest", "isoflops", "loadings", "prior"),
+    *("rank", "residuals", "trace"),
+)
+WITH_LAW = (
+    *("backtest", "coefficients", "compare", "predict", "priors", "stack", "summary"),
+    *(f"ask {name}" for name in ASKED),
+    *(f"plot {name}" for name in DRAWN),
+)
 ALLOWED: dict[str, str] = {
     "commands > bayescale fit > parameters > --drift": DRIFT,
     "commands > bayescale backtest > parameters > --drift": DRIFT,
@@ -46,6 +61,8 @@ ALLOWED: dict[str, str] = {
         for key in ("", ".benchmark", ".quote", ".share", ".source")
     },
     "names > bayescale.fit > signature": DRIFT,
+    **{f"names > bayescale.{name} > signature": NAMED for name in LOADERS},
+    **{f"commands > bayescale {name} > parameters > --law": NAMED for name in WITH_LAW},
     "names > bayescale.Fit > members > diagnosis": "the verdict of the draws alone is of Posterior",
     "names > bayescale.Model > members > design": RECORD,
     "names > bayescale.Model > members > on": RECORD,
