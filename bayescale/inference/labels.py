@@ -24,7 +24,7 @@ def to_datasets(model: ModelRecord, table: Table, found: Draws) -> tuple[xr.Data
     sample_stats : Dataset
         Dims (chain, draw).
     """
-    sites, coords = plan(model).sites, _coordinates(model, table)
+    sites, coords = plan(model).sites, coordinates(model, table)
     variables = {
         name: (("chain", "draw", *sites[name].dims), np.asarray(values, np.float32))
         for name, values in sorted(found.sites.items())
@@ -40,7 +40,7 @@ def site_groups(model: ModelRecord) -> dict[str, str]:
     return dict.fromkeys(plan(model).members, "group")
 
 
-def _coordinates(model: ModelRecord, table: Table) -> dict[str, list[str]]:
+def coordinates(model: ModelRecord, table: Table) -> dict[str, list[str]]:
     """Name the members of every dimension that a site of the model may have."""
     marks, anchors = table.benchmarks, model.anchors(table)
     linked = (marks["unit"] == ACCURACY) & (model.link is not None)

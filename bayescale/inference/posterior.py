@@ -18,6 +18,11 @@ from bayescale.models.lay_out import lay_out
 from bayescale.models.model import Model
 from bayescale.tables.table import Table, grid_positions
 
+UNSEALED = (
+    "its file has no seal, as those of earlier versions: a changed number would not be seen in all "
+    "places; save it again"
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Posterior:
@@ -46,6 +51,8 @@ class Posterior:
         Scores that it was conditioned on after it was fitted, and how.
     stored_judged
         What a file holds of `judged`.
+    sealed
+        Whether it was saved with a seal, or not read from a file at all.
     """
 
     model: Model
@@ -58,6 +65,7 @@ class Posterior:
     stored_log_likelihood: xr.DataArray | None = None
     evidence: tuple[Evidence, ...] = ()
     stored_judged: Judged | None = None
+    sealed: bool = True
 
     response = "score"
     base_measure = "density"
@@ -74,7 +82,9 @@ class Posterior:
         """Whether the sampler's draws can be trusted, and what they were conditioned on since."""
         found = diagnose(self.posterior, self.sample_stats, self._groups, self.judged)
         said = [str(one) for one in self.evidence]
-        if found.sentences and said and self.evidence[-1].how == "reweighted":
+        if not self.sealed:
+            said.append(UNSEALED)
+        if found.sentences and self.evidence and self.evidence[-1].how == "reweighted":
             said.append(
                 'its draws were weighted, not sampled: `update` with refit="always" samples anew'
             )

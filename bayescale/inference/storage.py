@@ -20,6 +20,7 @@ from bayescale.base.files import atomic_path
 from bayescale.inference.diagnostics import Judged
 from bayescale.inference.evidence import from_json, to_json
 from bayescale.inference.posterior import Posterior
+from bayescale.inference.seal import check_agreement, digest
 from bayescale.models.cards import model_from_card, of_file
 from bayescale.models.model import Model
 from bayescale.parts.find import source_text
@@ -27,6 +28,7 @@ from bayescale.parts.part import Law
 from bayescale.tables.table import Table
 
 FORMAT = "bayescale-fit"
+SEAL = "seal"
 # 1 held standardised offsets where 2 holds values. Series and further columns of runs came later,
 # within 2: files without them are read as tables without them.
 SCHEMA = 2
@@ -87,6 +89,7 @@ def save_fit(fit: Posterior, path: str | os.PathLike[str]) -> None:
     sizes = fit.posterior.sizes
     if sizes["chain"] * sizes["draw"] * fit.table.n_rows <= STORED_LOG_LIKELIHOOD:
         groups["/log_likelihood"] = fit.log_likelihood().to_dataset()
+    groups["/"] = groups["/"].assign({SEAL: digest(groups)})
     encoding = {
         group: {str(name): ENCODING for name in data.data_vars}
         for group, data in groups.items()
@@ -191,6 +194,9 @@ def read_fit(path: str | os.PathLike[str], kind: type[P], laws: Sequence[Law] = 
     path = Path(path)
     tree = _open(path)
     about = _about(tree, path)
+    if lacking := [name for name in FRAMES[:3] if name not in tree]:
+        raise FitFileError(f"{path} lacks the {' and the '.join(lacking)} of its table")
+    sealed = _check_seal(tree, path)
     try:
         own = _own_law(about, laws, path)
         words = {*WORDS, *about.get("groups", ())}
@@ -198,7 +204,7 @@ def read_fit(path: str | os.PathLike[str], kind: type[P], laws: Sequence[Law] = 
         stored = None
         if "log_likelihood" in tree.children:
             stored = tree["log_likelihood"].to_dataset()["log_likelihood"]
-        return kind(
+        fit = kind(
             model=model_from_card(about["model"], source=f"the card in {path}", laws=own),
             table=Table.from_long(**frames, name=about["table"]),
             posterior=tree["posterior"].to_dataset(),
@@ -209,11 +215,32 @@ def read_fit(path: str | os.PathLike[str], kind: type[P], laws: Sequence[Law] = 
             stored_log_likelihood=stored,
             evidence=from_json(about.get("evidence", [])),
             stored_judged=_judged(tree) if "judged" in tree else None,
+            sealed=sealed,
         )
     except FitFileError:
         raise
-    except (KeyError, ValueError, BayescaleError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, BayescaleError) as error:
         raise FitFileError(f"{path} lacks a part of a fit: {error}") from error
+    try:
+        check_agreement(fit)
+    except FitFileError as error:
+        raise FitFileError(f"{path} does not agree in itself: {error}") from None
+    return fit
+
+
+def _check_seal(tree: xr.DataTree, path: Path) -> bool:
+    """Compare the content with its seal; tell whether there is one."""
+    if SEAL not in tree:
+        return False
+    groups = {node.path: node.to_dataset(inherit=False) for node in tree.subtree}
+    told = str(groups["/"][SEAL].item())
+    groups["/"] = groups["/"].drop_vars(SEAL)
+    if digest(groups) != told:
+        raise FitFileError(
+            f"{path} has changed since it was saved: its content is not what its seal says; take "
+            "an unchanged copy, or fit again"
+        )
+    return True
 
 
 def _judged(tree: xr.DataTree) -> Judged:

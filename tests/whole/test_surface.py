@@ -51,6 +51,7 @@ ALLOWED: dict[str, str] = {
     "names > bayescale.plots.plot_drift_frame": DRIFT,
     "names > bayescale.Fit > fields > stored_judged": JUDGED,
     "names > bayescale.Fit > members > judged": JUDGED,
+    "names > bayescale.Fit > fields > sealed": "whether its file would show a change",
     "names > bayescale.Fit > signature": JUDGED,
     "names > bayescale.Model > fields > drift": DRIFT,
     "names > bayescale.Model > signature": DRIFT,
