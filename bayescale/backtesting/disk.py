@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,8 @@ def fold_folder(name: str, key: str) -> Path | None:
         None where `BAYESCALE_CACHE` is "off".
     """
     base = folds_folder()
-    return base / f"{name}-{key[:20]}" if base else None
+    safe = re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII)[:60].lstrip(".")  # a model's name is no path
+    return base / f"{safe}-{key[:20]}" if base else None
 
 
 def made_by() -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path to write to, and move it into place when the block ends well.
 
-    After an error or an interrupt, the file at `path` is what it was before.
+    After an error or an interrupt, the file at `path` is what it was before. A link is followed to
+    its file, and a file that is replaced keeps its permissions.
 
     Parameters
     ----------
@@ -44,11 +47,13 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     >>> with atomic_path("scores.csv") as temporary:      # doctest: +SKIP
     ...     temporary.write_text("run,benchmark,score")
     """
-    target = Path(path)
-    check_writable(target)
+    check_writable(path)
+    target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
     try:
         yield temporary
+        if target.exists():
+            shutil.copymode(target, temporary)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -65,11 +70,19 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     BayescaleError
-        `path` is a folder, or its folder cannot be made or written to.
+        `path` is a folder, a device or a pipe, or its folder cannot be made or written to.
     """
-    target = Path(path)
-    if target.is_dir():
-        raise BayescaleError(f"cannot write to {target}: it is a folder; name a file in it")
+    try:
+        target = Path(os.path.realpath(path))
+        kind = target.stat().st_mode
+    except FileNotFoundError:
+        kind = stat.S_IFREG
+    except (OSError, ValueError) as error:  # a name too long, or with a zero byte in it
+        raise BayescaleError(f"cannot write to {str(path)!r}: {error}") from None
+    if stat.S_ISDIR(kind):
+        raise BayescaleError(f"cannot write to {path}: it is a folder; name a file in it")
+    if not stat.S_ISREG(kind):
+        raise BayescaleError(f"cannot write to {path}: it is a device or a pipe; name a file")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=target.parent):

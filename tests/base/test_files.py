@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +91,25 @@ def test_what_json_does_not_know_leaves_the_old_file(tmp_path: Path) -> None:
         write_json(target, {"x": object()})
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_link_is_followed_and_permissions_stay(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    target, link = tmp_path / "there" / "scores.csv", tmp_path / "link.csv"
+    target.write_text("old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    with atomic_path(link) as temporary:
+        temporary.write_text("new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert sorted(tmp_path.rglob("*")) == sorted([target.parent, target, link])
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "pipe", "x" * 400, "a\0b"])
+def test_what_is_no_file_is_not_written_to(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BayescaleError, match="cannot write to"):
+        check_writable(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
