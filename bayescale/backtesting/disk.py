@@ -70,7 +70,8 @@ def fold_folder(name: str, key: str) -> Path | None:
         None where `BAYESCALE_CACHE` is "off".
     """
     base = folds_folder()
-    safe = re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII)[:60].lstrip(".")  # a model's name is no path
+    # A name is no path.
+    safe = re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII)[:60].lstrip(".")
     return base / f"{safe}-{key[:20]}" if base else None
 
 
