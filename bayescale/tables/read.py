@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bayescale.base.errors import TableError
@@ -123,6 +125,8 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, Source]:
     """Read one file; the index becomes the line number of a CSV file, the row of a Parquet file."""
     if not path.exists():
         raise TableError(f"{path}: no such file")
+    if not path.is_file():
+        raise TableError(f"{path}: is a folder, a device or a pipe, not a file of rows")
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
             frame, source = pd.read_parquet(path), Source(str(path), "row")
@@ -134,7 +138,17 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, Source]:
         raise TableError(f"{path}: the file is empty") from None
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
         raise TableError(f"{path}: cannot be read as a table: {error}") from error
-    frame.columns = frame.columns.astype("str").str.strip()
+    names = frame.columns.astype("str").str.strip()
+    if len(twice := names[names.duplicated()].unique()):
+        raise TableError(f"{path}: two columns are called {quoted(twice)}; rename or drop one")
+    frame.columns = names
+    for name in names:
+        cells = frame[name] if frame[name].dtype == object else ()
+        if any(isinstance(cell, list | dict | tuple | np.ndarray) for cell in cells):
+            raise TableError(
+                f'{path}: column "{name}": holds lists or records, where a cell is one number or '
+                "word; take it apart, or drop it"
+            )
     # What pandas calls a column without a name: the row numbers of another frame, mostly.
     frame = frame.loc[:, ~frame.columns.str.fullmatch(r"Unnamed: \d+")]
     if frame.empty:
@@ -143,9 +157,25 @@ def read_frame(path: Path) -> tuple[pd.DataFrame, Source]:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
+    if path.suffix.lower() == ".csv":
+        with path.open("rb") as file:
+            if any(b"\0" in part for part in iter(partial(file.read, 1 << 20), b"")):
+                raise ValueError("it holds zero bytes, which no text has: save it as UTF-8 text")
     with warnings.catch_warnings():
         # Where lines have more fields than the header, pandas shifts or drops columns.
         warnings.simplefilter("error", pd.errors.ParserWarning)
+        # By itself pandas would call a second column of one name "loss.1".
+        header = pd.read_csv(
+            path,
+            header=None,
+            nrows=1,
+            dtype="str",
+            encoding="utf-8-sig",
+            skipinitialspace=True,
+        )
+        names = header.iloc[0].dropna().str.strip()
+        if len(twice := names[names.duplicated()].unique()):
+            raise ValueError(f"two columns are called {quoted(twice)}; rename or drop one")
         return pd.read_csv(
             path,
             dtype=dict.fromkeys(TEXT_COLUMNS, "str"),
