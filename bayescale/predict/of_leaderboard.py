@@ -245,11 +245,13 @@ def _unflagged(fit: Posterior, given: pd.DataFrame, queries: pd.DataFrame) -> li
     """Say which flags nobody told: neither the query nor its family."""
     found = []
     for name in flags(fit.model):
+        if not fit.table.runs[name].any():
+            continue  # no run of the fit has it, so nothing was learned that could be missed
         told = given[name].notna().to_numpy() if name in given else np.zeros(len(given), bool)
         if "run" in queries:
             told |= queries["run"].notna().to_numpy()
         if (~told & (queries["family_status"] != SEEN)).any():
-            found.append(f"{name} not given: taken as 0")
+            found.append(f"{name} not given: taken as 0; {name}=1 (--at {name}=1) where it holds")
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -89,6 +91,13 @@ def test_what_nobody_tells_is_that_of_the_family_or_no_tuning(fit: Fit) -> None:
     assert "instruct" not in doubts
     np.testing.assert_array_equal(seen, asked(family="chat", instruct=True)[0])
     np.testing.assert_array_equal(asked(family="base")[0], asked(family="base", instruct=0)[0])
+
+
+def test_a_flag_that_no_run_has_is_not_missed(fit: Fit) -> None:
+    runs = fit.table.runs.assign(instruct=False)
+    without = dataclasses.replace(fit, table=dataclasses.replace(fit.table, runs=runs))
+    found = without.predict(family="new", params=7e9, tokens=2e12, kind="mean", seed=3)
+    assert "instruct" not in " ".join(found.doubts)
 
 
 def test_a_run_of_the_fit_has_its_own(fit: Fit) -> None:
