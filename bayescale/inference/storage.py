@@ -127,7 +127,7 @@ def _own_law(about: dict[str, Any], laws: Sequence[Law], path: Path) -> list[Law
 
     No file that a fit names is imported: a fit is data, and may be a stranger's.
     """
-    named = str(tomllib.loads(about["model"])["law"])
+    named = str(tomllib.loads(about["model"]).get("law", ""))
     stored = about.get("law")
     if not of_file(named):
         if stored is not None:

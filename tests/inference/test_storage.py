@@ -47,8 +47,10 @@ def copy(saved: Path, tmp_path: Path) -> Path:
 
 
 def rewrite(path: Path, **about: object) -> None:
-    """Change what a file says about itself."""
+    """Change what a file of an earlier version, without a seal, says about itself."""
     with h5py.File(path, "r+") as file:
+        if storage.SEAL in file:
+            del file[storage.SEAL]
         file["about"][()] = json.dumps(json.loads(file["about"].asstr()[()]) | about)
 
 

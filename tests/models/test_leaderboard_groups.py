@@ -17,8 +17,10 @@ from bayescale.base.errors import ModelError, PredictError
 from bayescale.cli.app import app
 from bayescale.models.cards import model_from_card
 from bayescale.models.lay_out import lay_out
+from bayescale.models.model import Model
 from bayescale.models.plan import plan
 from bayescale.models.simulate import simulate
+from bayescale.parts.find import own_laws
 from bayescale.predict.predict import ask
 from bayescale.tables.table import Table, only_members
 from tests.kit.prior_fits import fit_of
@@ -70,6 +72,11 @@ EFFECT, LEVELS = 0.5, {"acme": -0.6, "base": 0.0, "crew": 0.2, "dome": 0.5}
 PROGRESS = 1.5
 
 
+def model_of(card: str) -> Model:
+    """Make a model of a card, and name its law, which no card runs by itself."""
+    return model_from_card(card, laws=own_laws(card.split('law = "')[1].split('"')[0]))
+
+
 @pytest.fixture(scope="module")
 def card(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("law") / "dated.py"
@@ -108,7 +115,7 @@ def table() -> Table:
 
 @pytest.fixture(scope="module")
 def fit(card: str, table: Table) -> bs.Fit:
-    return bs.fit(model_from_card(card), table, **SHORT)
+    return bs.fit(model_of(card), table, **SHORT)
 
 
 def test_the_effect_that_was_simulated_is_found(fit: bs.Fit) -> None:
@@ -143,7 +150,7 @@ def test_a_saved_fit_and_an_update_keep_the_groups(
     fit: bs.Fit, table: Table, tmp_path: Path
 ) -> None:
     fit.save(tmp_path / "fit.nc")
-    again = bs.load_fit(tmp_path / "fit.nc")
+    again = bs.load_fit(tmp_path / "fit.nc", law=fit.model.law)
     assert again.sites().keys() == fit.sites().keys()
     one = table.select(runs=["run-0"])
     new = Table.from_long(
@@ -163,7 +170,7 @@ def test_any_noise_of_scores_works_on_a_leaderboard(card: str, table: Table, noi
     text = card.replace('"student-t"', f'"{noise}"')
     if noise == "beta":
         text = text.replace('scatter = "flops"\n', "").replace("pooling.spread", "pooling.slope")
-    model = model_from_card(text)
+    model = model_of(text)
     _, grids = simulate(model, lay_out(model, table), draws=3, seed=0)
     assert np.isfinite(grids["score"]).all()
 
@@ -173,12 +180,12 @@ def test_a_noise_that_is_not_of_scores_is_refused_in_words(card: str, noise: str
     text = card.replace('"student-t"', f'"{noise}"')
     text += '[along]\nwithin = "family"\nby = "tokens"\n' if noise == "ar1-log" else ""
     with pytest.raises(ModelError, match="not for scores of leaderboards: choose one of ar1-score"):
-        model_from_card(text)
+        model_of(text)
 
 
 def test_checkpoints_of_a_leaderboard_share_noise(card: str, table: Table) -> None:
     text = card.replace('"student-t"', '"ar1-score"')
-    model = model_from_card(text + '[along]\nwithin = "family"\nby = "tokens"\n')
+    model = model_of(text + '[along]\nwithin = "family"\nby = "tokens"\n')
     grid = lay_out(model, table)
     assert (np.asarray(grid.previous) >= 0).sum() == 2 * (len(table.runs) - len(table.families))
     sites, grids = simulate(model, grid, draws=2, seed=1)
@@ -191,7 +198,7 @@ def test_a_group_that_ends_like_another_has_its_own_members(card: str, table: Ta
     text = card.replace("[pooling.loading]\norganisation", "[pooling.slope]\nsub_organisation")
     runs = table.runs.reset_index().assign(sub_organisation=table.runs["family"].to_numpy())
     both = Table.from_long(table.scores, runs, table.benchmarks.reset_index())
-    model = model_from_card(text)
+    model = model_of(text)
     written = plan(model)
     assert written.new["slope_sub_organisation_new"].group == "sub_organisation"
     assert written.new["intercept_organisation_new"].group == "organisation"
@@ -200,10 +207,10 @@ def test_a_group_that_ends_like_another_has_its_own_members(card: str, table: Ta
 
 
 def test_the_command_line_tells_columns_and_groups(fit: bs.Fit, tmp_path: Path) -> None:
-
     path = tmp_path / "fit.nc"
     fit.save(path)
     told = ["predict", str(path), "--params", "10B", "--tokens", "1T", "--family", "f0", "--json"]
+    told += ["--law", f"{fit.model.law.origin}:dated"]
     at = ["organisation=acme", "year=6", "source=ours", "instruct=True"]
     found = CliRunner().invoke(app, [*told, *(word for one in at for word in ("--at", one))])
     assert found.exit_code == 0, found.output
@@ -236,10 +243,10 @@ def test_names_of_sites_that_would_clash_are_refused(
     text = card.replace(old, new, 1)
     assert text != card
     if not clash:
-        assert plan(model_from_card(text)).twice == ()
+        assert plan(model_of(text)).twice == ()
         return
     with pytest.raises(ModelError, match=clash):
-        model_from_card(text)
+        model_of(text)
 
 
 def test_a_loss_is_no_score_of_a_leaderboard(card: str, table: Table) -> None:
@@ -248,7 +255,7 @@ def test_a_loss_is_no_score_of_a_leaderboard(card: str, table: Table) -> None:
     marks = pd.concat([table.benchmarks.reset_index(), extra])
     both = Table.from_long(pd.concat([table.scores, loss]), table.runs.reset_index(), marks)
     with pytest.raises(ModelError, match=r'is of scores, and "loss" of table .* is in "nats"'):
-        lay_out(model_from_card(card), both)
+        lay_out(model_of(card), both)
 
 
 def test_a_family_brings_the_groups_that_hold_it_whole(card: str, table: Table) -> None:
@@ -257,7 +264,7 @@ def test_a_family_brings_the_groups_that_hold_it_whole(card: str, table: Table) 
     nested = Table.from_long(table.scores, runs.reset_index(), table.benchmarks.reset_index())
     assert only_members(nested, "organisation")["f3"] == "of-f3"
     assert only_members(nested, "instruct").empty
-    model = model_from_card(card)
+    model = model_of(card)
     made = fit_of(model, nested, simulate(model, lay_out(model, nested), draws=40, seed=0)[0])
     asked = {"params": 1e10, "tokens": 1e12, "year": 6.0, "source": "ours", "instruct": "True"}
     alone = made.predict(family="f3", benchmark="MMLU", **asked)

@@ -104,7 +104,7 @@ def test_nothing_covers_anything(draw: Any, comparison: Comparison) -> None:
 
 def test_the_command_of_a_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fits = {"good.nc": fake(), "wide.nc": fake(sd=0.14)}
-    monkeypatch.setattr(bs, "load_fit", lambda path: fits[path.name])
+    monkeypatch.setattr(bs, "load_fit", lambda path, **_: fits[path.name])
     out = tmp_path / "x.png"
     result = CliRunner().invoke(app, ["plot", "comparison", *fits, "--out", str(out)])
     assert result.exit_code == 0, result.output

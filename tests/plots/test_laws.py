@@ -557,7 +557,7 @@ def test_a_command_writes_its_picture(
 ) -> None:
     out = tmp_path / "x.png"
     # The same fit, so that what is compiled for it serves again.
-    monkeypatch.setattr(bs, "load_fit", lambda _: chinchilla)
+    monkeypatch.setattr(bs, "load_fit", lambda _, **__: chinchilla)
     result = CliRunner().invoke(app, ["plot", words[0], "x.nc", *words[1:], "--out", str(out)])
     assert result.exit_code == 0, result.output
     assert out.stat().st_size > 5_000
