@@ -31,12 +31,12 @@ from bayescale.inference.marginal import TAKEN, condition_new_members, new_membe
 from bayescale.inference.posterior import Posterior
 from bayescale.inference.run import run
 from bayescale.inference.sampler import Draws
+from bayescale.models.dates import usual_dates
 from bayescale.models.lay_out import fitted_members, lay_out
 from bayescale.models.level import reference_place
 from bayescale.models.plan import UNKNOWN, plan
 from bayescale.parts.drift import CELL, RELEASED
 from bayescale.predict.layout import Layout, lay_out_queries
-from bayescale.predict.of_leaderboard import usual_dates
 from bayescale.predict.predict import predict
 from bayescale.predict.queries import query_columns
 from bayescale.tables.compute import as_read
@@ -171,7 +171,7 @@ def _joined(fit: Posterior, new: Table) -> Table:
 
 def _dated(fit: Posterior, new: Table) -> Table:
     """Give undated new runs the date that a query without one has."""
-    dates, usual = new.runs[RELEASED], usual_dates(fit, new.runs["family"])
+    dates, usual = new.runs[RELEASED], usual_dates(fit.table, new.runs["family"])
     return dataclasses.replace(
         new, runs=new.runs.assign(**{RELEASED: dates.where(dates != "", usual)})
     )

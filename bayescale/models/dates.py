@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from bayescale.base.errors import ModelError
@@ -24,21 +23,49 @@ def years_of(dates: pd.Series) -> Floats:
 def years_from_reference(model: ModelRecord, table: Table) -> Floats:
     """Give how many years after the reference run each run was released, shape (run,).
 
-    An undated run counts as released with its family, at the middle of the family's dates; without
-    one, at the middle of all.
+    Raises
+    ------
+    ModelError
+        No run has a date.
+    """
+    found: Floats = years_of(dates_of(table)) - model.reference[RELEASED]
+    return found
+
+
+def dates_of(table: Table) -> pd.Series:
+    """Give the date of every run, by run.
+
+    An undated run counts as released with its family, at the middle one of the family's dates;
+    without one, at the middle one of all.
 
     Raises
     ------
     ModelError
         No run has a date.
     """
-    years = pd.Series(years_of(table.runs[RELEASED]), table.runs.index)
-    if years.isna().all():
+    dates, families = table.runs[RELEASED], table.runs["family"]
+    known = dates[dates != ""]
+    if known.empty:
         raise ModelError(
             f"drift along {RELEASED} needs dates, and no run of table {table.name} has one: fill "
             f'the column {RELEASED}, or fit without it (drift="none"; command line: --drift none)'
         )
-    of_family = years.groupby(table.runs["family"]).transform("median")
-    whole = years.fillna(of_family).fillna(years.median())
-    found: Floats = whole.to_numpy(float) - model.reference[RELEASED]
-    return np.asarray(found)
+    of_family = families.map(known.groupby(families).agg(_middle))
+    return dates.where(dates != "", of_family).fillna(_middle(known))
+
+
+def dated_runs(model: ModelRecord, table: Table) -> pd.DataFrame:
+    """Give the runs of a fit's table, with the dates that the fit took them to have."""
+    if RELEASED not in model.drift:
+        return table.runs
+    return table.runs.assign(**{RELEASED: dates_of(table)})
+
+
+def usual_dates(table: Table, families: pd.Series) -> pd.Series:
+    """Give the date of a query without one: the middle one of its family's, else the last."""
+    dates = dates_of(table)
+    return families.map(dates.groupby(table.runs["family"]).agg(_middle)).fillna(dates.max())
+
+
+def _middle(dates: pd.Series) -> str:
+    return str(dates.sort_values().iloc[(len(dates) - 1) // 2])  # the earlier of two

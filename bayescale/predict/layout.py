@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from bayescale.base.intervals import Floats
 from bayescale.inference.posterior import Posterior
 from bayescale.models.cells import cells_beyond, cells_of
+from bayescale.models.dates import dated_runs
 from bayescale.models.evaluate import Evaluation, evaluate, expected_values
 from bayescale.models.grid import Grid
 from bayescale.models.inputs import at_reference
@@ -210,7 +211,8 @@ def lay_out_queries(
     model, table = fit.model, fit.table
     names = named if named is not None else [None] * len(asked.runs)
     queries = _which_runs(table, names, len(asked.runs), least)
-    runs = pd.concat([table.runs.iloc[queries.known], asked.runs.iloc[queries.new]])
+    fitted_runs = dated_runs(model, table)
+    runs = pd.concat([fitted_runs.iloc[queries.known], asked.runs.iloc[queries.new]])
     runs = runs.set_axis(pd.RangeIndex(len(runs)), axis="index")
     unnamed = np.zeros(len(runs), bool)
     if any_family is not None:

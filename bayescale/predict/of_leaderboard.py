@@ -16,7 +16,7 @@ from bayescale.base.counts import LEAST_COUNT, format_count
 from bayescale.base.errors import PredictError
 from bayescale.base.words import quoted, suggest
 from bayescale.inference.posterior import Posterior
-from bayescale.models.dates import years_of
+from bayescale.models.dates import dates_of, usual_dates, years_of
 from bayescale.models.plan import RUN
 from bayescale.models.record import group_names
 from bayescale.models.values import UNKNOWN_TOKENS
@@ -36,6 +36,7 @@ from bayescale.predict.queries import (
     split_unknown,
     told_ranges,
 )
+from bayescale.tables.frames import is_date
 from bayescale.tables.table import members, only_members
 from bayescale.tables.validation import Source, where
 
@@ -166,24 +167,16 @@ def _queries(fit: Posterior, given: pd.DataFrame, source: Source) -> pd.DataFram
         queries["family"].isna(), UNNAMED, np.where(seen, SEEN, NEW)
     )
     for name in dated:
-        usual = usual_dates(fit, queries["family"])
+        usual = usual_dates(fit.table, queries["family"])
         queries[name] = queries[name].where(queries[name].notna(), usual)
     order = ["run", "family", "family_status", "params", "params_active", "tokens"]
     empty = [c for c in ("run", "params_active") if queries[c].isna().all()]
     return queries[[*order, *dated, *own, *groups]].drop(columns=empty)
 
 
-def usual_dates(fit: Posterior, families: pd.Series) -> pd.Series:
-    """Give the date that an undated run has: its family's middle one, else the fit's last."""
-    runs = fit.table.runs[fit.table.runs[RELEASED] != ""].sort_values(RELEASED)
-    dates = runs.groupby("family")[RELEASED]
-    middle = dates.agg(lambda dates: dates.iloc[(len(dates) - 1) // 2])  # the earlier of two
-    return families.map(middle).fillna(runs[RELEASED].max())
-
-
 def _check_dates(dates: pd.Series, source: Source) -> None:
     given = dates[dates.notna()].astype(str)
-    bad = pd.to_datetime(given, format="%Y-%m-%d", errors="coerce").isna()
+    bad = ~is_date(given)
     shown = quoted(given[bad])
     text = f"{RELEASED} is {shown}; give a day such as 2026-06-15"
     _refuse(bad.reindex(dates.index, fill_value=False), text, source)
@@ -232,13 +225,18 @@ def _check_counts(queries: pd.DataFrame, source: Source) -> None:
 
 
 def _dated(fit: Posterior, queries: pd.DataFrame) -> list[str]:
-    """Say how far a date lies beyond those of the fit."""
-    last = fit.table.runs[RELEASED].max()
-    ahead = queries[RELEASED].max()
-    years = float(np.diff(years_of(pd.Series([last, ahead])))[0])
-    if years <= 0:
-        return []
-    return [f"{RELEASED} {ahead} is {years:.1f} years after the fit's last ({last}): {UNCHECKED}"]
+    """Say how far dates lie beyond those of the fit."""
+    given, dates = queries[RELEASED], dates_of(fit.table)
+    found = []
+    for ends, side in (
+        ((dates.max(), given.max()), "after the fit's last"),
+        ((given.min(), dates.min()), "before the fit's first"),
+    ):
+        years = float(np.diff(years_of(pd.Series(ends)))[0])
+        if years > 0:
+            asked, known = ends[::-1] if "after" in side else ends
+            found.append(f"{RELEASED} {asked} is {years:.1f} years {side} ({known}): {UNCHECKED}")
+    return found
 
 
 def _unflagged(fit: Posterior, given: pd.DataFrame, queries: pd.DataFrame) -> list[str]:

@@ -15,6 +15,7 @@ from bayescale.base.words import quoted, suggest
 from bayescale.inference.estimates import law_draws, places
 from bayescale.inference.posterior import Posterior
 from bayescale.inference.thinned import thinned
+from bayescale.models.dates import dated_runs
 from bayescale.models.drifts import as_coefficients, law_at, of_run
 from bayescale.models.evaluate import increments
 from bayescale.models.inputs import at_reference
@@ -102,7 +103,7 @@ def drift_draws(fit: Posterior, of: Of = None, *, seed: int = 0) -> dict[str, Fl
 
     Shape (draw, cell) each; of a leaderboard (draw, cell, skill or benchmark) for increments.
     """
-    model, runs = fit.model, fit.table.runs.iloc[:1]
+    model, runs = fit.model, dated_runs(fit.model, fit.table).iloc[:1]
     named = {of[0]: of[1]} if of else {}
     asked = as_table(fit, runs.assign(**named), group_names(model))
     layout = lay_out_queries(fit, asked, {})

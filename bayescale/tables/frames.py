@@ -371,9 +371,14 @@ def name_clashes(runs: pd.DataFrame, names: Iterable[str], source: Source) -> li
     ]
 
 
-def _iso_date(column: pd.Series) -> pd.Series:
+def is_date(column: pd.Series) -> pd.Series:
+    """Tell which words are dates such as 2024-06-15: those in order are in the order of time."""
     parsed = pd.to_datetime(column, format="%Y-%m-%d", errors="coerce")
-    return parsed.notna() | (column == "")
+    return parsed.notna() & (column.str.len() == len("2024-06-15"))
+
+
+def _iso_date(column: pd.Series) -> pd.Series:
+    return is_date(column) | (column == "")
 
 
 def _past(column: pd.Series) -> pd.Series:

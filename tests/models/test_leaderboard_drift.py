@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -150,19 +151,23 @@ def test_a_later_date_is_less_sure(fit: Fit) -> None:
 
 
 def test_a_query_takes_the_date_of_its_family_or_the_latest(fit: Fit) -> None:
+    """A family without any date was taken to be of the middle one of all (f)."""
     frame = fit.predict(
         pd.DataFrame({"family": ["b", "new", "f"], "params": 7e9, "tokens": 2e12})
     ).frame
     told = frame.drop_duplicates("family").set_index("family")["released"].to_dict()
-    assert told == {"b": "2022-09-01", "new": "2024-02-01", "f": "2024-02-01"}
+    assert told == {"b": "2022-09-01", "new": "2024-02-01", "f": "2023-02-01"}
     assert fit.predict(run="c1").frame["released"].iloc[0] == "2023-02-01"
 
 
 def test_a_date_that_is_none_is_refused_and_one_far_ahead_is_doubted(fit: Fit) -> None:
-    with pytest.raises(PredictError, match='released is "soon"; give a day such as 2026-06-15'):
-        fit.predict(params=7e9, tokens=2e12, released="soon")
+    for bad in ("soon", "2024-6-15"):
+        with pytest.raises(PredictError, match=f'released is "{bad}"; give a day such as 2026-06'):
+            fit.predict(params=7e9, tokens=2e12, released=bad)
     doubts = fit.predict(params=7e9, tokens=2e12, released="2026-02-01").doubts
     assert any("2.0 years after the fit's last (2024-02-01)" in doubt for doubt in doubts)
+    doubts = fit.predict(params=7e9, tokens=2e12, released="2020-03-01").doubts
+    assert any("2.0 years before the fit's first (2022-03-01)" in doubt for doubt in doubts)
 
 
 def test_a_table_without_dates_is_refused(model: Model) -> None:
@@ -189,6 +194,21 @@ def test_a_table_without_dates_is_refused(model: Model) -> None:
 def test_a_drift_that_makes_no_sense_is_refused(changes: tuple[str, str], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         model_from_card(CARD.replace(*changes))
+
+
+def test_an_undated_run_is_asked_where_the_fit_took_it_to_be(model: Model) -> None:
+    """Undated with its whole family, or alone in it."""
+    table = board()
+    alone = table.runs.index == "d0"
+    table = dataclasses.replace(
+        table, runs=table.runs.assign(released=table.runs["released"].mask(alone, ""))
+    )
+    sites, grids = simulate(model, lay_out(model, table), draws=8, seed=2)
+    fit = fit_of(model, table, sites)
+    for run in ("d0", "f1"):
+        asked = fit.predict(run=run, benchmark="MMLU", kind="mean")
+        at = table.runs.index.get_loc(run)
+        np.testing.assert_allclose(asked.draws[:, 0], grids["expected"][:, at, 0], rtol=1e-5)
 
 
 def test_a_query_names_a_family_and_its_organisation_comes_along() -> None:

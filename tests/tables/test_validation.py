@@ -172,6 +172,8 @@ def test_dates_booleans_and_benchmark_facts() -> None:
     runs = pd.DataFrame({"run": ["a"], "family": "f", "params": 1e9, "tokens": 1e12})
     with pytest.raises(TableError, match=r"15/06/2024.*is not a date"):
         Table.from_long(scores, runs.assign(released="15/06/2024"))
+    with pytest.raises(TableError, match=r"2024-6-5.*is not a date"):  # it is no word in order
+        Table.from_long(scores, runs.assign(released="2024-6-5"))
     with pytest.raises(TableError, match="neither true nor false"):
         Table.from_long(scores, runs.assign(instruct="maybe"))
     with pytest.raises(TableError, match=r'"chance".*outside \[0, 1\]'):
