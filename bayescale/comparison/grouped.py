@@ -27,7 +27,7 @@ from bayescale.comparison.loo import Loo, monte_carlo_error, psis_loo
 from bayescale.inference.marginal import log_marginal
 from bayescale.inference.thinned import thinned
 from bayescale.models.grid import Grid
-from bayescale.models.lay_out import lay_out
+from bayescale.models.lay_out import fitted_members, lay_out
 from bayescale.tables.table import grid_positions
 
 ROW, BENCHMARK = "row", "benchmark"
@@ -266,7 +266,8 @@ def _exact(
     fit_fold = fold_fitter(
         fit.model, fit.table, split, seed=seed, tell=lambda text: tell(f"{name}: {text}")
     )
-    grid = lay_out(fit.model, fit.table)
+    # With cells beyond the runs of the fit: what a refit leaves out may be the farthest.
+    grid = lay_out(fit.model, fit.table, fitted_members(fit.model, fit.table))
     score, error, effective, r_hat = np.full((4, len(groups)), np.nan)
     for number, (fold, members) in enumerate(zip(split.folds, held, strict=True), start=1):
         found = fit_fold(fold)

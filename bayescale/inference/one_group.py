@@ -27,10 +27,10 @@ def only_group(grid: Grid, observed: NDArray[Any], runs: NDArray[np.int_]) -> Gr
     unknown = np.flatnonzero(np.isin(at[: len(runs)], grid.unknown))
     groups = {name: np.asarray(index)[at] for name, index in grid.groups.items()}
     sizes, middle, within, cells = [], {}, {}, grid.cells
-    for name, known, total in grid.members:
+    for name, known, _ in grid.members:
         if name == CELL:
             cells = _cells(grid, at, groups)
-            sizes.append((name, known, known + len(cells.part) - total))
+            sizes.append((name, known, len(cells.part)))
             continue
         members = _Members(at, 0, len(at))
         if name == UNKNOWN:

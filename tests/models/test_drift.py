@@ -22,7 +22,8 @@ from bayescale.inference.one_group import only_group
 from bayescale.models.cards import customise, load_model, model_from_card, model_of_law
 from bayescale.models.cells import BEYOND, Cell, cell, cells_beyond, known_cells, lay_out_cells
 from bayescale.models.density import density
-from bayescale.models.lay_out import lay_out, on_table, padded
+from bayescale.models.drifts import reach
+from bayescale.models.lay_out import fitted_members, lay_out, on_table, padded
 from bayescale.models.model import Model
 from bayescale.models.simulate import simulate
 from bayescale.parts.drift import STEP, hinges
@@ -300,6 +301,21 @@ def test_a_group_that_drifts_by_itself_must_be_there(table: Table) -> None:
     model = drifting({"params": {"own": {"lab": [0.01, 2.0]}}})
     with pytest.raises(ModelError, match='needs a column "lab"'):
         lay_out(on_table(model, table), table)
+
+
+def test_a_group_left_out_reaches_beyond_the_edge_of_what_is_left(table: Table) -> None:
+    """As wide as in a prediction: its runs are the farthest, and the drift beyond is new."""
+    model = on_table(at_edge(params=[0.04, 2.0]), table)
+    grid = lay_out(model, table, fitted_members(model, table))
+    largest = np.flatnonzero(table.runs["params"] >= table.runs["params"].nlargest(4).min())
+    part = only_group(
+        grid.with_weights(np.where(np.isin(np.arange(grid.runs), largest)[:, None], 0, 1.0)),
+        grid.weights,
+        largest,
+    )
+    assert part.counts("cell") == (0, 2 * BEYOND)
+    moved = reach(model, part, part.inputs, part.groups)
+    assert (np.asarray(moved)[:, : len(largest)].max(axis=0) > 0).all()
 
 
 def test_a_group_left_out_drifts_anew() -> None:
