@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -34,7 +33,7 @@ from bayescale.base.files import check_writable
 from bayescale.base.runtime import cpu_count, keep_compiled
 from bayescale.models.cards import model_from_card
 from bayescale.models.model import Model
-from bayescale.parts.find import load_law, source_text
+from bayescale.parts.find import called, load_law, source_text
 from bayescale.parts.part import Law
 from bayescale.tables.table import Table
 
@@ -47,7 +46,8 @@ Tell = Callable[[str], None]
 class Task:
     """One model and all its folds: what a worker needs to fit any of them.
 
-    `law` is the text of a law in a file of the user's, which must be the same where it is fitted.
+    `law` is the text of a law in a file of the user's, which must be the same where it is fitted,
+    and `called` the name that loads it.
     """
 
     card: str
@@ -58,6 +58,7 @@ class Task:
     draws: int
     key: str
     law: str = ""
+    called: str = ""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Task) and self.key == other.key
@@ -91,7 +92,7 @@ def _laws(task: Task) -> list[Law]:
     """Load the user's law that whoever began the backtest had named, unless it has changed."""
     if not task.law:
         return []
-    law = load_law(str(tomllib.loads(task.card)["law"]))
+    law = load_law(task.called)
     if source_text(law) != task.law:
         raise FitError(
             f"the law in {law.origin} is not what it was when the backtest began: start the "
@@ -155,7 +156,17 @@ def fit_folds(
     }
     folders = {name: fold_folder(model.name, keys[name]) for name, model in models.items()}
     tasks = {
-        name: Task(model.card, table, split, seed, chains, draws, keys[name], law_text(model))
+        name: Task(
+            model.card,
+            table,
+            split,
+            seed,
+            chains,
+            draws,
+            keys[name],
+            law_text(model),
+            called(model.law),
+        )
         for name, model in models.items()
     }
     for folder in folders.values():

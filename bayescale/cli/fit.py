@@ -106,6 +106,7 @@ def fit(
     from bayescale.inference.run import DRAWS, WINDOWS
     from bayescale.inference.transition import WINDOW
     from bayescale.models.cards import customise, for_other_table
+    from bayescale.parts.find import called
 
     loaded = bs.load_model(name, law=law or ())
     data = table_for(loaded, table, added=add, response=response, benchmark=benchmark)
@@ -136,7 +137,7 @@ def fit(
     )
     result.save(path)
     typer.echo(str(result.summary()))
-    own = f"--law {loaded.law.origin}:{law.rpartition(':')[2]} " if law else ""
+    own = f"--law {shlex.quote(called(loaded.law))} " if loaded.law.origin else ""
     note(f"wrote {path}; next: bayescale predict {path} {own}{question_of(result)}")
 
 

@@ -135,17 +135,18 @@ def _own_law(about: dict[str, Any], laws: Sequence[Law], path: Path) -> list[Law
         return []
     if stored is None:
         raise FitFileError(f"{path} was fitted with {named}, of which it keeps no record")
-    found = {_sha256(source_text(law)): law for law in laws}
+    texts = [_sha256(source_text(law)) for law in laws]
     wanted = str(stored["sha256"])
-    if wanted in found:
-        return [found[wanted]]
+    # One file may hold several laws; the card says which.
+    if found := [law for law, text in zip(laws, texts, strict=True) if text == wanted]:
+        return found
     told = f"bayescale laws --of {path} prints it as it was"
     if not laws:
         raise FitFileError(
             f"{path} was fitted with a law of a file, {named}, and loading a fit runs no file: "
             f"look at it ({told}), and name it with --law {named} (in Python, law={named!r})"
         )
-    others = ", ".join(f"{law.origin} is {key}" for key, law in found.items())
+    others = ", ".join(f"{law.origin} is {text}" for law, text in zip(laws, texts, strict=True))
     raise FitFileError(
         f"{path} was fitted with another law than the one named: by SHA-256 {others}; that of the "
         f"fit is {wanted}; {told}"

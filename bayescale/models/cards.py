@@ -31,7 +31,7 @@ from bayescale.parts.drift import (
     Order,
     Origin,
 )
-from bayescale.parts.find import Own, find_part, is_called, load_law, own_laws, parts
+from bayescale.parts.find import Own, called, find_part, is_called, load_law, own_laws, parts
 from bayescale.parts.part import Law, Link, Noise
 from bayescale.tables.named import load_table
 from bayescale.tables.table import Table, group_columns
@@ -169,8 +169,7 @@ def model_of_law(name: str) -> Model:
     A law of a positive quantity drifts from the edge of the data on, as in its card.
     """
     law = load_law(name)
-    if law.origin:
-        name = f"{law.origin}:{name.rpartition(':')[2]}"
+    name = called(law)
     card: dict[str, Any] = {"name": law.name, "claim": law.claim, "law": name, "noise": law.noise}
     if not law.latent and law.noise.endswith("-log"):
         card["drift"] = _drifts(law, "usual")

@@ -128,6 +128,14 @@ def is_called(law: Law, variable: str) -> bool:
     return isinstance(there, Law) and there.function is law.function
 
 
+def called(law: Law) -> str:
+    """Give the name that brings a law back: FILE.py:LAW where it is from a file."""
+    if law.origin is None:
+        return law.name
+    there = vars(sys.modules[law.function.__module__])
+    return f"{law.origin}:{next(name for name in there if is_called(law, name))}"
+
+
 def source_text(part: Part) -> str:
     """Give the text of the file that a part was imported from, as it was then.
 

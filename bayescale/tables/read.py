@@ -165,26 +165,24 @@ def _read_csv(path: Path) -> pd.DataFrame:
         # Where lines have more fields than the header, pandas shifts or drops columns.
         warnings.simplefilter("error", pd.errors.ParserWarning)
         # By itself pandas would call a second column of one name "loss.1".
-        header = pd.read_csv(
-            path,
-            header=None,
-            nrows=1,
-            dtype="str",
-            encoding="utf-8-sig",
-            skipinitialspace=True,
-        )
-        names = header.iloc[0].dropna().str.strip()
-        if len(twice := names[names.duplicated()].unique()):
-            raise ValueError(f"two columns are called {quoted(twice)}; rename or drop one")
-        return pd.read_csv(
+        given: dict[str, Any] = {
+            "encoding": "utf-8-sig",
+            "skip_blank_lines": False,
+            "skipinitialspace": True,
+        }
+        header = pd.read_csv(path, header=None, nrows=1, dtype="str", **given).iloc[0]
+        frame = pd.read_csv(
             path,
             dtype=dict.fromkeys(TEXT_COLUMNS, "str"),
             index_col=False,
-            encoding="utf-8-sig",
-            skip_blank_lines=False,
-            skipinitialspace=True,
             low_memory=False,  # else a column may be read as numbers here and words there
+            **given,
         )
+    frame.columns = [
+        read if pd.isna(name) else name
+        for read, name in zip(frame.columns, header.reindex(range(frame.shape[1])), strict=True)
+    ]
+    return frame
 
 
 def _is_numeric(frame: pd.DataFrame, column: str) -> bool:

@@ -10,9 +10,10 @@ import pytest
 
 import bayescale.own
 import bayescale.parts
+from bayescale.models.cards import model_from_card, model_of_law
 from bayescale.parts import coefficients, inputs
 from bayescale.parts.declare import law
-from bayescale.parts.find import load_law
+from bayescale.parts.find import called, load_law
 
 HEAD = """
 from typing import Annotated
@@ -76,3 +77,16 @@ def test_nothing_else_is_found_in_the_old_place_of_law() -> None:
         assert bayescale.parts.law is law
     with pytest.raises(AttributeError, match="has no attribute 'lawn'"):
         _ = bayescale.parts.lawn
+
+
+def test_each_of_several_laws_in_one_file_is_found_again(tmp_path: Path) -> None:
+    """A model, and a fit of it, name the law with its file, whatever it was loaded by."""
+    path = tmp_path / "laws.py"
+    body = LAW + LAW.replace("my_law", "my_other_law").replace("E + A", "2 * E + A")
+    path.write_text("from bayescale.own import Annotated, Flops, law, positive\n" + body)
+    for name in ("my_law", "my_other_law"):
+        model = model_of_law(f"{path}:{name}")
+        assert called(model.law) == f"{path}:{name}"
+        again = model_from_card(model.card, laws=[load_law(called(model.law))])
+        assert again.law.name == model.law.name
+    assert called(load_law("chinchilla")) == "chinchilla"
