@@ -51,7 +51,7 @@ from bayescale.backtesting.rules import size_ranks
 from bayescale.backtesting.run import held_out
 from bayescale.backtesting.scores import cluster_bootstrap, interval_score
 from bayescale.backtesting.splits import Fold, Split
-from bayescale.base.files import write_json
+from bayescale.base.files import atomic_path, write_json
 from bayescale.base.intervals import Floats
 from bayescale.base.runtime import keep_compiled
 from bayescale.models.cards import customise, load_model, model_of_law
@@ -67,8 +67,8 @@ from benchmarks.stacking import LAWS
 
 SEVERAL = ("loss-to-loss", "compute-optimal", "chinchilla-replication")
 OF_TRIALS = SEVERAL  # the tables that the trials before this benchmark looked at
-SCALES = (0.014, 0.018, 0.025, 0.035, 0.05)
-OF_COMPUTE = (0.125, 0.25, 0.5)  # that of compute over that of size and tokens
+SCALES = (0.2, 0.3, 0.4, 0.55)
+OF_COMPUTE = (0.25, 0.5, 1.0)  # that of compute over that of size and tokens
 FACTOR = 2.0
 INSIDE = (0.5, 0.75)  # shares of the sizes inside the training rows that validation trains on
 WHOLE = 1.0  # stands for the split of the whole table
@@ -133,7 +133,7 @@ class Candidate:
 
 
 CANDIDATES = tuple(Candidate(*each) for each in product(SCALES, OF_COMPUTE))
-WITHOUT = "without"
+FACTS = ("r_hat", "divergences", "length", "seconds")  # of a fit, as they are kept
 
 
 def main() -> None:
@@ -152,15 +152,13 @@ def main() -> None:
     seed = arguments.seed
     tasks = list(product(pairs, (*INSIDE, WHOLE)))
     found = parallel(joblib.delayed(validated)(*task, folder, seed) for task in tasks)
-    frame = pd.DataFrame([line for lines in found for line in lines])
+    every = pd.DataFrame([line for lines in found for line in lines])
+    frame = every[every["drift"]]
     inside = frame[frame["share"] != WHOLE]
     tables = sorted({pair.table for pair in pairs})
     chosen = {table: choice(frame, table) for table in tables}
     of_inside = {table: choice(inside, table) for table in tables}
-    lines, by_inside = (
-        pd.DataFrame([line for pair in pairs for line in judge(pair, how[pair.table], folder)])
-        for how in (chosen, of_inside)
-    )
+    lines, by_inside = judged(every, chosen), judged(every, of_inside)
     print(means(frame).round(3).to_string())
     print(lines.round(4).to_string(index=False))
     write_json(
@@ -220,29 +218,28 @@ def drift_of(pair: Pair, candidate: Candidate) -> Any:
 
 
 def validated(pair: Pair, share: float, folder: Path, seed: int) -> list[dict[str, Any]]:
-    """Predict larger sizes, without drift and with each candidate."""
-    path = path_of(pair, share, folder)
-    if not path.exists():
-        table = table_of(pair)
-        split = bs.hold_out(table, by="size", group=pair.group, size=pair.size)
-        if share != WHOLE:
-            table = table.select(runs=table.scores["run"][split.folds[0].train].unique())
-            split = smaller(pair, table, share)
-        write_json(path, predicted(pair, table, split, seed))
-    told = json.loads(path.read_text("utf-8"))
-    bare = told["scores"][WITHOUT]
-    return [
-        {
-            "table": pair.table,
-            "model": pair.model,
-            "share": share,
-            **asdict(candidate),
-            "log_ratio": log_ratio(told["scores"][candidate.name], bare),
-            **{f"hold_{at}": told["scores"][candidate.name]["all"][f"hold_{at}"] for at in LEVELS},
-            "hold_0.9 without": bare["all"]["hold_0.9"],
-        }
-        for candidate in CANDIDATES
-    ]
+    """Score predictions of larger sizes, without drift and with each candidate; one line each."""
+    table = table_of(pair)
+    split = bs.hold_out(table, by="size", group=pair.group, size=pair.size)
+    if share != WHOLE:
+        table = table.select(runs=table.scores["run"][split.folds[0].train].unique())
+        split = smaller(pair, table, share)
+    found = fitted(pair, table, split, folder / f"{pair.table}_{pair.model}_{share}.npz", seed)
+    fold, draws = split.folds[0], found.pop("draws")
+    facts = {name: found.pop(name).item() for name in FACTS}
+    rows = held_out(table, split, fold, pair.group)
+    clusters = (rows["family"] if rows["family"].nunique() > 1 else rows["run"]).to_numpy(str)
+    bare = scored(draws, rows, clusters)
+    lines = [{"drift": False, **bare["all"], "log_ratio": 0.0}]
+    # Candidates differ in the values of scales alone, so that one compiled program serves all.
+    model = as_trained(model_of(pair, drift_of(pair, CANDIDATES[0])), table, split)
+    for candidate in CANDIDATES:
+        scales = scales_of(pair, candidate, len(draws), seed)
+        told = scored(with_scales(model, table, fold, {**found, **scales}, seed), rows, clusters)
+        line = {"drift": True, **asdict(candidate), **told["all"]}
+        lines.append({**line, "log_ratio": log_ratio(told, bare)})
+    which = {"table": pair.table, "model": pair.model, "share": share}
+    return [{**which, **line, "n": len(rows), **facts} for line in lines]
 
 
 def smaller(pair: Pair, table: Table, share: float) -> Split:
@@ -257,30 +254,21 @@ def smaller(pair: Pair, table: Table, share: float) -> Split:
     return replace(split, folds=(Fold("larger", ~larger & ~dropped, larger & ~dropped, 0),))
 
 
-def predicted(pair: Pair, table: Table, split: Split, seed: int) -> dict[str, Any]:
-    """Fit a law without drift, and score its predictions without drift and with candidates."""
+def fitted(pair: Pair, table: Table, split: Split, path: Path, seed: int) -> dict[str, Any]:
+    """Give draws of a law without drift: sites, `draws` of what is held out, facts of the fit."""
+    if path.exists():
+        with np.load(path) as kept:
+            return dict(kept)
     keep_compiled()
     fold = split.folds[0]
     bare = model_of(pair, "none")
     found = fold_fitter(bare, table, split, seed=seed, chains=CHAINS, draws=DRAWS)(fold)
-    rows = held_out(table, split, fold, pair.group)
-    clusters = (rows["family"] if rows["family"].nunique() > 1 else rows["run"]).to_numpy(str)
-    told = {WITHOUT: scored(found.draws, rows, clusters)}
-    # Candidates differ in the values of scales alone, so that one compiled program serves all.
-    model = as_trained(model_of(pair, drift_of(pair, CANDIDATES[0])), table, split)
-    for candidate in CANDIDATES:
-        scales = scales_of(pair, candidate, len(found.draws), seed)
-        draws = with_scales(model, table, fold, {**found.sites, **scales}, seed)
-        told[candidate.name] = scored(draws, rows, clusters)
     say(f"{pair.name}: R-hat {found.max_r_hat:.3f}, {found.length}, {found.seconds:.0f} s")
-    return {
-        "scores": told,
-        "n": len(rows),
-        "r_hat": found.max_r_hat,
-        "divergences": found.divergences,
-        "length": found.length,
-        "seconds": found.seconds,
-    }
+    facts = (found.max_r_hat, found.divergences, found.length, found.seconds)
+    kept = {**found.sites, "draws": found.draws, **dict(zip(FACTS, facts, strict=True))}
+    with atomic_path(path) as new:
+        np.savez(new, **kept)
+    return {name: np.asarray(value) for name, value in kept.items()}
 
 
 def scales_of(pair: Pair, candidate: Candidate, count: int, seed: int) -> dict[str, Floats]:
@@ -303,11 +291,6 @@ def with_scales(
     grid = lay_out(model, table, fitted_members(model, table)).with_weights(weights)
     out = evaluate(model, grid, sites, seed=seed)
     return np.asarray(out.score[:, row[fold.test], column[fold.test]])
-
-
-def path_of(pair: Pair, share: float, folder: Path) -> Path:
-    """Say where the scores of a fit are kept."""
-    return folder / f"{pair.table}_{pair.model}_{share}.json"
 
 
 def scored(draws: Floats, rows: pd.DataFrame, clusters: Any) -> dict[str, dict[str, float]]:
@@ -358,17 +341,13 @@ def choice(frame: pd.DataFrame, left_out: str) -> Candidate:
     return Candidate(*(as_good["hold_0.9"] - 0.9).abs().idxmin())
 
 
-def judge(pair: Pair, candidate: Candidate, folder: Path) -> list[dict[str, Any]]:
-    """Give the scores of the held-out half, without drift and with it."""
-    told = json.loads(path_of(pair, WHOLE, folder).read_text("utf-8"))
-    scores = told.pop("scores")
-    lines = []
-    for name in (WITHOUT, candidate.name):
-        line: dict[str, Any] = {"table": pair.table, "model": pair.model, "drift": name != WITHOUT}
-        line |= {**scores[name]["all"], **told}
-        line["log_ratio"] = log_ratio(scores[name], scores[WITHOUT])
-        lines.append(line)
-    return lines
+def judged(frame: pd.DataFrame, chosen: Mapping[str, Candidate]) -> pd.DataFrame:
+    """Give the scores of the held-out halves, without drift and with what the others chose."""
+    whole = frame[frame["share"] == WHOLE]
+    picked = pd.DataFrame([{"table": table, **asdict(c)} for table, c in chosen.items()])
+    having = whole[whole["drift"]].merge(picked, on=["table", "scale", "of_compute"])
+    found = pd.concat([whole[~whole["drift"]], having])
+    return found.sort_values(["table", "model", "drift"], kind="stable").drop(columns="share")
 
 
 def summary(lines: pd.DataFrame) -> dict[str, Any]:

@@ -37,13 +37,14 @@ class Drifting:
 
     The order is two, of the date one, where it is not given.
     `scale` is of what all runs share; `own` of what members of groups have beside it.
-    `origin` says where it is zero: "reference" or "edge".
+    `origin` says where it is zero, "reference" or "edge"; by default the edge of the data, for
+    skills the reference run.
     """
 
     order: int | None = None
     scale: MedianSpread | None = None
     own: Mapping[str, MedianSpread] = field(default_factory=dict)
-    origin: str = "reference"
+    origin: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +209,9 @@ def _told(card: Mapping[str, Any], error: BaseValidationError) -> str:
     if missing := [p[0] for p, fault in faults if len(p) == 1 and _missing(card, p, fault)]:
         return f"missing key(s) {', '.join(sorted(missing))}"
     path, fault = faults[0]
+    if path[0] == "drift" and isinstance(fault, ForbiddenExtraKeysError):
+        name, known = min(fault.extra_fields), {each.name for each in fields(Drifting)}
+        return f"[{'.'.join(path)}] has no key {name!r}{suggest(name, known)}"
     of_keys = OF_KEYS.get(path[0])
     if of_keys and (len(path) == 1 or not isinstance(fault, _Misfit)):
         given = card[path[0]]

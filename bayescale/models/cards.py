@@ -249,12 +249,16 @@ def _changed(model: Model, card: Mapping[str, Any]) -> Model:
 def _drifts(law: Law, given: str | Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
     """Write down what a call says of drift as a card does."""
     if isinstance(given, Mapping):
-        return {along: dict(said) for along, said in given.items()}
+        if odd := [along for along, said in given.items() if not isinstance(said, Mapping)]:
+            raise ModelError(
+                f"drift along {odd[0]} is what a card says of it, such as "
+                f'{{"scale": [0.1, 2.0]}}, or {{}}; given: {given[odd[0]]!r}'
+            )
+        return dict(given)
     if given == "none":
         return {}
     named = drifting(law.columns) if given == "usual" else given
-    usual = {} if law.latent else {"origin": "edge"}
-    return {along: {**usual} for along in ([named] if isinstance(named, str) else named)}
+    return {along: {} for along in ([named] if isinstance(named, str) else named)}
 
 
 def model_from_card(text: str, *, source: str = "the card", laws: Sequence[Law] = ()) -> Model:
@@ -289,12 +293,20 @@ def _drift(law: Law, along: str, column: str, given: Drifting) -> Drift:
     order: Order = usual if given.order is None else 1 if given.order == 1 else 2
     if given.order not in (None, order):
         raise ModelError(f"[drift.{along}] order is 1 or 2; given: {given.order}")
-    if given.origin not in get_args(Origin):
+    if given.origin not in ("", *get_args(Origin)):
         raise ModelError(
             f"[drift.{along}] origin is reference or edge; given: {given.origin!r}"
             f"{suggest(given.origin, get_args(Origin))}"
         )
-    origin: Origin = "edge" if given.origin == "edge" else "reference"
+    of_pace = not law.latent and order == 2
+    origin: Origin = "reference"
+    if given.origin == "edge" or (not given.origin and of_pace):
+        origin = "edge"
+    if origin == "edge" and not (of_pace or law.latent):
+        raise ModelError(
+            f"[drift.{along}] from the edge of the data the exponent of a law of {law.response} "
+            'drifts (order 2): leave out order, or origin = "edge"'
+        )
     of = f"[drift.{along}] scale"
     scale = None if given.own else _usual_scale(law, column, origin)
     if given.scale:

@@ -49,7 +49,7 @@ def cell(name: str) -> Cell:
 
 def drifting(columns: Sequence[Input]) -> list[str]:
     """Name what a law may drift along: inputs with a reference of their own, and compute."""
-    own = [column.name for column in columns if column.kind == "number" and column.reference]
+    own = [c.name for c in columns if c.kind == "number" and c.reference == c.name]
     return own if FLOPS in own or not factors(own, FLOPS) else [*own, FLOPS]
 
 
@@ -161,6 +161,12 @@ def lay_out_cells(
         from_edge=tuple(drift.origin == "edge" for drift in model.drift.values()),
         groups=tuple(group for _, group in parts),
     )
+
+
+def beyond_edge() -> Floats:
+    """Give where the cells beyond an edge of the data end, in e-folds from it, zero first."""
+    found: Floats = np.cumsum([0.0, *STEP * GROWTH ** np.arange(1, BEYOND + 1)])
+    return found
 
 
 def step(along: str) -> float:

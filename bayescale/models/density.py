@@ -8,7 +8,7 @@ loss, into expected scores; a noise says what is measured.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpyro
 from jax import Array
 
-from bayescale.models.drifts import log_drift, reach
+from bayescale.models.drifts import drifting_law, reach
 from bayescale.models.grid import Grid
 from bayescale.models.level import reference_inputs
 from bayescale.models.plan import plan
@@ -181,11 +181,18 @@ def levels_at(
 
 def _law(model: ModelRecord, grid: Grid, values: Values) -> Array:
     """Evaluate the law for each run, drifted and shifted: on logits by a sum, else by a factor."""
-    given: Array = model.law.given(values.inputs, taken(model.law.coefficients, values.of_runs))
+    coefficients = taken(model.law.coefficients, values.of_runs)
+
+    def law(inputs: Mapping[str, Any]) -> Array:
+        given: Array = model.law.given(inputs, coefficients)
+        return given
+
+    if model.drift and values.increments is None:
+        given = drifting_law(model, grid, values.population, law)
+    else:
+        given = law(values.inputs)
     if values.increments is not None:
         given = given + values.increments.T @ reach(model, grid, values.inputs, grid.groups)
-    elif model.drift:
-        given = given * jnp.exp(log_drift(model, grid, values.population, given))
     for group in model.effects:
         shift = sample_effect(model, group, grid)
         given = given + shift if model.of_leaderboard else given * jnp.exp(shift)

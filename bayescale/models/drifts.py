@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bayescale.models.cells import distance
 from bayescale.models.grid import Cells, Grid
 from bayescale.models.level import log_residuals
+from bayescale.models.pace import paced
 from bayescale.models.plan import plan
 from bayescale.models.record import ModelRecord
 from bayescale.models.sites import Pulled, normal, site, spread
@@ -58,10 +59,10 @@ def sample_increments(
     return jnp.concatenate(blocks)
 
 
-def log_drift(
-    model: ModelRecord, grid: Grid, population: Mapping[str, Array], given: Array
+def drifting_law(
+    model: ModelRecord, grid: Grid, population: Mapping[str, Array], law: Callable[[Any], Array]
 ) -> Array:
-    """Sample what drifts add to the log of what a law of a quantity gives, shape (run,).
+    """Sample what a law of a quantity gives, drifted, for each run, shape (run,).
 
     Parameters
     ----------
@@ -69,12 +70,18 @@ def log_drift(
         As of the density.
     population
         Real-line values of the noise's coefficients.
-    given
-        What the law gives for each run.
+    law
+        Of inputs over those of the reference run: what it gives for each run.
     """
+    given = law(grid.inputs)
     pull = log_residuals(grid, jnp.log(given)), _noise(model, population)
     moved = sample_increments(model, grid, population, pull)
-    return moved @ reach(model, grid, grid.inputs, grid.groups)
+    if not len(moved):
+        return given
+    mine = jnp.where(_mine(model, grid, grid.groups), moved[:, None], 0.0)
+    if any(grid.cells.from_edge):
+        given = law(paced(model, grid.cells, mine, grid.inputs))
+    return given * jnp.exp(moved @ reach(model, grid, grid.inputs, grid.groups))
 
 
 def reach(
@@ -92,11 +99,16 @@ def reach(
         Index of the member of each group that a drift tells apart.
     """
     away = jnp.stack([distance(inputs, along, jnp.log) for along in model.drift])
-    nobody = jnp.zeros(away.shape[1], int)
+    return jnp.where(_mine(model, grid, groups), _units(model, grid.cells, away), 0.0)
+
+
+def _mine(model: ModelRecord, grid: Grid, groups: Mapping[str, Any]) -> Array:
+    """Say which cells are a run's, or a place's: (cell, run), or (cell, 1) where all share all."""
     names = [group for drift in model.drift.values() for group in drift.parts]
-    mine = jnp.stack([groups[group] if group else nobody for group in names])[grid.cells.part]
-    found = _units(model, grid.cells, away)
-    return jnp.where(mine == jnp.asarray(grid.cells.member)[:, None], found, 0.0)
+    nobody = jnp.zeros(1, int)
+    each = jnp.broadcast_arrays(*(jnp.asarray(groups[n]) if n else nobody for n in names))
+    found: Array = jnp.stack(each)[grid.cells.part] == jnp.asarray(grid.cells.member)[:, None]
+    return found
 
 
 def of_run(model: ModelRecord, grid: Grid, run: int) -> NDArray[np.bool_]:
@@ -127,15 +139,18 @@ def law_at(model: ModelRecord, inputs: Mapping[str, Any], coefficients: Mapping[
         In natural units; increments and their places from `as_coefficients`.
     """
     own = {c.name: coefficients[c.name] for c in model.law.coefficients}
-    given: Array = model.law.given(inputs, own)
     if DRIFT not in coefficients:
+        given: Array = model.law.given(inputs, own)
         return given
     start, width, along, part = (jnp.asarray(coefficients[CELL + name]) for name in GEOMETRY)
     cells = _Placed(start, width, along.astype(int), part.astype(int))
-    logs = [jnp.atleast_1d(distance(inputs, along, jnp.log)) for along in model.drift]
-    units = _units(model, cells, jnp.stack(jnp.broadcast_arrays(*logs)))
-    moved = jnp.asarray(coefficients[DRIFT]) @ units
-    return given * jnp.exp(moved.reshape(jnp.shape(given)))
+    increments = jnp.asarray(coefficients[DRIFT])
+    wide = {name: jnp.atleast_1d(value) for name, value in inputs.items()}
+    given = model.law.given(paced(model, cells, increments[:, None], wide), own)
+    logs = [distance(wide, along, jnp.log) for along in model.drift]
+    moved = increments @ _units(model, cells, jnp.stack(jnp.broadcast_arrays(*logs)))
+    shape = jnp.broadcast_shapes(*(jnp.shape(value) for value in inputs.values()))
+    return (given * jnp.exp(moved)).reshape(shape)
 
 
 class _Placed(NamedTuple):
@@ -148,11 +163,16 @@ class _Placed(NamedTuple):
 
 
 def _units(model: ModelRecord, cells: Cells | _Placed, away: Array) -> Array:
-    """Give what a unit increment adds at places, whosever the cell is, shape (cell, place)."""
+    """Give what a unit increment adds at places, whosever the cell is, shape (cell, place).
+
+    Nothing where a law of a quantity drifts from the edge of the data, which moves its inputs.
+    """
+    moves = [d.origin == "edge" and not model.of_leaderboard for d in model.drift.values()]
     orders = jnp.array([drift.order for drift in model.drift.values() for _ in drift.parts])
     start, width = jnp.asarray(cells.place), jnp.asarray(cells.width)
     along = jnp.asarray(cells.along)
-    return hinges(orders[cells.part][:, None], away[along], start[:, None], width[:, None])
+    found = hinges(orders[cells.part][:, None], away[along], start[:, None], width[:, None])
+    return jnp.where(jnp.array(moves)[along][:, None], 0.0, found)
 
 
 def _noise(model: ModelRecord, values: Mapping[str, Array]) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling, Prior, real
-from bayescale.parts.drift import DRIFT, Drift
+from bayescale.parts.drift import DRIFT, RELEASED, Drift
 from bayescale.parts.part import Law, Link, Noise
 from bayescale.tables.table import Table
 
@@ -196,13 +196,15 @@ class ModelRecord:
                 rows.append(_prior_row(name, rule.spread, unit, text, []))
         for along, each in self.drift.items():
             for group, rule in each.parts.items():
+                of_pace = each.origin == "edge" and not self.law.latent
                 power = "of its exponent" if each.order == 2 else "of its level"
                 unit = f"{self.law.unit if self.law.latent else 'log response'} {power}"
-                text = f"how much the law's shape wanders per root e-fold of {along}"
+                each_step = "year" if along == RELEASED else f"e-fold of {along}"
+                text = f"how much the law's shape wanders per root {each_step}"
                 text += f", of one {group} beside the others" if group else ""
-                if each.origin == "edge":
-                    text += " beyond the data"
-                    text += "" if self.law.latent else ", where runs scatter by 1% about it"
+                text += " beyond the data" if each.origin == "edge" else ""
+                text += ", where runs scatter by 1% about it" if of_pace else ""
+                unit = "log of the local exponent" if of_pace else unit
                 name = f"{DRIFT}_{rule.group}_spread"
                 rows.append(_prior_row(name, rule.learned, unit, text, []))
         return pd.DataFrame(rows)

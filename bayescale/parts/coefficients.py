@@ -224,4 +224,7 @@ def prior_from_card(name: str, support: Support, pair: Any) -> Prior:
         median, spread = map(float, pair)
     except (TypeError, ValueError) as error:
         raise ModelError(f"{name} = [median, spread], two numbers; given: {pair!r}") from error
-    return Prior(support, median, spread)
+    try:
+        return Prior(support, median, spread)
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}") from error

@@ -1,13 +1,19 @@
 r"""`Drift`: what a law does not know about its own shape along an input.
 
+From the reference run on, a law of a quantity is known up to a factor:
+
 .. math:: \log y = \log f(x) + \sum_k \delta_k(t_k) + \text{noise}, \quad t_k = \log(x_k / x_{k,0})
 
 Each :math:`\delta_k` is a two-sided Brownian motion, integrated once for order two, that is zero
-(for order two with its slope) at its origin: there the law is as it says, and t e-folds away the
-drift has the standard deviation :math:`s_k (t^3 / 3)^{1/2}`, or :math:`s_k t^{1/2}` for order one.
-The origin is the reference run, or the edge of the data: then the law holds wherever there are
-runs, and t counts from the smallest and the largest of them. What a formula lacks is its
-discrepancy in Kennedy and O'Hagan (2001).
+(for order two with its slope) at the reference run: t e-folds away it has the standard deviation
+:math:`s_k (t^3 / 3)^{1/2}`, or :math:`s_k t^{1/2}` for order one. Data teach it. What a formula
+lacks is its discrepancy in Kennedy and O'Hagan (2001). Skills have theirs added as it is, and may
+have it from the edge of the data on.
+
+From the edge of the data on, a law of a quantity holds wherever there are runs, and t counts from
+the least and the largest of them. An e-fold beyond counts as :math:`\exp b_k(t)` of them, where
+:math:`b_k` is a Brownian motion with the standard deviation :math:`s_k t^{1/2}`: the logarithm of
+the local exponent wanders, while what falls keeps falling, above its floor (`models/pace.py`).
 """
 
 from __future__ import annotations
@@ -28,7 +34,7 @@ Order = Literal[1, 2]
 Origin = Literal["reference", "edge"]
 # Scales that a card does not give. Compute has a smaller one: runs of one budget share a recipe.
 # Those of drifts from the edge are what `benchmarks/drift.py` chooses over twelve tables.
-AT_EDGE, AT_EDGE_OF_COMPUTE = Prior("positive", 0.035, 2.0), Prior("positive", 0.0044, 2.0)
+AT_EDGE, AT_EDGE_OF_COMPUTE = Prior("positive", 0.4, 2.0), Prior("positive", 0.2, 2.0)
 USUAL, USUAL_OF_COMPUTE = Prior("positive", 0.015, 2.0), Prior("positive", 0.004, 2.0)
 USUAL_OF_SKILLS, USUAL_OF_DATES = Prior("positive", 0.05, 2.0), Prior("positive", 0.3, 2.0)
 
@@ -43,12 +49,12 @@ class Drift:
         The input: one of the law's, "flops" where it reads size and tokens, or, of a leaderboard,
         "released", the date in years.
     order
-        2: the law's local exponent wanders; 1: its level does.
+        2: the law's local exponent wanders; 1: its level does (from the reference run alone).
     scale
-        Prior of the scale of what all runs share, in the log of the response (skills as they are)
-        per root e-fold or year (of its exponent, for order two); None where they share nothing.
-        From the edge of the data it is that of a law about which runs scatter by a percent, and
-        grows with the root of their scatter.
+        Prior of the scale of what all runs share; None where they share nothing. From the reference
+        run it is of the log of the response (skills as they are) per root e-fold or year, of its
+        exponent for order two; from the edge of the data of the log of the pace per root e-fold,
+        where runs scatter by a percent about the law, and it grows with the root of their scatter.
     own
         For groups whose members have a drift for themselves beside it, the prior of its scale.
     origin

@@ -33,8 +33,8 @@ class Drifted(NamedTuple):
     values
         Of the input in the table's units, of the date in years, shape (point,).
     draws
-        What drift adds to the log response, shape (draw, point, 1), or to skills or latent scores,
-        shape (draw, point, skill or benchmark).
+        What drift along this input alone adds to the log response, others at their reference, shape
+        (draw, point, 1), or to skills or latent scores, shape (draw, point, skill or benchmark).
     """
 
     values: Floats
@@ -61,6 +61,8 @@ def drift_along(
     place = distance(lay_out(model, fit.table).inputs, along)
     low, high = min(float(place.min()), 0.0), max(float(place.max()), 0.0)
     away = np.linspace(low, high + BEYOND.get(along, BEYOND_EFOLDS), POINTS)
+    if not model.of_leaderboard:
+        return Drifted(_in_units(fit, along, away), _of_law(fit, along, of, away, seed))
     found = drift_draws(fit, of, seed=seed)
     own = found[CELL + "along"][0].astype(int) == known.index(along)
     start, width = (found[CELL + name][0][own, None] for name in ("place", "width"))
@@ -70,6 +72,25 @@ def drift_along(
     wide = increments.reshape(*increments.shape[:2], -1)
     draws = np.einsum("dcs,cp->dps", wide, units)
     return Drifted(_in_units(fit, along, away), draws)
+
+
+def _of_law(
+    fit: Posterior, along: str, of: tuple[str, str] | None, away: Floats, seed: int
+) -> Floats:
+    """Give what the drift along one input adds to a law's log response, shape (draw, point, 1)."""
+    model, columns = fit.model, number_columns(fit.model)
+    draws = few_draws(fit, of, seed=seed)
+    own = draws[CELL + "along"] == list(model.drift).index(along)
+    names = factors(model.law.inputs, along)
+    given = {
+        n: usual(model, fit.table, n) * np.exp(away / len(names))
+        for n, column in columns.items()
+        if column.name in names
+    }
+    bare = {name: values for name, values in draws.items() if name != DRIFT}
+    with_drift = expected(fit, {**draws, DRIFT: draws[DRIFT] * own}, given)
+    found: Floats = np.log(with_drift / expected(fit, bare, given))[..., None]
+    return found
 
 
 def runs_along(fit: Posterior, along: str) -> Floats:
@@ -104,9 +125,8 @@ def half_of_width(fit: Posterior) -> tuple[str, float] | None:
     if not model.drift or model.of_leaderboard:
         return None
     columns = number_columns(model)
-    moving = [n for n, column in columns.items() if column.name in model.drift]
-    if not moving:
-        return None
+    drifting = {n for along in model.drift for n in factors(model.law.inputs, along)}
+    moving = [n for n, column in columns.items() if column.name in drifting]
     steps = np.linspace(0.0, FAR, POINTS)
     start = {name: usual(model, fit.table, name) for name in moving}
     given = {name: value * np.exp(steps) for name, value in start.items()}

@@ -77,7 +77,7 @@ def check_member(fit: Posterior, of: Of) -> None:
         )
 
 
-def few_draws(fit: Posterior, of: Of) -> dict[str, Floats]:
+def few_draws(fit: Posterior, of: Of, *, seed: int = 0) -> dict[str, Floats]:
     """Give evenly spaced draws of the law's coefficients, 400 at most, shape (draw, ...).
 
     Raises
@@ -94,7 +94,7 @@ def few_draws(fit: Posterior, of: Of) -> dict[str, Floats]:
             f"of=({group!r}, {member!r}) (command line: --of {group}={member})"
         )
     if fit.model.drift:
-        draws |= drift_draws(fit, of)
+        draws |= drift_draws(fit, of, seed=seed)
     return thinned(draws, MOST_DRAWS)
 
 

@@ -55,7 +55,28 @@ def test_no_split_of_a_budget_near_the_best_is_better(fit: Fit) -> None:
         there = losses(fit, tried, budget / (6 * tried))[draw]
         assert loss[draw] == pytest.approx(there[20], rel=1e-6)
         near = (tried > seen.min() / NEAR) & (tried < seen.max() * NEAR)
-        assert loss[draw] <= there[near].min() * (1 + 1e-9)
+        where = near if fit.model.learns_drift else slice(None)
+        assert loss[draw] <= there[where].min() * (1 + 1e-9)
+
+
+def test_beyond_the_data_more_compute_is_better_and_a_plan_is_near_that_of_the_law(
+    fit: Fit,
+) -> None:
+    """A discrepancy may turn a curve, and an optimum flees to where it falls; a pace does not."""
+    if fit.model.learns_drift:
+        pytest.skip("of drift from the edge")
+    budgets = np.geomspace(1e22, 1e27, 4)
+    told = [fit.allocate(float(budget)) for budget in budgets]
+    names = list(told[0].frame["quantity"])
+    loss = np.stack([answer.draws[:, names.index("loss")] for answer in told])
+    assert (np.diff(loss, axis=0) < 0).all()
+    floor = np.exp(fit.posterior["E"].to_numpy().reshape(-1))
+    assert (loss[-1] > floor).all()
+    bare = customise(fit.model, drift="none")
+    kept = [name for name in fit.posterior if not str(name).startswith("drift")]
+    law = Fit(bare, fit.table, fit.posterior[kept], fit.sample_stats, 0).allocate(1e25)
+    moved = told[2].draws[:, names.index("params")] / law.draws[:, names.index("params")]
+    assert 0.2 < np.quantile(moved, 0.25) < 1 < np.quantile(moved, 0.75) < 5
 
 
 def test_what_is_required_is_the_first_place_of_a_curve_that_may_turn(fit: Fit) -> None:
@@ -72,7 +93,7 @@ def test_what_is_required_is_the_first_place_of_a_curve_that_may_turn(fit: Fit) 
         if first:
             assert found[draw] >= flops[max(first - 1, 0)] * (1 - 1e-9)
     rises = np.diff(np.log(curve), axis=1).max(axis=1) > 1e-3
-    assert rises.any()  # some of these curves do turn
+    assert rises.any() == fit.model.learns_drift  # a discrepancy turns some, a pace none
 
 
 def test_the_laws_shape_is_a_line_of_the_width_budget(fit: Fit) -> None:
@@ -133,7 +154,8 @@ def test_the_picture_is_zero_where_the_law_holds_and_opens_beyond_the_data(fit: 
         if not fit.model.learns_drift:
             assert (width[~own["beyond"]] < 1e-12).all()
         last = own[own["beyond"]].index[-1]
-        assert width[last] == width.max()
+        # A pace leaves nothing to do where an input has bought down all that it can.
+        assert width[last] >= width.max() * (1 if fit.model.learns_drift else 0.5)
     axes = plot_drift(fit)
     assert [ax.get_xlabel() for ax in axes] == [
         "parameters",

@@ -92,7 +92,7 @@ def choice_of(
         kept.pop(UNIQUE, None)  # the fit took each token to be read once, so the best run does
     bounds = tuple((n, *_range(fit, n)) for n in chosen if n not in CHOSEN)
     starts = STARTS_OF_DRIFT if model.drift else STARTS
-    if model.drift:  # a curve that turns has a best place near the data, and one at no end
+    if model.learns_drift:  # a curve that turns has a best place near the data, and one at no end
         bounds += tuple((n, *_near(fit, n)) for n in chosen if n in CHOSEN)
     run = _consistent({**usual, **fixed, **groups}, columns)
     return Choice(
@@ -181,7 +181,7 @@ def law_loss(model: Model) -> Any:
     """Give the law as a function of inputs in the table's units, under its names or the table's.
 
     Compute follows from params and tokens; active params are all, and each token is read once,
-    where these are not given. The coefficients of a law that drifts have `with_cells`.
+    where these are not given. The coefficients of a law that drifts are those of `law_at`.
     """
 
     def loss(inputs: Inputs, coefficients: Mapping[str, Any]) -> Any:
@@ -218,7 +218,7 @@ def _range(fit: Posterior, name: str) -> tuple[float, float]:
 
 
 def _near(fit: Posterior, name: str) -> tuple[float, float]:
-    """Give the range that an input of a law that drifts is chosen from."""
+    """Give the range that an input is chosen from where a curve may turn anywhere."""
     low, high = inputs_range(fit, fit.model.inputs.get(name, name))
     return low / NEAR, high * NEAR
 

@@ -25,7 +25,7 @@ from bayescale.inference.posterior import Posterior
 from bayescale.predict.predict import ask
 from bayescale.predict.prediction import chosen_benchmarks
 from bayescale.predict.queries import UNCHECKED, Asked, beyond, query_columns
-from bayescale.tables.compute import ACTIVE, COMPUTE, FLOPS_PER_TOKEN, as_read, completed
+from bayescale.tables.compute import ACTIVE, COMPUTE, as_read, completed
 from bayescale.tables.frames import ACCURACY
 
 Move = Callable[[Floats], dict[str, Any]]
@@ -281,10 +281,9 @@ def _reads_compute(fit: Posterior) -> bool:
 def inputs_range(fit: Posterior, name: str) -> tuple[float, float]:
     """Give the range of an input over the runs of the fit."""
     runs = fit.table.runs
-    known = {n: as_read(runs, n).dropna() for n in COMPUTE}
-    if name in known and not len(known[name]) and name == "flops":
-        known[name] = (FLOPS_PER_TOKEN * known["params"] * known["tokens"]).dropna()
-    values = known.get(name, as_read(runs, name).dropna())
+    known = {n: as_read(runs, n) for n in COMPUTE}
+    told = completed({n: values for n, values in known.items() if values.notna().any()})
+    values = told.get(name, as_read(runs, name)).dropna()
     values = values[values > 0]
     return (float(values.min()), float(values.max())) if len(values) else (1.0, 1.0)
 
