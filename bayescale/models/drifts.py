@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -13,13 +15,14 @@ from numpy.typing import NDArray
 from bayescale.models.cells import distance
 from bayescale.models.grid import Cells, Grid
 from bayescale.models.level import log_residuals
-from bayescale.models.pace import paced
+from bayescale.models.pace import Pace, pace_of, paced
 from bayescale.models.plan import plan
 from bayescale.models.record import ModelRecord
 from bayescale.models.sites import Pulled, normal, site, spread
 from bayescale.parts.drift import CELL, DRIFT, hinges
 
 GEOMETRY = ("place", "width", "along", "part")  # of cells, where all are one run's
+PACE = "pace_"  # before what `law_at` knows of it
 USUAL_NOISE = 0.01  # of the log response, where a noise tells none
 
 
@@ -80,8 +83,10 @@ def drifting_law(
         return given
     mine = jnp.where(_mine(model, grid, grid.groups), moved[:, None], 0.0)
     if any(grid.cells.from_edge):
-        given = law(paced(model, grid.cells, mine, grid.inputs))
-    return given * jnp.exp(moved @ reach(model, grid, grid.inputs, grid.groups))
+        given = law(paced(model, pace_of(model, grid.cells, mine), grid.inputs))
+    if model.learns_drift:
+        given = given * jnp.exp(moved @ reach(model, grid, grid.inputs, grid.groups))
+    return given
 
 
 def reach(
@@ -119,11 +124,24 @@ def of_run(model: ModelRecord, grid: Grid, run: int) -> NDArray[np.bool_]:
     return found
 
 
-def as_coefficients(increments: Any, cells: Cells) -> dict[str, Any]:
-    """Give increments and the places of their cells as `law_at` takes them, (draw, cell) each."""
+def as_coefficients(model: ModelRecord, increments: Any, cells: Cells) -> dict[str, Any]:
+    """Give increments and the places of their cells as `law_at` takes them, (draw, cell) each.
+
+    And, of a law of a quantity, the pace that they make.
+    """
     shape = np.shape(increments)[:2]
     places = {CELL + n: np.broadcast_to(getattr(cells, n), shape) for n in GEOMETRY}
-    return {DRIFT: increments, **places}
+    found = {DRIFT: increments, **places}
+    if not model.of_leaderboard:
+        with jax.enable_x64(True):
+            pace = _pace(model, cells, np.asarray(increments, float))
+        found |= {PACE + name: np.asarray(part) for name, part in pace._asdict().items()}
+    return found
+
+
+@partial(jax.jit, static_argnames="model")
+def _pace(model: ModelRecord, cells: Cells, increments: Any) -> Pace:
+    return jax.vmap(lambda own: pace_of(model, cells, own[:, None]))(increments)
 
 
 def law_at(model: ModelRecord, inputs: Mapping[str, Any], coefficients: Mapping[str, Any]) -> Array:
@@ -146,11 +164,14 @@ def law_at(model: ModelRecord, inputs: Mapping[str, Any], coefficients: Mapping[
     cells = _Placed(start, width, along.astype(int), part.astype(int))
     increments = jnp.asarray(coefficients[DRIFT])
     wide = {name: jnp.atleast_1d(value) for name, value in inputs.items()}
-    given = model.law.given(paced(model, cells, increments[:, None], wide), own)
-    logs = [distance(wide, along, jnp.log) for along in model.drift]
-    moved = increments @ _units(model, cells, jnp.stack(jnp.broadcast_arrays(*logs)))
+    pace = Pace(*(jnp.asarray(coefficients[PACE + name]) for name in Pace._fields))
+    given = model.law.given(paced(model, pace, wide), own)
+    if model.learns_drift:
+        logs = [distance(wide, along, jnp.log) for along in model.drift]
+        moved = increments @ _units(model, cells, jnp.stack(jnp.broadcast_arrays(*logs)))
+        given = given * jnp.exp(moved)
     shape = jnp.broadcast_shapes(*(jnp.shape(value) for value in inputs.values()))
-    return (given * jnp.exp(moved)).reshape(shape)
+    return given.reshape(shape)
 
 
 class _Placed(NamedTuple):

@@ -12,10 +12,9 @@ together, before each moves by itself: the best split of a budget is that of ano
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from bayescale.models.cells import beyond_edge, distance, factors
@@ -23,61 +22,97 @@ from bayescale.models.record import ModelRecord
 
 # Beyond these a law says nothing new, and its powers are no numbers any more.
 MOST, FARTHEST = 3.0, 100.0  # of |b|, a pace of twenty or a twentieth; of e-folds moved
+ENDLESS = 1e4  # e-folds
 
 
-def paced(
-    model: ModelRecord, cells: Any, increments: Array, inputs: Mapping[str, Any]
-) -> dict[str, Any]:
+class Pace(NamedTuple):
+    """The drifts from the edges of the data, by input and side: the least run's, the largest's.
+
+    Parameters
+    ----------
+    edge
+        Where the data end, in e-folds from the reference run away from the middle, (input, side).
+    cells
+        Of each cell where it begins, how wide it is, the log of the pace there, by how much that
+        changes, and as how many e-folds all cells before count: shape (input, side, cell, 5, run),
+        or one for all runs.
+    """
+
+    edge: Any
+    cells: Any
+
+
+def pace_of(model: ModelRecord, cells: Any, increments: Array) -> Pace:
+    """Give the pace that increments make.
+
+    Parameters
+    ----------
+    model
+        Its drifts.
+    cells
+        `place`, `width` and `along` of each, shape (cell,).
+    increments
+        Of each cell, shape (cell, 1), or (cell, run) with zeros for cells that are not a run's.
+    """
+    bounds = jnp.asarray(beyond_edge())
+    wide = jnp.asarray(cells.width)
+    place, size = jnp.sign(wide) * jnp.asarray(cells.place), jnp.abs(wide)
+    along = jnp.asarray(cells.along) == jnp.arange(len(model.drift))[:, None, None]
+    own = along & ((wide > 0) == jnp.array([[False], [True]]))
+    edge = jnp.min(jnp.where(own, place, jnp.inf), axis=-1)
+    start = jnp.where(own, place - edge[..., None], 0.0)[..., None, :]
+    past = jnp.clip((bounds[:, None] - start) / size, 0.0, 1.0) * jnp.sqrt(size)
+    motion = jnp.clip(jnp.where(own[..., None, :], past, 0.0) @ increments, -MOST, MOST)
+    # Beyond the last cell the pace stays what it is.
+    motion = jnp.concatenate([motion, motion[..., -1:, :]], axis=-2)
+    width = jnp.diff(bounds, append=bounds[-1] + ENDLESS)[:, None]
+    low, step = motion[..., :-1, :], jnp.diff(motion, axis=-2)
+    before = jnp.tri(len(bounds), k=-1) @ (width * jnp.exp(low) * _mean_growth(step))
+    parts = jnp.broadcast_arrays(bounds[:, None], width, low, step, before)
+    return Pace(edge, jnp.stack(parts, axis=-2))
+
+
+def paced(model: ModelRecord, pace: Pace, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Give the inputs that a law is asked at, over those of the reference run.
 
     Parameters
     ----------
     model
         Its drifts; those from the reference run are no matter here.
-    cells
-        `place`, `width` and `along` of each, shape (cell,).
-    increments
-        Of each cell, shape (cell, 1), or (cell, run) with zeros for cells that are not a run's.
+    pace
+        Of its drifts, for the runs or for all.
     inputs
-        Over those of the reference run: numbers, or shape (run,) each.
+        Over those of the reference run, shape (run,) each.
 
     Returns
     -------
     dict
         As `inputs`.
     """
-    drifts = [along for along, drift in model.drift.items() if drift.origin == "edge"]
+    moving = [along for along, drift in model.drift.items() if drift.origin == "edge"]
     found = dict(inputs)
-    for along in sorted(drifts, key=lambda name: -len(factors(inputs, name))):
-        away = distance(found, along, jnp.log)
-        own = jnp.asarray(cells.along) == list(model.drift).index(along)
-        moved = _moved(away, cells, own, increments, -1) + _moved(away, cells, own, increments, 1)
+    for along in sorted(moving, key=lambda name: -len(factors(inputs, name))):
+        own = list(model.drift).index(along)
+        moved = _moved(Pace(*(part[own] for part in pace)), distance(found, along, jnp.log))
         names = factors(inputs, along)
         for column in model.law.columns:
-            # What is told over an input's reference, unique tokens over that of tokens, moves too.
+            # What is told over an input's reference, unique tokens over tokens', moves too.
             if column.reference in names:
                 found[column.name] = found[column.name] * jnp.exp(moved / len(names))
     return found
 
 
-def _moved(away: Array, cells: Any, own: Array, increments: Array, side: int) -> Array:
-    """Give how many e-folds a place is moved by the drift beyond one edge, shape (run,)."""
-    bounds = beyond_edge()
-    mine = own & (jnp.sign(cells.width) == side)
-    size = jnp.abs(jnp.asarray(cells.width))
-    place = side * jnp.asarray(cells.place)
-    edge = jnp.min(jnp.where(mine, place, jnp.inf), initial=jnp.inf)
-    beyond = jnp.maximum(side * away - edge, 0.0)
-    start = jnp.where(mine, place - edge, 0.0)
-    past = jnp.clip((bounds[:, None] - start) / size, 0.0, 1.0)
-    motion = jnp.where(mine, past * jnp.sqrt(size), 0.0) @ increments
-    motion = jnp.clip(motion, -MOST, MOST)
-    width = np.diff(bounds)[:, None]
-    part = jnp.clip((beyond - bounds[:-1, None]) / width, 0.0, 1.0)
-    counted = width * part * jnp.exp(motion[:-1]) * _mean_growth(part * jnp.diff(motion, axis=0))
-    rest = jnp.maximum(beyond - bounds[-1], 0.0) * jnp.exp(motion[-1])
-    moved = counted.sum(axis=0) + rest - beyond
-    return side * jnp.minimum(moved, FARTHEST)
+def _moved(pace: Pace, away: Array) -> Array:
+    """Give how many e-folds places are moved by the drift along one input, shape (run,)."""
+    right = away >= pace.edge[1]
+    beyond = jnp.maximum(jnp.where(right, away - pace.edge[1], -away - pace.edge[0]), 0.0)
+    # Cells before that of a place are counted whole, its own in part.
+    cell = jnp.sum(beyond[:, None] >= beyond_edge()[1:], axis=1)
+    run = jnp.minimum(jnp.arange(len(cell)), pace.cells.shape[-1] - 1)
+    begin, width, low, step, before = pace.cells[right.astype(int), cell, :, run].T
+    part = jnp.clip((beyond - begin) / width, 0.0, 1.0)
+    counted = before + width * part * jnp.exp(low) * _mean_growth(part * step)
+    return jnp.where(right, 1.0, -1.0) * jnp.minimum(counted - beyond, FARTHEST)
 
 
 def _mean_growth(x: Array) -> Array:

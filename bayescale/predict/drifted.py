@@ -13,10 +13,18 @@ from bayescale.base.intervals import Floats
 from bayescale.base.words import suggest, told
 from bayescale.inference.estimates import law_draws
 from bayescale.inference.posterior import Posterior
+from bayescale.inference.thinned import thinned
 from bayescale.models.cells import FLOPS, distance, factors
 from bayescale.models.lay_out import lay_out
 from bayescale.parts.drift import CELL, DRIFT, RELEASED, hinges
-from bayescale.predict.surface import drift_draws, expected, few_draws, number_columns, usual
+from bayescale.predict.surface import (
+    MOST_DRAWS,
+    drift_draws,
+    expected,
+    few_draws,
+    number_columns,
+    usual,
+)
 
 POINTS = 121
 BEYOND = {RELEASED: 1.5}  # years shown beyond the data; e-folds of other inputs:
@@ -80,7 +88,7 @@ def _of_law(
     """Give what the drift along one input adds to a law's log response, shape (draw, point, 1)."""
     model, columns = fit.model, number_columns(fit.model)
     draws = few_draws(fit, of, seed=seed)
-    own = draws[CELL + "along"] == list(model.drift).index(along)
+    alone = thinned(drift_draws(fit, of, seed=seed, along=along), MOST_DRAWS)
     names = factors(model.law.inputs, along)
     given = {
         n: usual(model, fit.table, n) * np.exp(away / len(names))
@@ -88,7 +96,7 @@ def _of_law(
         if column.name in names
     }
     bare = {name: values for name, values in draws.items() if name != DRIFT}
-    with_drift = expected(fit, {**draws, DRIFT: draws[DRIFT] * own}, given)
+    with_drift = expected(fit, {**draws, **alone}, given)
     found: Floats = np.log(with_drift / expected(fit, bare, given))[..., None]
     return found
 

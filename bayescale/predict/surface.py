@@ -98,8 +98,12 @@ def few_draws(fit: Posterior, of: Of, *, seed: int = 0) -> dict[str, Floats]:
     return thinned(draws, MOST_DRAWS)
 
 
-def drift_draws(fit: Posterior, of: Of = None, *, seed: int = 0) -> dict[str, Floats]:
+def drift_draws(
+    fit: Posterior, of: Of = None, *, seed: int = 0, along: str | None = None
+) -> dict[str, Floats]:
     """Give draws of increments with their places: of what all share, and what a member has alone.
+
+    Along one input alone where it is named.
 
     Shape (draw, cell) each; of a leaderboard (draw, cell, skill or benchmark) for increments.
     """
@@ -111,7 +115,10 @@ def drift_draws(fit: Posterior, of: Of = None, *, seed: int = 0) -> dict[str, Fl
     found = increments(model, grid, layout.sites, seed=seed, members=layout.new)
     alone = np.array([not group for group in grid.cells.groups])[np.asarray(grid.cells.part)]
     shown = of_run(model, grid, layout.position[0]) if of else alone
-    return as_coefficients(found * shown.reshape(-1, *(1,) * (found.ndim - 2)), grid.cells)
+    if along is not None:
+        shown = shown & (np.asarray(grid.cells.along) == list(model.drift).index(along))
+    shown = shown.reshape(-1, *(1,) * (found.ndim - 2))
+    return as_coefficients(model, found * shown, grid.cells)
 
 
 def number_columns(model: Model) -> dict[str, Input]:

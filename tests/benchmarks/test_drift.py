@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
+from bayescale.parts.drift import AT_EDGE, AT_EDGE_OF_COMPUTE
 from benchmarks.drift import (
     CANDIDATES,
     FACTOR,
@@ -108,3 +109,10 @@ def test_the_record_is_of_these_pairs() -> None:
     found = json.loads((RESULTS / "drift.json").read_text("utf-8"))
     judged = {(line["table"], line["model"]) for line in found["judged"]}
     assert judged == {(pair.table, pair.model) for pair in PAIRS}
+
+
+def test_cards_drift_as_the_record_chose() -> None:
+    found = json.loads((RESULTS / "drift.json").read_text("utf-8"))["of_all"]
+    assert found["scale"] == AT_EDGE.median
+    assert found["scale"] * found["of_compute"] == pytest.approx(AT_EDGE_OF_COMPUTE.median)
+    assert AT_EDGE.scale == AT_EDGE_OF_COMPUTE.scale == np.log(FACTOR)

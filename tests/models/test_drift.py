@@ -24,7 +24,7 @@ from bayescale.models.cells import BEYOND, Cell, cell, cells_beyond, known_cells
 from bayescale.models.density import density
 from bayescale.models.lay_out import fitted_members, lay_out, on_table, padded
 from bayescale.models.model import Model
-from bayescale.models.pace import paced
+from bayescale.models.pace import pace_of, paced
 from bayescale.models.simulate import simulate
 from bayescale.parts.drift import STEP, hinges
 from bayescale.tables.table import Table
@@ -307,7 +307,8 @@ def test_a_group_left_out_reaches_beyond_the_edge_of_what_is_left(table: Table) 
     )
     assert part.counts("cell") == (0, 2 * BEYOND)
     increments = np.full((2 * BEYOND, 1), 0.1)
-    found = np.asarray(paced(model, part.cells, increments, part.inputs)["params"])
+    pace = pace_of(model, part.cells, increments)
+    found = np.asarray(paced(model, pace, part.inputs)["params"])
     assert (found / np.asarray(part.inputs["params"]) > 1.001)[: len(largest)].all()
 
 

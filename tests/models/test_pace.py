@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,7 +17,7 @@ from bayescale.models.cards import customise, model_of_law
 from bayescale.models.cells import BEYOND, beyond_edge
 from bayescale.models.lay_out import fitted_members, lay_out, on_table
 from bayescale.models.model import Model
-from bayescale.models.pace import FARTHEST, paced
+from bayescale.models.pace import FARTHEST, pace_of, paced
 from bayescale.models.simulate import simulate
 from bayescale.tables.table import Table
 from tests.kit.prior_fits import fit_of
@@ -57,7 +58,9 @@ def moved(model: Model, grid: Any, increments: Any, params: Any, tokens: Any) ->
         return np.log(np.asarray(found["params"])), np.log(np.asarray(found["tokens"]))
 
 
-_paced = jax.jit(paced, static_argnames="model")
+@partial(jax.jit, static_argnames="model")
+def _paced(model: Model, cells: Any, increments: Any, inputs: Any) -> Any:
+    return paced(model, pace_of(model, cells, increments), inputs)
 
 
 @given(LARGE)
@@ -151,7 +154,7 @@ def test_unique_tokens_move_as_tokens_do() -> None:
     grid = laid_out(model, runs)
     increments = np.full((len(grid.cells.part), 1), 0.2)
     whole = {"params": np.ones(2), "tokens": np.array([1e3, 1e4]), "unique_tokens": np.full(2, 1e3)}
-    found = paced(model, grid.cells, increments, whole)
+    found = _paced(model, grid.cells, increments, whole)
     tokens, unique = (np.asarray(found[name]) for name in ("tokens", "unique_tokens"))
     assert tokens[0] == pytest.approx(unique[0], rel=1e-5)
     assert abs(tokens[0] / 1e3 - 1) > 0.1

@@ -134,7 +134,7 @@ def best_of(
     )
     if fit.model.drift:
         moved = increments(fit.model, grid, sites, seed=seed, members=new)
-        coefficients |= as_coefficients(moved * of_run(fit.model, grid, 0), grid.cells)
+        coefficients |= as_coefficients(fit.model, moved * of_run(fit.model, grid, 0), grid.cells)
     doubts = tuple(d for d in asked.doubts if "beyond" not in d)
     return Best(choice.task, coefficients, choice.start, choice.kept, doubts)
 

@@ -91,7 +91,7 @@ def choice_of(
     if UNIQUE not in fixed and model.inputs.get(UNIQUE, UNIQUE) not in fit.table.inputs:
         kept.pop(UNIQUE, None)  # the fit took each token to be read once, so the best run does
     bounds = tuple((n, *_range(fit, n)) for n in chosen if n not in CHOSEN)
-    starts = STARTS_OF_DRIFT if model.drift else STARTS
+    starts = STARTS_OF_DRIFT if model.learns_drift else STARTS
     if model.learns_drift:  # a curve that turns has a best place near the data, and one at no end
         bounds += tuple((n, *_near(fit, n)) for n in chosen if n in CHOSEN)
     run = _consistent({**usual, **fixed, **groups}, columns)
