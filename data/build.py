@@ -101,6 +101,11 @@ def with_ceilings(table: Table, audits: list[dict[str, Any]]) -> Table:
     """Take the share of wrong or ambiguous questions that audits found off the best score."""
     facts = table.benchmarks.copy()
     for audit in audits:
+        if audit["benchmark"] not in facts.index or not 0 < audit["share"] < 1:
+            raise SystemExit(
+                f"{table.name}: a ceiling is of one of {', '.join(facts.index)}, with a share "
+                f"between 0 and 1; given: {audit['benchmark']}, {audit['share']}"
+            )
         facts.loc[audit["benchmark"], "ceiling"] = round(1.0 - audit["share"], 6)
     return dataclasses.replace(table, benchmarks=facts)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bayescale.models.model import Model
 
 LEADERBOARD = "open-llm-leaderboard"
+FLAGS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
 POOLING = ("partial", "correlated", "separate")
 
 
@@ -58,10 +59,14 @@ def values(texts: Mapping[str, str], fit: Posterior) -> dict[str, Any]:
     from bayescale.tables.table import group_columns
 
     groups = group_columns(fit.table)
+    flags = {c.name for c in fit.model.law.columns if c.kind == "flag"}
     found: dict[str, Any] = {}
     for name, text in texts.items():
         try:
-            found[name] = text if name in (*groups, RELEASED) else number(text)
+            if name in flags and text.lower() in FLAGS:
+                found[name] = FLAGS[text.lower()]
+            else:
+                found[name] = text if name in (*groups, RELEASED) else number(text)
         except BayescaleError:
             raise typer.BadParameter(
                 f"{name}={text}: {text!r} is no number, and the fit has no group {name!r}"

@@ -133,6 +133,7 @@ def predict(
         check_writable(csv)
     keep_compiled()
 
+    from bayescale.base.words import quoted, suggest
     from bayescale.models.responses import own_responses
     from bayescale.parts.drift import RELEASED
     from bayescale.predict.queries import own_groups, own_inputs
@@ -152,9 +153,15 @@ def predict(
         *own_groups(posterior.model),
         *({RELEASED} & {*posterior.model.drift}),
     }
-    if not law and (flops is not None or not others.keys() <= may):
+    if not law and flops is None and (odd := sorted(others.keys() - may)):
         raise typer.BadParameter(
-            f"--flops and --at are for fits of a law; {fit} is of {posterior.model.name}, a model "
+            f"{posterior.model.name} has no {odd[0]!r}{suggest(odd[0], may)}; it takes "
+            f"{quoted(sorted(may)) or 'nothing'} there, and --params, --tokens and --family",
+            param_hint="--at",
+        )
+    if not law and flops is not None:
+        raise typer.BadParameter(
+            f"--flops is for fits of a law; {fit} is of {posterior.model.name}, a model "
             "of leaderboards: give --params, --tokens and --family"
         )
     if rows is not None:

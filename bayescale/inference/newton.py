@@ -42,36 +42,42 @@ def minimise(loss: Callable[[Array], Array], start: Array, *, close: float) -> t
     place, curvature : Array
         Shapes (n,) and (n, n).
     """
-    slope_of, curvature_of = jax.grad(loss), jax.hessian(loss)
     first, factor = DAMPING
 
+    def slope_and_value(place: Array) -> tuple[Array, tuple[Array, Array]]:
+        value, slope = jax.value_and_grad(loss)(place)
+        return slope, (value, slope)
+
     def going(at: _Newton) -> Array:
-        return (at.gain > close) & (at.step < STEPS)
+        return (at.gain > close) & (at.step <= STEPS)
 
     def body(at: _Newton) -> _Newton:
         damped = at.curvature + at.damping * jnp.eye(len(start))
         root = jnp.linalg.cholesky(damped)
         move = jax.scipy.linalg.cho_solve((root, True), at.slope)
         place = at.place - move
-        value = loss(place)
+        # The function is written into the program once: it may be long.
+        curvature, (value, slope) = jax.jacfwd(slope_and_value, has_aux=True)(place)
         # Where the damped curvature is not positive, its root and so the value are not a number.
         better = value <= at.value
-        place = jnp.where(better, place, at.place)
+        moved = at.step > 0
+        damping = jnp.where(better, at.damping / factor, at.damping * factor)
         return _Newton(
-            place,
+            jnp.where(better, place, at.place),
             jnp.where(better, value, at.value),
-            slope_of(place),
-            curvature_of(place),
-            jnp.where(better, at.damping / factor, at.damping * factor),
-            jnp.where(better, 0.5 * at.slope @ move, at.gain),
+            jnp.where(better, slope, at.slope),
+            jnp.where(better, curvature, at.curvature),
+            jnp.where(moved, damping, at.damping),
+            jnp.where(better & moved, 0.5 * at.slope @ move, at.gain),
             at.step + 1,
         )
 
+    # Flat and endlessly high, so that the first step stays and sees what there is.
     begin = _Newton(
         start,
-        loss(start),
-        slope_of(start),
-        curvature_of(start),
+        jnp.asarray(jnp.inf),
+        jnp.zeros_like(start),
+        jnp.eye(len(start)),
         jnp.asarray(first),
         jnp.asarray(jnp.inf),
         jnp.asarray(0),

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from bayescale.base.words import suggest
 from bayescale.models.cells import drifting
-from bayescale.models.plan import plan
+from bayescale.models.plan import RUN, plan
 from bayescale.models.record import OF_SCORES, ModelRecord
 from bayescale.parts.coefficients import OF_BENCHMARKS, Coefficient, Pooling
 from bayescale.parts.drift import RELEASED
 from bayescale.parts.find import parts
 from bayescale.parts.part import Link, Noise
+
+YEARS = (1990.0, 2100.0)  # of a reference run
 
 
 def problems(model: ModelRecord, names: Mapping[str, Coefficient]) -> Iterator[str]:
@@ -71,6 +73,8 @@ def _drift_problems(model: ModelRecord) -> Iterator[str]:
     for along, drift in model.drift.items():
         if model.of_leaderboard and drift.own:
             yield f"[drift.{along}] own is of laws of a quantity, not {model.law.name}"
+        if odd := {*OF_BENCHMARKS, RUN} & {*drift.own}:
+            yield f"[drift.{along}] own names {odd.pop()}: drift differs by groups of runs"
         if along not in known:
             yield (
                 f"[drift.{along}] is along no input of {model.law.name}{suggest(along, known)}; it "
@@ -93,6 +97,9 @@ def _leaderboard_problems(model: ModelRecord) -> Iterator[str]:
     needed = {c.reference or c.name for c in model.law.columns} | {RELEASED} & set(model.drift)
     if short := needed - set(model.reference):
         yield f"[reference] lacks {', '.join(sorted(short))}"
+    year = model.reference.get(RELEASED, YEARS[0])
+    if not YEARS[0] <= year <= YEARS[1]:
+        yield f"[reference] released is a year, such as 2023.5; given: {year:g}"
     if other := [c.name for c in model.law.columns if c.kind not in ("number", "flag")]:
         yield f"{model.law.name} is a law of skills, which reads numbers: {other[0]} is none"
     if model.link is not None and model.link.of == "loss":

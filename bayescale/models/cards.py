@@ -137,7 +137,9 @@ def for_other_table(model: Model, table: Table) -> tuple[Model, list[str]]:
         The groups left out, and "released" where there are no dates.
     """
     pooled = {rule.group for rules in model.pooling.values() for rule in rules}
-    lacking = {*pooled, *model.effects} - {RUN, *OF_BENCHMARKS, *group_columns(table)}
+    drifting_alone = {group for drift in model.drift.values() for group in drift.own}
+    lacking = {*pooled, *model.effects, *drifting_alone}
+    lacking -= {RUN, *OF_BENCHMARKS, *group_columns(table)}
     along = model.along
     alone = along and (along.within not in table.groups or along.by not in table.inputs)
     undated = RELEASED in model.drift and not (table.runs[RELEASED] != "").any()
@@ -160,6 +162,8 @@ def for_other_table(model: Model, table: Table) -> tuple[Model, list[str]]:
     kept = {name: there(rules_of(rules)) for name, rules in card.get("pooling", {}).items()}
     card["pooling"] = {name: rules for name, rules in kept.items() if rules}
     card["effects"] = there(card.get("effects", {}))
+    for said in card.get("drift", {}).values():
+        said["own"] = there(said.get("own", {}))
     return _changed(model, card), sorted(lacking)
 
 
@@ -238,6 +242,8 @@ def customise(
             card[key] = {**card.get(key, {}), **plain}
     if drift is not None:
         card["drift"] = _drifts(model.law, drift)
+        if drift == "usual" and model.of_leaderboard and RELEASED in model.reference:
+            card["drift"][RELEASED] = {}
     return _changed(model, card)
 
 

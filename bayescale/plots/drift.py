@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,7 +102,9 @@ def plot_drift(fit: Fit, of: Of = None, ax: AxesGrid | None = None, *, seed: int
     for axes, along in zip(grid, inputs, strict=True):
         handles = []
         rows, column = frame[frame["along"] == along], fit.model.inputs.get(along, along)
-        for colour, (name, own) in zip(COLOURS, rows.groupby("of", sort=False), strict=False):
+        for colour, (name, own) in zip(
+            cycle(COLOURS), rows.groupby("of", sort=False), strict=False
+        ):
             low, high = (own[f"drift_{end}_{INTERVAL:g}"] for end in ("lower", "upper"))
             axes.fill_between(own["value"], low, high, color=colour, alpha=BAND, linewidth=0)
             axes.plot(own["value"], own["drift_median"], color=colour, linewidth=1.6)

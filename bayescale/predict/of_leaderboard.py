@@ -7,6 +7,8 @@ new family share its draw.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -130,7 +132,7 @@ def _queries(fit: Posterior, given: pd.DataFrame, source: Source) -> pd.DataFram
     for name in ("run", "family", *dated, *groups):
         queries[name] = queries[name].astype(object).where(queries[name].notna(), None)
     for name in dated:
-        queries[name] = queries[name].where(queries[name] != "", None)  # as tables leave it
+        queries[name] = queries[name].map(_day).where(queries[name] != "", None)  # as tables do
         _check_dates(queries[name], source)
     runs = fit.table.runs
     named = queries["run"].notna()
@@ -172,6 +174,11 @@ def _queries(fit: Posterior, given: pd.DataFrame, source: Source) -> pd.DataFram
     order = ["run", "family", "family_status", "params", "params_active", "tokens"]
     empty = [c for c in ("run", "params_active") if queries[c].isna().all()]
     return queries[[*order, *dated, *own, *groups]].drop(columns=empty)
+
+
+def _day(given: Any) -> Any:
+    """Give a day as tables write it, where it is a date of Python's or of pandas'."""
+    return given.isoformat()[: len("2024-06-15")] if isinstance(given, date) else given
 
 
 def _check_dates(dates: pd.Series, source: Source) -> None:

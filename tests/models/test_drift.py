@@ -19,7 +19,13 @@ from bayescale.base.errors import ModelError
 from bayescale.fits import Fit, load_fit
 from bayescale.inference.centring import COORDINATES, centring, coordinates
 from bayescale.inference.one_group import only_group
-from bayescale.models.cards import customise, load_model, model_from_card, model_of_law
+from bayescale.models.cards import (
+    customise,
+    for_other_table,
+    load_model,
+    model_from_card,
+    model_of_law,
+)
 from bayescale.models.cells import BEYOND, Cell, cell, cells_beyond, known_cells, lay_out_cells
 from bayescale.models.density import density
 from bayescale.models.lay_out import fitted_members, lay_out, on_table, padded
@@ -269,6 +275,7 @@ noise = "student-t-log"
         ("[drift.param]", 'did you mean "params"'),
         ("[drift.params]\norder = 3", r"\[drift.params\] order is 1 or 2; given: 3"),
         ("[drift.params]\norder = 1.5", "order is a whole number"),
+        ("[drift.params]\nown = { benchmark = [0.1, 2.0] }", "own names benchmark: drift differs"),
         (
             "[drift.params]\nscale = [-0.1, 2.0]",
             r"scale: .*median above 0; given: -0.1",
@@ -287,6 +294,13 @@ def test_a_drift_that_makes_no_sense_is_refused(text: str, message: str) -> None
 def test_what_may_be_negative_does_not_drift() -> None:
     with pytest.raises(ModelError, match="that of vocabulary may be negative"):
         customise(model_of_law("vocabulary"), drift="usual")
+
+
+def test_another_table_leaves_out_what_its_groups_would_drift_by(table: Table) -> None:
+    own = {"own": {"lab": [0.1, 2.0]}}
+    model, lacking = for_other_table(drifting({"params": own, "tokens": {}}), table)
+    assert lacking == ["lab"]
+    assert not any(drift.own for drift in model.drift.values())
 
 
 def test_a_group_that_drifts_by_itself_must_be_there(table: Table) -> None:

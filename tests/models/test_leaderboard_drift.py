@@ -14,7 +14,7 @@ from scipy.special import expit, logit
 from bayescale.base.errors import ModelError, PredictError
 from bayescale.fits import Fit
 from bayescale.links.logistic import logistic
-from bayescale.models.cards import model_from_card
+from bayescale.models.cards import customise, model_from_card
 from bayescale.models.cells import cell
 from bayescale.models.dates import years_of
 from bayescale.models.lay_out import fitted_members, lay_out
@@ -158,6 +158,13 @@ def test_a_query_takes_the_date_of_its_family_or_the_latest(fit: Fit) -> None:
     told = frame.drop_duplicates("family").set_index("family")["released"].to_dict()
     assert told == {"b": "2022-09-01", "new": "2024-02-01", "f": "2023-02-01"}
     assert fit.predict(run="c1").frame["released"].iloc[0] == "2023-02-01"
+    day = pd.Timestamp("2023-05-06")
+    asked = fit.predict(params=7e9, tokens=2e12, released=day).frame
+    assert asked["released"].iloc[0] == "2023-05-06"
+
+
+def test_the_usual_drift_of_skills_is_along_inputs_and_the_date(model: Model) -> None:
+    assert list(customise(model, drift="usual").drift) == ["flops", "released"]
 
 
 def test_a_date_that_is_none_is_refused_and_one_far_ahead_is_doubted(fit: Fit) -> None:
@@ -189,6 +196,7 @@ def test_a_table_without_dates_is_refused(model: Model) -> None:
             "own is of laws of a quantity",
         ),
         (("[drift.released]", "[drift.tokens]"), "along no input of observational"),
+        (("released = 2023.0", "released = 202306.0"), r"\[reference\] released is a year"),
     ],
 )
 def test_a_drift_that_makes_no_sense_is_refused(changes: tuple[str, str], message: str) -> None:
