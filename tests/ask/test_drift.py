@@ -171,3 +171,17 @@ def test_the_summary_says_where_the_laws_own_shape_is_half_of_the_width(fit: Fit
     bare = customise(fit.model, drift="none")
     kept = [name for name in fit.posterior if not str(name).startswith("drift")]
     assert half_of_width(Fit(bare, fit.table, fit.posterior[kept], fit.sample_stats, 0)) is None
+
+
+def test_drift_along_compute_alone_is_told_too() -> None:
+    table = runs()
+    drift = {"flops": {"origin": "edge", "scale": [1.0, 1.5]}}
+    model = on_table(customise(model_of_law("chinchilla"), reference=REFERENCE, drift=drift), table)
+    sites, _ = simulate(model, lay_out(model, table), draws=64, seed=4)
+    sites["spread"] = np.full((64, 1), np.log(0.01))
+    for name in ("E", "A", "B", "alpha", "beta"):  # known, so that the shape is all that is not
+        sites[name] = np.broadcast_to(np.median(sites[name], axis=0), sites[name].shape)
+    found = half_of_width(fit_of(model, table, sites))
+    assert found is not None
+    assert found[0] == "flops"
+    assert found[1] >= 6 * (table.runs["params"] * table.runs["tokens"]).max() * 0.5
