@@ -24,10 +24,9 @@ is the scale of compute.
 3. Judge. What was held out of the table left out, with the candidate that the others chose and
    without drift.
 
-This is the second design. The first had drifts that start at the reference run, whose increments
-data teach; on these pairs it had 87% of 90% intervals and an interval score of 1.04 of that without
-drift, since the floor of a law then falls back to its prior (see README.md). That a drift should
-start at the edge, and that it should be wider where runs scatter more, was seen on those figures.
+This is the third design; README.md tells of the others, drifts of the log response from the
+reference run and from the edge. Its form, that it is wider where runs scatter more, and the grid of
+scales were settled on figures of these pairs; the choice inside the grid leaves a table out.
 
 Fits are kept in a folder (`--keep`), so that a run that was stopped goes on.
 """
