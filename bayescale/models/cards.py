@@ -6,31 +6,20 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import tomli_w
 
 from bayescale.base.errors import ModelError
 from bayescale.base.records import records_dir
 from bayescale.base.words import suggest
-from bayescale.models.card import Card, Drifting, Rule, read_card, rules_of
+from bayescale.models.card import Card, Rule, read_card, rules_of
 from bayescale.models.card_checks import problems
-from bayescale.models.cells import FLOPS, drifting
+from bayescale.models.card_drift import drift_from_card, written_drifts
 from bayescale.models.model import Model
 from bayescale.models.plan import RUN
 from bayescale.parts.coefficients import OF_BENCHMARKS, Prior, pooling_from_card, prior_from_card
-from bayescale.parts.drift import (
-    AT_EDGE,
-    AT_EDGE_OF_COMPUTE,
-    RELEASED,
-    USUAL,
-    USUAL_OF_COMPUTE,
-    USUAL_OF_DATES,
-    USUAL_OF_SKILLS,
-    Drift,
-    Order,
-    Origin,
-)
+from bayescale.parts.drift import RELEASED
 from bayescale.parts.find import Own, called, find_part, is_called, load_law, own_laws, parts
 from bayescale.parts.part import Law, Link, Noise
 from bayescale.tables.named import load_table
@@ -176,7 +165,7 @@ def model_of_law(name: str) -> Model:
     name = called(law)
     card: dict[str, Any] = {"name": law.name, "claim": law.claim, "law": name, "noise": law.noise}
     if not law.latent and law.noise.endswith("-log"):
-        card["drift"] = _drifts(law, "usual")
+        card["drift"] = written_drifts(law, "usual", dated=False)
     return model_from_card(tomli_w.dumps(card), source=f"law {name}", laws=[law])
 
 
@@ -241,30 +230,14 @@ def customise(
             plain = {k: list(v) if isinstance(v, tuple) else v for k, v in changes.items()}
             card[key] = {**card.get(key, {}), **plain}
     if drift is not None:
-        card["drift"] = _drifts(model.law, drift)
-        if drift == "usual" and model.of_leaderboard and RELEASED in model.reference:
-            card["drift"][RELEASED] = {}
+        dated = RELEASED in model.reference
+        card["drift"] = written_drifts(model.law, drift, dated=dated)
     return _changed(model, card)
 
 
 def _changed(model: Model, card: Mapping[str, Any]) -> Model:
     source = f"model {model.name}, changed"
     return model_from_card(tomli_w.dumps(card), source=source, laws=[model.law])
-
-
-def _drifts(law: Law, given: str | Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
-    """Write down what a call says of drift as a card does."""
-    if isinstance(given, Mapping):
-        if odd := [along for along, said in given.items() if not isinstance(said, Mapping)]:
-            raise ModelError(
-                f"drift along {odd[0]} is what a card says of it, such as "
-                f'{{"scale": [0.1, 2.0]}}, or {{}}; given: {given[odd[0]]!r}'
-            )
-        return dict(given)
-    if given == "none":
-        return {}
-    named = drifting(law.columns) if given == "usual" else given
-    return {along: {} for along in ([named] if isinstance(named, str) else named)}
 
 
 def model_from_card(text: str, *, source: str = "the card", laws: Sequence[Law] = ()) -> Model:
@@ -292,42 +265,6 @@ def model_from_card(text: str, *, source: str = "the card", laws: Sequence[Law] 
         return _model(read_card(mapping), text, laws)
     except ModelError as error:
         raise ModelError(f"{source}: {error}") from error
-
-
-def _drift(law: Law, along: str, column: str, given: Drifting) -> Drift:
-    usual: Order = 1 if along == RELEASED else 2
-    order: Order = usual if given.order is None else 1 if given.order == 1 else 2
-    if given.order not in (None, order):
-        raise ModelError(f"[drift.{along}] order is 1 or 2; given: {given.order}")
-    if given.origin not in ("", *get_args(Origin)):
-        raise ModelError(
-            f"[drift.{along}] origin is reference or edge; given: {given.origin!r}"
-            f"{suggest(given.origin, get_args(Origin))}"
-        )
-    of_pace = not law.latent and order == 2
-    origin: Origin = "reference"
-    if given.origin == "edge" or (not given.origin and of_pace):
-        origin = "edge"
-    if origin == "edge" and not (of_pace or law.latent):
-        raise ModelError(
-            f"[drift.{along}] from the edge of the data the exponent of a law of {law.response} "
-            'drifts (order 2): leave out order, or origin = "edge"'
-        )
-    of = f"[drift.{along}] scale"
-    scale = None if given.own else _usual_scale(law, column, origin)
-    if given.scale:
-        scale = prior_from_card(of, "positive", given.scale)
-    own = {g: prior_from_card(f"{of} of {g}", "positive", pair) for g, pair in given.own.items()}
-    return Drift(along, order, scale, own, origin)
-
-
-def _usual_scale(law: Law, column: str, origin: Origin) -> Prior:
-    """Give the scale of a drift along a column of runs."""
-    if law.latent:
-        return USUAL_OF_DATES if column == RELEASED else USUAL_OF_SKILLS
-    if origin == "edge":
-        return AT_EDGE_OF_COMPUTE if column == FLOPS else AT_EDGE
-    return USUAL_OF_COMPUTE if column == FLOPS else USUAL
 
 
 def of_file(law: str) -> bool:
@@ -377,7 +314,7 @@ def _model(card: Card, text: str, laws: Sequence[Law]) -> Model:
         along=card.along,
         scatter=card.scatter,
         drift={
-            along: _drift(law, along, card.inputs.get(along, along), given)
+            along: drift_from_card(law, along, card.inputs.get(along, along), given)
             for along, given in card.drift.items()
         },
         table=card.table,

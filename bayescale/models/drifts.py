@@ -163,15 +163,15 @@ def law_at(model: ModelRecord, inputs: Mapping[str, Any], coefficients: Mapping[
     start, width, along, part = (jnp.asarray(coefficients[CELL + name]) for name in GEOMETRY)
     cells = _Placed(start, width, along.astype(int), part.astype(int))
     increments = jnp.asarray(coefficients[DRIFT])
-    wide = {name: jnp.atleast_1d(value) for name, value in inputs.items()}
+    numbers = [c.name for c in model.law.columns if c.kind in ("number", "flag")]
+    wide = {**inputs, **{name: jnp.atleast_1d(inputs[name]) for name in numbers}}
     pace = Pace(*(jnp.asarray(coefficients[PACE + name]) for name in Pace._fields))
     given = model.law.given(paced(model, pace, wide), own)
     if model.learns_drift:
         logs = [distance(wide, along, jnp.log) for along in model.drift]
         moved = increments @ _units(model, cells, jnp.stack(jnp.broadcast_arrays(*logs)))
         given = given * jnp.exp(moved)
-    shape = jnp.broadcast_shapes(*(jnp.shape(value) for value in inputs.values()))
-    return given.reshape(shape)
+    return given if any(jnp.ndim(inputs[name]) for name in numbers) else given[0]
 
 
 class _Placed(NamedTuple):

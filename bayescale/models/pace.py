@@ -5,8 +5,9 @@ r"""How much an e-fold beyond the data counts: what drifts from the edge do to a
 The law is asked at :math:`\tilde x` in place of x: beyond the edge :math:`e_k` of the data an
 e-fold of an input counts as :math:`\exp b_k` of them, and :math:`b_k` is a Brownian motion that
 starts at zero. So the local exponent of what falls wanders by its logarithm, and whatever the
-motion does, a law that falls keeps falling and stays above its floor. Compute moves its factors
-together, before each moves by itself: the best split of a budget is that of another budget.
+motion does, a law that falls keeps falling with compute and stays above its floor. Compute moves
+its factors together, before each moves by itself: the best split of a budget is that of another
+one, while of one factor alone more may help so little that the other, moved along, takes it away.
 """
 
 from __future__ import annotations

@@ -32,8 +32,17 @@ def runs(count: int = 24, seed: int = 0) -> Table:
 @pytest.fixture(scope="module", params=["reference", "edge"])
 def fit(request: pytest.FixtureRequest) -> Fit:
     """Draws of the prior, as two chains."""
+    return drawn_fit(request.param)
+
+
+@pytest.fixture(scope="module")
+def at_edge() -> Fit:
+    return drawn_fit("edge")
+
+
+def drawn_fit(origin: str) -> Fit:
     table = runs()
-    drift = {along: {"origin": request.param} for along in ("params", "tokens", "flops")}
+    drift = {along: {"origin": origin} for along in ("params", "tokens", "flops")}
     model = customise(model_of_law("chinchilla"), reference=REFERENCE, drift=drift)
     model = on_table(model, table)
     sites, _ = simulate(model, lay_out(model, table), draws=64, seed=4)
@@ -60,21 +69,19 @@ def test_no_split_of_a_budget_near_the_best_is_better(fit: Fit) -> None:
 
 
 def test_beyond_the_data_more_compute_is_better_and_a_plan_is_near_that_of_the_law(
-    fit: Fit,
+    at_edge: Fit,
 ) -> None:
     """A discrepancy may turn a curve, and an optimum flees to where it falls; a pace does not."""
-    if fit.model.learns_drift:
-        pytest.skip("of drift from the edge")
     budgets = np.geomspace(1e22, 1e27, 4)
-    told = [fit.allocate(float(budget)) for budget in budgets]
+    told = [at_edge.allocate(float(budget)) for budget in budgets]
     names = list(told[0].frame["quantity"])
     loss = np.stack([answer.draws[:, names.index("loss")] for answer in told])
     assert (np.diff(loss, axis=0) < 0).all()
-    floor = np.exp(fit.posterior["E"].to_numpy().reshape(-1))
+    floor = np.exp(at_edge.posterior["E"].to_numpy().reshape(-1))
     assert (loss[-1] > floor).all()
-    bare = customise(fit.model, drift="none")
-    kept = [name for name in fit.posterior if not str(name).startswith("drift")]
-    law = Fit(bare, fit.table, fit.posterior[kept], fit.sample_stats, 0).allocate(1e25)
+    bare = customise(at_edge.model, drift="none")
+    kept = [name for name in at_edge.posterior if not str(name).startswith("drift")]
+    law = Fit(bare, at_edge.table, at_edge.posterior[kept], at_edge.sample_stats, 0).allocate(1e25)
     moved = told[2].draws[:, names.index("params")] / law.draws[:, names.index("params")]
     assert 0.2 < np.quantile(moved, 0.25) < 1 < np.quantile(moved, 0.75) < 5
 
